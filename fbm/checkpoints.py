@@ -1,0 +1,109 @@
+"""Reading checkpoints, weights only, and taking an encoder out of one."""
+
+import pickle
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from torch import nn
+
+from fbm.errors import UserError
+
+PREFIX = "network.encoder."
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What came of loading an encoder: names of weights, and the config fingerprint of the run they are from."""
+
+    matched: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()  # the encoder has them, the checkpoint has not
+    unexpected: tuple[str, ...] = ()  # the other way round
+    fingerprint: str | None = None
+
+    def counts(self) -> dict[str, int]:
+        """How many of each."""
+        return {name: len(value) for name, value in asdict(self).items() if name != "fingerprint"}
+
+
+def find_checkpoint(path: Path) -> Path:
+    """`path` itself, or the best checkpoint where it is a run folder.
+
+    Raises:
+        UserError: neither is there.
+    """
+    best = path / "checkpoints" / "best.ckpt"
+    if path.is_dir() and not best.is_file():
+        raise UserError(f"no finished run at {path}: it holds no checkpoints/best.ckpt")
+    if not path.exists():
+        raise UserError(f"no such checkpoint: {path}")
+    return best if path.is_dir() else path
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint of ours, read without running anything in it.
+
+    Raises:
+        UserError: not there, damaged, holding code, or not made by fbm.
+    """
+    path = find_checkpoint(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{path} refused: it holds more than weights and plain values, or is damaged") from error
+    except (OSError, RuntimeError, EOFError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, dict) or "fbm" not in content or "state_dict" not in content:
+        raise UserError(f"{path} is not a checkpoint that fbm made")
+    return content
+
+
+def load_encoder(encoder: nn.Module, init: DictConfig) -> Loaded:
+    """Give `encoder` the weights that a `conf/init` choice names, in place, and say what matched.
+
+    Args:
+        init: `name`, `task` (what the checkpoint must have been trained on; None for a random start) and `checkpoint`.
+
+    Raises:
+        UserError: no checkpoint is named or there, it is of another task or width, or nothing in it matches.
+    """
+    if init.task is None:
+        return Loaded()
+    if init.checkpoint is None:
+        raise UserError(
+            f"init={init.name} needs the checkpoint or run folder of a task={init.task} run: init.checkpoint=PATH"
+        )
+    content = read_checkpoint(Path(init.checkpoint))
+    made_by = content["fbm"]["task"]
+    if made_by != init.task:
+        raise UserError(f"init={init.name} needs a checkpoint of task={init.task}, {init.checkpoint} is of {made_by}")
+    weights = {
+        key.removeprefix(PREFIX): value for key, value in content["state_dict"].items() if key.startswith(PREFIX)
+    }
+    own = encoder.state_dict()
+    loaded = Loaded(
+        tuple(key for key in own if key in weights),
+        tuple(key for key in own if key not in weights),
+        tuple(key for key in weights if key not in own),
+        content["fbm"]["fingerprints"]["config"],
+    )
+    _check_shapes(own, weights, loaded, init.checkpoint)
+    encoder.load_state_dict(weights, strict=False)
+    print(
+        f"init={init.name}: {len(loaded.matched)} weights matched, {len(loaded.missing)} missing, "
+        f"{len(loaded.unexpected)} unexpected, from {init.checkpoint}"
+    )
+    return loaded
+
+
+def _check_shapes(own: dict[str, Any], weights: dict[str, Any], loaded: Loaded, path: str) -> None:
+    if not loaded.matched:
+        raise UserError(f"no weight of the encoder is in {path}: it is of another encoder")
+    for key in loaded.matched:
+        if own[key].shape != weights[key].shape:
+            raise UserError(
+                f"{path} is of another encoder: {key} is {tuple(weights[key].shape)} there and "
+                f"{tuple(own[key].shape)} here; choose the encoder (and encoder.width) it was pretrained with"
+            )

@@ -1,0 +1,67 @@
+"""`fbm COMMAND ...`: finds the room, nothing else. Heavy imports wait until their room is entered."""
+
+import os
+import sys
+
+from fbm import __version__
+
+USAGE = f"""fbm {__version__}: foreground, background and motion features of videos
+
+usage: fbm COMMAND ...
+
+  prepare   decode videos and masks into a frame store      fbm prepare data=ucf101 data.root=PATH
+  train     pretrain an encoder, or classify from one       fbm train task=disentangle data=ucf101
+  report    run folders to Table 1, Figures 2 and 3, a page  fbm report outputs/demo
+  doctor    what is wrong with data, a store or the configs  fbm doctor data data=ucf101 data.root=PATH
+
+`fbm COMMAND --help` says what each one takes. prepare and train are Hydra applications: settings are KEY=VALUE,
+-m runs every combination of KEY=A,B, --cfg job prints the config. Completion: eval "$(fbm -sc install=bash)"
+"""
+COMMANDS = ("prepare", "train", "report", "doctor")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; what a user can mend becomes one line and exit status 1."""
+    # OpenMP threads that spin at barriers make a busy machine ten times slower; torch reads this when imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(USAGE)
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(__version__)
+        return 0
+    if arguments[0] in ("-sc", "--shell-completion"):
+        from fbm.completion import complete
+
+        return complete(arguments)
+    return _run(arguments[0], arguments[1:])
+
+
+def _run(command: str, rest: list[str]) -> int:
+    from fbm.errors import UserError
+    from fbm.launch import complain, launch
+
+    try:
+        if command == "prepare":
+            from fbm.jobs import prepare_job
+
+            return launch("prepare", prepare_job, rest)
+        if command == "train":
+            from fbm.jobs import train_job
+
+            return launch("train", train_job, rest)
+        if command == "report":
+            from fbm.report import main as report
+
+            return report(rest)
+        if command == "doctor":
+            from fbm.doctor import main as doctor
+
+            return doctor(rest)
+        from fbm.suggest import did_you_mean
+
+        raise UserError(f"no such command {command!r}{did_you_mean(command, COMMANDS)}")
+    except UserError as error:
+        complain(str(error))
+        return 1

@@ -1,0 +1,178 @@
+"""Compose, check, fingerprint and instantiate configs. The only place that instantiates."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_type_hints
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fbm.errors import UserError
+from fbm.suggest import did_you_mean
+
+# What decides where and how fast a run happens, not what comes out of it.
+PLACES = (
+    *("name", "study", "run_dir", "overwrite", "test", "pretrained", "logger", "callbacks.progress", "hydra"),
+    *("data.root", "data.annotations", "data.store", "data.workers", "data.skip_broken", "data.generate"),
+    *("data.source", "data.module", "masks.source", "init.checkpoint"),
+)
+MARKS = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
+
+
+def conf_dir() -> Path:
+    """Where the configs are: in the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """The config as plain containers with every interpolation resolved.
+
+    Raises:
+        UserError: a value that must be given is not, or an interpolation leads nowhere.
+    """
+    missing = OmegaConf.missing_keys(config)
+    if missing:
+        raise UserError(f"not given: {', '.join(sorted(missing))} (on the command line: {sorted(missing)[0]}=VALUE)")
+    try:
+        content = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(" ".join(str(error).split())) from error
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
+
+
+def build(node: DictConfig | dict[str, Any], **offered: Any) -> Any:  # noqa: ANN401 - whatever the config names
+    """Make what `_target_` names from the node's values.
+
+    Args:
+        offered: values known only at run time; the target gets those of them that its signature names. Nodes with a
+            `_target_` inside are made first, without them.
+    """
+    content: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    target = get_object(content["_target_"])
+    names = inspect.signature(target).parameters
+    values = {key: _nested(value) for key, value in content.items() if key not in MARKS}
+    values |= {key: value for key, value in offered.items() if key in names}
+    return partial(target, **values) if content.get("_partial_", False) else target(**values)
+
+
+def _nested(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return build(value) if "_target_" in value else {key: _nested(inner) for key, inner in value.items()}
+    return [_nested(inner) for inner in value] if isinstance(value, list) else value
+
+
+def check(config: DictConfig, nodes: tuple[str, ...] = ("",)) -> None:
+    """Hold every node with a `_target_` against the signature it names: unknown keys and values of a wrong type.
+
+    Args:
+        nodes: dotted paths; only these and what is in them. Looking at a target imports it.
+
+    Raises:
+        UserError: names the key, what is wrong with it and what is allowed.
+    """
+    raw: Any = OmegaConf.to_container(config, resolve=False)
+    for path, node in _targets(resolved(config), ""):
+        if any(not place or _under(path, (place,)) for place in nodes):
+            _check_node(path, node, raw)
+
+
+def _targets(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: ANN401
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield path, node
+        for key, value in node.items():
+            yield from _targets(value, f"{path}.{key}".lstrip("."))
+
+
+def _check_node(path: str, node: dict[str, Any], raw: dict[str, Any]) -> None:
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    try:
+        target = get_object(node["_target_"])
+    except Exception as error:  # importing a user's module can raise anything
+        raise UserError(
+            f"{path}._target_={node['_target_']} cannot be imported: {' '.join(str(error).split())}"
+        ) from error
+    signature = inspect.signature(target)
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values())
+    hints = _hints(target)
+    for key, value in node.items():
+        if key in MARKS:
+            continue
+        if key not in signature.parameters and not open_ended:
+            raise UserError(
+                f"{path}.{key}: {target.__name__} takes no {key!r}{did_you_mean(key, signature.parameters)}"
+            )
+        if key not in hints or _holds_target(value):
+            continue
+        try:
+            config = None if _has_own_config(hints[key]) else ConfigDict(arbitrary_types_allowed=True)
+            TypeAdapter(hints[key], config=config).validate_python(value)
+        except ValidationError as error:
+            wanted = error.errors()[0]["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+            raise UserError(f"{_said_by(f'{path}.{key}', raw)}={value!r}: it should be {wanted}") from error
+
+
+def _hints(target: Any) -> dict[str, Any]:  # noqa: ANN401
+    try:
+        return get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except (NameError, TypeError):  # names imported for type checkers only
+        return {}
+
+
+def _has_own_config(hint: Any) -> bool:  # noqa: ANN401
+    """Pydantic refuses a config for types that may carry their own (dataclasses and the like)."""
+    kinds = get_args(hint) if isinstance(hint, UnionType) or get_args(hint) else (hint,)
+    return any(hasattr(kind, "__dataclass_fields__") or hasattr(kind, "__pydantic_config__") for kind in kinds)
+
+
+def _holds_target(value: Any) -> bool:  # noqa: ANN401
+    return any(True for _ in _targets(value, ""))
+
+
+def _said_by(path: str, raw: dict[str, Any]) -> str:
+    """The key that a user sets: where `path` only hands on `${other.key}`, that one."""
+    value: Any = raw
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, str) and value.startswith("${") and value.endswith("}") and ":" not in value:
+        return _said_by(value[2:-1], raw)
+    return path
+
+
+def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:  # noqa: ANN401
+    """16 hex digits of a config's content, without the keys (dotted paths) in `leave_out`."""
+    kept = {key: value for key, value in flatten(content).items() if not _under(key, leave_out)}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def fingerprints(config: dict[str, Any], pretraining: str | None) -> dict[str, str]:
+    """`config`: all that decides a result but the seed; `comparison`: the same without the initialisation.
+
+    Args:
+        pretraining: the config fingerprint of the run that made the encoder's weights.
+    """
+    return {
+        "config": fingerprint({**config, "pretraining": pretraining}, (*PLACES, "seed")),
+        "comparison": fingerprint(config, (*PLACES, "seed", "init")),
+    }
+
+
+def flatten(content: Any, path: str = "") -> dict[str, Any]:  # noqa: ANN401
+    """Nested dicts to one with dotted keys; lists are values."""
+    if not isinstance(content, dict) or not content:
+        return {path: content}
+    parts = [flatten(value, f"{path}.{key}".lstrip(".")) for key, value in content.items()]
+    return {key: value for part in parts for key, value in part.items()}
+
+
+def _under(key: str, paths: tuple[str, ...]) -> bool:
+    return any(key == path or key.startswith(f"{path}.") for path in paths)

@@ -1,0 +1,116 @@
+"""From the store to samples: 32-frame chunks, 16-frame windows in them, flips. Nothing is decoded here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from fbm.batch import ClipBatch
+from fbm.data.store import FrameStore, StoredVideo
+
+
+class Key(NamedTuple):
+    """What a worker is asked for. The epoch travels with the sample, so a worker's state cannot matter."""
+
+    epoch: int
+    sample: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where a clip starts in its chunk, and how it is flipped."""
+
+    start: int
+    backwards: bool
+    mirrored: bool
+
+
+def chunks(frames: int, chunk_frames: int) -> range:
+    """The first frames of a video's whole, non-overlapping chunks; the rest is dropped."""
+    return range(0, frames - chunk_frames + 1, chunk_frames)
+
+
+def draw_window(seed: int, key: Key, slack: int) -> Window:
+    """The random choices for one training sample, from (seed, epoch, sample) alone.
+
+    Args:
+        slack: how many frames the chunk is longer than the clip.
+    """
+    generator = np.random.default_rng([seed, key.epoch, key.sample])
+    return Window(int(generator.integers(slack + 1)), *(generator.random(2) < 0.5).tolist())
+
+
+class Clips(Dataset[ClipBatch]):
+    """One split of a store as clips; a sample is a chunk, asked for by `Key`.
+
+    Args:
+        store: opened; its frames are read through memory maps.
+        split: "train" draws a random window and flips, the others take the middle window as it is.
+        chunk_frames, clip_frames: 32 and 16 in the paper.
+        seed: of the random choices.
+        augment: False takes the middle window in training too.
+    """
+
+    def __init__(
+        self, store: FrameStore, split: str, chunk_frames: int, clip_frames: int, seed: int, augment: bool = True
+    ) -> None:
+        self.store, self.seed = store, seed
+        self.clip_frames, self.slack = clip_frames, chunk_frames - clip_frames
+        self.random = augment and split == "train"
+        labels = {action: label for label, action in enumerate(store.manifest.classes)}
+        self.videos = [video for video in store.playable if video.split == split]
+        self.labels = [labels[video.action] for video in self.videos]
+        self.samples = [
+            (number, start) for number, video in enumerate(self.videos) for start in chunks(video.frames, chunk_frames)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, key: Key) -> ClipBatch:
+        number, chunk = self.samples[key.sample]
+        video: StoredVideo = self.videos[number]
+        window = draw_window(self.seed, key, self.slack) if self.random else Window(self.slack // 2, False, False)
+        start = chunk + window.start
+        frames = self.store.frames(video.name, start, start + self.clip_frames)
+        masks = self.store.masks(video.name, start, start + self.clip_frames)
+        time = slice(None, None, -1 if window.backwards else 1)
+        across = slice(None, None, -1 if window.mirrored else 1)
+        return ClipBatch(
+            torch.from_numpy(np.array(frames[time, :, across])),
+            torch.from_numpy(np.array(masks[time, :, across])),
+            torch.tensor(self.labels[number]),
+            torch.tensor(number),
+            torch.tensor(key.sample),
+        )
+
+
+class KeySampler(Sampler[Key]):
+    """The order of an epoch's samples, shuffled by (seed, epoch) or as they stand; every rank takes its share.
+
+    Args:
+        samples: how many there are.
+        seed: of the shuffle; None keeps the order.
+        rank, ranks: this process's share is every `ranks`-th sample from `rank` on, so that a step over all ranks
+            holds the same samples whatever their number.
+    """
+
+    def __init__(self, samples: int, seed: int | None, rank: int = 0, ranks: int = 1) -> None:
+        self.samples, self.seed, self.rank, self.ranks = samples, seed, rank, ranks
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning calls this at the start of every epoch."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[Key]:
+        order = np.arange(self.samples)
+        if self.seed is not None:
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.samples)
+        return (Key(self.epoch, int(sample)) for sample in order[self.rank :: self.ranks])
+
+    def __len__(self) -> int:
+        return len(range(self.rank, self.samples, self.ranks))

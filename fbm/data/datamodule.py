@@ -1,0 +1,122 @@
+"""The store as Lightning wants it: one loader a split. The only data file that knows Lightning."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader
+
+from fbm.batch import ClipBatch
+from fbm.data.clips import Clips, KeySampler
+from fbm.data.store import FrameStore
+from fbm.data.ucf101 import UCF101, check_no_leak
+from fbm.errors import UserError
+
+
+class ClipDataModule(pl.LightningDataModule):
+    """Clips of a prepared store.
+
+    Args:
+        store: folder made by `fbm prepare`.
+        size: of the frames, pixels; must be the store's.
+        masks: name of the mask source the store was prepared with.
+        source: the data set; its choices that make the splits must be the store's. Nothing is read from it.
+        skip_broken: leave out videos that are listed but broken or missing; False refuses such a store.
+        chunk_frames, clip_frames: 32 and 16 in the paper.
+        batch_size: clips a step.
+        workers: loader processes; 0 reads in the training process.
+        seed: of windows, flips and order.
+
+    Raises:
+        UserError: the store is not there, not what these settings ask for, broken, or leaks between splits.
+    """
+
+    def __init__(
+        self,
+        store: Path,
+        size: int,
+        masks: str,
+        source: UCF101,
+        skip_broken: bool,
+        chunk_frames: int,
+        clip_frames: int,
+        batch_size: int,
+        workers: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        if not 0 < clip_frames <= chunk_frames:
+            raise UserError(
+                f"data.clip_frames={clip_frames} must be at least 1 and at most data.chunk_frames={chunk_frames}"
+            )
+        if batch_size < 1 or workers < 0:
+            raise UserError(f"data.batch_size={batch_size} must be at least 1, data.workers={workers} at least 0")
+        self.store = FrameStore(Path(store))
+        self.batch_size, self.workers = batch_size, workers
+        self._check({"size": size, "masks": masks, **source.selection()}, skip_broken)
+        self.clips = {
+            split: Clips(self.store, split, chunk_frames, clip_frames, seed) for split in ("train", "val", "test")
+        }
+        self.seed = seed
+        if not len(self.clips["train"]):
+            raise UserError(f"the store {store} holds no training video of at least {chunk_frames} frames")
+
+    @property
+    def classes(self) -> list[str]:
+        """Names in label order."""
+        return self.store.manifest.classes
+
+    @property
+    def samples(self) -> dict[str, int]:
+        """Clips in each split."""
+        return {split: len(clips) for split, clips in self.clips.items()}
+
+    @property
+    def masked(self) -> bool:
+        """Whether any training video has any foreground."""
+        return any(video.masked_frames for video in self.clips["train"].videos)
+
+    def _check(self, asked: dict[str, Any], skip_broken: bool) -> None:
+        manifest = self.store.manifest
+        stored = {"size": manifest.size, "masks": manifest.masks, **manifest.selection}
+        for name, value in asked.items():
+            if stored.get(name) != value:
+                key = "masks" if name == "masks" else f"data.{name}"
+                raise UserError(
+                    f"the store {self.store.root} was prepared with {key}={stored.get(name)}, this run asks for "
+                    f"{key}={value}: run `fbm prepare` with it (frames already decoded are kept) or set data.store"
+                )
+        if manifest.broken and not skip_broken:
+            first = manifest.broken[0]
+            raise UserError(
+                f"{len(manifest.broken)} of {len(manifest.videos)} videos in {self.store.root} cannot be used, "
+                f"the first is {first.name} ({first.status}: {first.reason}): mend them and prepare again, "
+                "or leave them out with data.skip_broken=true"
+            )
+        check_no_leak(self.store.playable)
+
+    def train_dataloader(self) -> DataLoader[ClipBatch]:
+        """Shuffled anew each epoch; an incomplete last batch is dropped where there is a complete one."""
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[ClipBatch] | Sequence[Any]:
+        """Every validation clip once, in order."""
+        return self._loader("val") if len(self.clips["val"]) else []
+
+    def test_dataloader(self) -> DataLoader[ClipBatch]:
+        """Every test clip once, in order."""
+        return self._loader("test")
+
+    def _loader(self, split: str, shuffle: bool = False) -> DataLoader[ClipBatch]:
+        clips = self.clips[split]
+        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        return DataLoader(
+            clips,
+            batch_size=self.batch_size,
+            sampler=KeySampler(len(clips), self.seed if shuffle else None),
+            drop_last=shuffle and len(clips) >= self.batch_size,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=on_gpu,
+        )

@@ -1,0 +1,10 @@
+"""A synthetic data set in UCF-101's own layout, made in seconds, with every factor known.
+
+Moving textured objects over moving textured scenes. The class is the object's motion pattern; each class also
+favours one object kind and one scene kind, as the classes of UCF-101 favour persons and places.
+"""
+
+from fbm.data.demo.make import FACTORS, MARKER, make_demo
+from fbm.data.demo.settings import CLASSES, OBJECTS, SCENES
+
+__all__ = ["CLASSES", "FACTORS", "MARKER", "OBJECTS", "SCENES", "make_demo"]

@@ -1,0 +1,162 @@
+"""Making a demo set: once, whole, and never over somebody's files."""
+
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+from rich.text import Text
+
+from fbm.data.demo.lists import write_lists
+from fbm.data.demo.render import render_group
+from fbm.data.demo.settings import CLASSES, Group, Settings, draw_groups
+from fbm.data.demo.writer import write_clip
+from fbm.errors import UserError
+
+MARKER = ".fbm-demo"  # written first: what lies here is ours to make again
+FACTORS = "factors.json"  # written last: the set is whole
+FOLDERS = ("UCF-101", "annotations", "masks", "ucfTrainTestlist")
+
+Lengths = dict[str, int]  # frames of each video
+
+
+def make_demo(
+    root: Path | str,
+    *,
+    seed: int = 0,
+    groups: int = 12,
+    test_groups: int = 4,
+    clips: int = 3,
+    frames: int = 68,
+    object_strength: float = 0.5,
+    scene_strength: float = 0.5,
+    workers: int | None = None,
+) -> None:
+    """Make a synthetic data set in UCF-101's layout under `root`; returns at once if it is already there.
+
+    Each of the six classes gets `groups` groups (the first `test_groups` test in split 1) of `clips` videos
+    with `frames` to `frames + 12` frames of 160 × 120. A group's object (scene) is its class's favourite with
+    probability `object_strength` (`scene_strength`), else any of the six kinds alike: at 0 only the motion
+    tells the class. The result depends on everything but `workers` (default: every core).
+    """
+    root = Path(root)
+    settings = Settings(
+        seed=seed,
+        groups=groups,
+        test_groups=test_groups,
+        clips=clips,
+        frames=frames,
+        object_strength=object_strength,
+        scene_strength=scene_strength,
+    )
+    if workers is not None and workers < 1:
+        raise UserError(f"demo: workers must be at least 1, not {workers}")
+    if _is_made(root, settings):
+        return
+    _clear(root)
+    everyone = draw_groups(settings)
+    lengths = _make_videos(root, settings, everyone, workers or _cores())
+    write_lists(root / "ucfTrainTestlist", settings, everyone)
+    _write_factors(root, settings, everyone, lengths)
+
+
+def _is_made(root: Path, settings: Settings) -> bool:
+    """True for a whole set of these settings, False where one may be made; the rest is the user's to mend."""
+    if root.exists() and not root.is_dir():
+        raise UserError(f"demo: {root} is a file; choose a folder")
+    if (root / FACTORS).exists():
+        _compare(root, settings)
+        return True
+    if root.exists() and any(root.iterdir()) and not (root / MARKER).exists():
+        raise UserError(f"demo: {root} holds files that are not a demo set; choose another root")
+    return False
+
+
+def _compare(root: Path, settings: Settings) -> None:
+    mend = "choose another root or delete this one"
+    try:
+        found = json.loads((root / FACTORS).read_text(encoding="utf-8"))["settings"]
+        pairs = {name: (found.get(name), wanted) for name, wanted in settings.as_dict().items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"demo: {root / FACTORS} is not a demo set's; {mend}") from error
+    differing = [f"{name} {there}, not {wanted}" for name, (there, wanted) in pairs.items() if there != wanted]
+    if differing:
+        raise UserError(f"demo: {root} was made with {', '.join(differing)}; {mend}")
+
+
+def _clear(root: Path) -> None:
+    """Leave the marker and empty folders: an interrupted making may have left other settings' videos."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / MARKER).write_text(f"Made by fbm. Without {FACTORS} beside it this set is unfinished.\n")
+    for name in FOLDERS:
+        if (root / name).exists():
+            shutil.rmtree(root / name)
+        (root / name).mkdir()
+    for name in FOLDERS[:3]:
+        for motion in CLASSES:
+            (root / name / motion).mkdir()
+
+
+def _make_videos(root: Path, settings: Settings, groups: list[Group], workers: int) -> Lengths:
+    lengths: Lengths = {}
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("demo videos", total=len(groups) * settings.clips)
+        for made in _each_group(root, settings, groups, min(workers, len(groups))):
+            lengths |= made
+            progress.advance(bar, len(made))
+    return lengths
+
+
+def _each_group(root: Path, settings: Settings, groups: list[Group], workers: int) -> Iterator[Lengths]:
+    """Make the groups here or in other processes, in any order."""
+    if workers == 1:
+        yield from (make_group(root, settings, group) for group in groups)
+        return
+    # spawn: a fork would copy whatever threads the caller runs
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        for made in as_completed([pool.submit(make_group, root, settings, group) for group in groups]):
+            yield made.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # after a failure or Ctrl-C the rest is not begun
+
+
+def make_group(root: Path, settings: Settings, group: Group) -> Lengths:
+    """Render and write one group's videos; returns their lengths. Runs in any process."""
+    lengths = {}
+    for number, clip in enumerate(render_group(settings, group), start=1):
+        write_clip(root, group.video(number), clip)
+        lengths[group.video(number)] = len(clip.frames)
+    return lengths
+
+
+def _write_factors(root: Path, settings: Settings, groups: list[Group], lengths: Lengths) -> None:
+    """The table of factors, in one step: it stands there whole or not at all."""
+    videos: dict[str, dict[str, Any]] = {}
+    for group in groups:
+        kinds = {"motion": group.motion, "object": group.object, "scene": group.scene}
+        for clip in range(1, settings.clips + 1):
+            video = group.video(clip)
+            videos[video] = {**kinds, "group": group.number, "clip": clip, "frames": lengths[video]}
+    text = json.dumps({"settings": settings.as_dict(), "videos": videos}, indent=1)
+    unfinished = root / f"{FACTORS}.tmp"
+    unfinished.write_text(text + "\n", encoding="utf-8")
+    unfinished.replace(root / FACTORS)
+
+
+def _cores() -> int:
+    """The cores this process may use, which in a container are fewer than the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        """Videos a second."""
+        return Text(f"{task.speed:.1f} videos/s" if task.speed else "")

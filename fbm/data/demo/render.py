@@ -1,0 +1,45 @@
+"""From factors to pixels: one group's object and scene, and the clips filmed of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fbm.data.demo.motions import move
+from fbm.data.demo.objects import Mask, Thing, draw, make_thing
+from fbm.data.demo.scenes import make_scene, pan, view
+from fbm.data.demo.settings import HEIGHT, SPARE_FRAMES, WIDTH, Group, Settings, random_for
+from fbm.data.demo.textures import Array
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One rendered video: frames `T H W 3` uint8 and the object's exact mask `T H W` bool."""
+
+    frames: npt.NDArray[np.uint8]
+    mask: Mask
+
+
+def render_group(settings: Settings, group: Group) -> Iterator[Clip]:
+    """The group's clips in order, each of them alike however many there are."""
+    rng = random_for(settings, group.label, group.number, clip=0)
+    hue = rng.random()
+    scene = make_scene(group.scene, hue, rng)
+    # Another hue than the scene's, so that the object can be seen at all; either may be any hue.
+    thing = make_thing(group.object, hue + rng.uniform(0.2, 0.8), rng)
+    for clip in range(1, settings.clips + 1):
+        yield _film(settings, group, scene, thing, random_for(settings, group.label, group.number, clip))
+
+
+def _film(settings: Settings, group: Group, scene: Array, thing: Thing, rng: np.random.Generator) -> Clip:
+    count = settings.frames + int(rng.integers(SPARE_FRAMES + 1))
+    camera = pan(count, rng)
+    poses = move(group.motion, count, thing.radius, rng)
+    frames = np.empty((count, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    mask = np.empty((count, HEIGHT, WIDTH), dtype=np.bool_)
+    for t in range(count):
+        frame = view(scene, float(camera[t, 0]), float(camera[t, 1]))
+        mask[t] = draw(frame, thing, poses.x[t], poses.y[t], poses.scale[t], poses.angle[t])
+        frames[t] = frame + np.float32(0.5)  # colours lie within 0..255: this only rounds
+    return Clip(frames, mask)

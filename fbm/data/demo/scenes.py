@@ -1,0 +1,33 @@
+"""The background: a texture larger than the frame, over which a slow camera pans."""
+
+import numpy as np
+
+from fbm.data.demo.settings import HEIGHT, WIDTH
+from fbm.data.demo.textures import Array, paint
+
+MARGIN = 72  # pixels that the camera may travel each way before it turns back
+
+
+def make_scene(kind: str, hue: float, rng: np.random.Generator) -> Array:
+    """The whole scene of a group, `H W 3` float32 in 0..255, larger than a frame by the margin."""
+    shape = HEIGHT + MARGIN + 2, WIDTH + MARGIN + 2  # two more: a subpixel crop reads one pixel further
+    return paint(kind, shape, rng.uniform(18, 30), hue, rng)
+
+
+def pan(frames: int, rng: np.random.Generator) -> Array:
+    """The camera's path, `T 2`: top and left in scene pixels. In one clip of four it hardly moves."""
+    speed = rng.uniform(0, 0.05) if rng.random() < 0.25 else rng.uniform(0.1, 1.0)  # pixels a frame
+    direction = rng.uniform(0, 2 * np.pi)
+    velocity = speed * np.array([np.sin(direction), np.cos(direction)])
+    path = rng.uniform(0, MARGIN, size=2) + np.arange(frames)[:, None] * velocity
+    folded = MARGIN - np.abs(path % (2 * MARGIN) - MARGIN)
+    return folded.astype(np.float32)
+
+
+def view(scene: Array, top: float, left: float) -> Array:
+    """The frame `H W 3` at a subpixel place: linear between neighbouring rows, then columns."""
+    row, column = int(top), int(left)
+    down, right = np.float32(top - row), np.float32(left - column)
+    part = scene[row : row + HEIGHT + 1, column : column + WIDTH + 1]
+    part = part[:-1] + down * (part[1:] - part[:-1])
+    return part[:, :-1] + right * (part[:, 1:] - part[:, :-1])

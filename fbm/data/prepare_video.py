@@ -1,0 +1,99 @@
+"""What a child process of `fbm prepare` does with one video."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from fbm.data.decode import Status, VideoError, decode, decoder, read_header
+from fbm.data.store import StoredVideo, frames_file, masks_file
+from fbm.data.ucf101 import Video
+from fbm.files import checksum, whole_file
+from fbm.masks.source import DecodedVideo, MaskError, MaskTrack
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video to bring into a store; `decoded` is its row where the frames are there and only masks are wanted."""
+
+    video: Video
+    store: Path
+    size: int
+    masks_name: str
+    track: MaskTrack | None
+    decoded: StoredVideo | None
+
+    @property
+    def masks_fingerprint(self) -> str:
+        """What the row's `masks` should say: the source and the fingerprint of this video's masks."""
+        return f"{self.masks_name}:{self.track.fingerprint if self.track else 'empty'}"
+
+    def failed(self, status: Status, reason: str) -> StoredVideo:
+        """The row of a video that cannot be used."""
+        video = self.video
+        return StoredVideo(video.name, video.action, video.group, video.split, status, reason)
+
+
+def prepare_video(job: Job) -> StoredVideo:
+    """Decode and store one video's frames and masks; its row says what came of it.
+
+    Raises:
+        OSError: the store cannot be written.
+    """
+    try:
+        row = job.decoded or _store_frames(job)
+        return _store_masks(job, row)
+    except VideoError as error:
+        return job.failed(error.status, error.reason)
+
+
+def _store_frames(job: Job) -> StoredVideo:
+    path = job.video.path
+    header = read_header(path)
+    digest = hashlib.sha256()
+    count = 0
+    with whole_file(frames_file(job.store, job.video.name)) as file:
+        _write_header(file, (header.frames, job.size, job.size, 3))
+        for batch in decode(path, job.size):
+            file.write(batch.data)
+            digest.update(batch.data)
+            count += len(batch)
+        file.seek(0)  # the count is right now, also where the container made no promise
+        _write_header(file, (count, job.size, job.size, 3))
+    stat = path.stat()
+    return replace(
+        job.failed("ok", ""),
+        frames=count,
+        width=header.width,
+        height=header.height,
+        fps=round(header.fps, 3),
+        source_bytes=stat.st_size,
+        source_mtime_ns=stat.st_mtime_ns,
+        source_checksum=checksum(path),
+        checksum=digest.hexdigest(),
+        decoder=decoder(),
+    )
+
+
+def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
+    """Begin a uint8 `.npy` file. numpy keeps room for a longer first axis, so it can be written again in place."""
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+def _store_masks(job: Job, row: StoredVideo) -> StoredVideo:
+    row = replace(row, status="ok", reason="", split=job.video.split, masks=job.masks_fingerprint)
+    if job.masks_name == "none":
+        return replace(row, masked_frames=0, masks_checksum="")
+    frames = np.load(frames_file(job.store, job.video.name), mmap_mode="r")
+    try:
+        video = DecodedVideo(job.video.name, frames, row.width, row.height)
+        masks = job.track.draw(video) if job.track else np.zeros(frames.shape[:3], bool)
+    except MaskError as error:
+        return replace(row, status="bad_annotation", reason=str(error))
+    packed = np.packbits(masks, axis=-1)
+    with whole_file(masks_file(job.store, job.masks_name, job.video.name)) as file:
+        np.save(file, packed)
+    digest = hashlib.sha256(packed.tobytes()).hexdigest()
+    return replace(row, masked_frames=int(masks.any((1, 2)).sum()), masks_checksum=digest)

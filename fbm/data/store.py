@@ -1,0 +1,158 @@
+"""The frame store: decoded videos as memory-mapped uint8 arrays, their masks, and a manifest that says what is whole.
+
+STORE/manifest.json          what is in it; written last and in one piece
+STORE/frames/NAME.npy        uint8 T size size 3
+STORE/masks/SOURCE/NAME.npy  uint8 T size size/8: bits, packed along the last axis
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fbm.data.decode import Status
+from fbm.errors import UserError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class StoredVideo:
+    """One row of the manifest. `reason` says what is wrong where `status` is not ok; checksums are SHA-256."""
+
+    name: str
+    action: str
+    group: int
+    split: str
+    status: Status
+    reason: str = ""
+    frames: int = 0
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    masked_frames: int = 0  # frames with any foreground
+    source_bytes: int = 0
+    source_mtime_ns: int = 0
+    source_checksum: str = ""
+    checksum: str = ""  # of the stored frames
+    masks: str = ""  # fingerprint of the masks' making
+    masks_checksum: str = ""
+    decoder: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it can be trained on."""
+        return self.status == "ok"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a store holds. `selection` are the choices that made the splits, `masks` the source's name."""
+
+    size: int
+    masks: str
+    selection: dict[str, Any]
+    videos: list[StoredVideo] = field(default_factory=list)
+    format: int = FORMAT
+
+    @property
+    def classes(self) -> list[str]:
+        """In label order."""
+        return sorted({video.action for video in self.videos})
+
+    @property
+    def broken(self) -> list[StoredVideo]:
+        """The videos that are listed but cannot be trained on."""
+        return [video for video in self.videos if not video.ok]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of everything a run sees: frames, masks, labels and splits. 16 hex digits."""
+        rows = [(v.name, v.split, v.checksum, v.masks_checksum) for v in self.videos if v.ok]
+        return hashlib.sha256(json.dumps([self.size, self.masks, rows]).encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """One video a line, so that two manifests can be compared with diff."""
+        head = json.dumps({k: v for k, v in asdict(self).items() if k != "videos"})[1:-1]
+        rows = ",\n".join(json.dumps(asdict(video)) for video in self.videos)
+        return f'{{{head}, "fingerprint": "{self.fingerprint}", "videos": [\n{rows}\n]}}\n'
+
+
+def read_manifest(store: Path) -> Manifest:
+    """Read a store's manifest.
+
+    Raises:
+        UserError: there is no finished store here, or its manifest is damaged or of another format.
+    """
+    path = store / MANIFEST
+    if not path.is_file():
+        hint = "its preparation was not finished" if store.is_dir() else "no such folder"
+        raise UserError(f"no store at {store} ({hint}): run `fbm prepare` with the same data settings")
+    try:
+        content = json.loads(path.read_text())
+        if content.pop("format") != FORMAT:
+            raise UserError(f"{path} is of another format than this fbm writes ({FORMAT}): prepare it again elsewhere")
+        stated = content.pop("fingerprint")
+        videos = [StoredVideo(**row) for row in content.pop("videos")]
+        manifest = Manifest(**content, videos=videos)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path} is damaged ({error}): delete it and run `fbm prepare` again") from error
+    if stated != manifest.fingerprint:
+        raise UserError(f"{path} was changed by hand (its fingerprint does not fit): run `fbm prepare` again")
+    return manifest
+
+
+def frames_file(store: Path, name: str) -> Path:
+    """Where a video's frames are."""
+    return store / "frames" / f"{name}.npy"
+
+
+def masks_file(store: Path, source: str, name: str) -> Path:
+    """Where a video's masks of one source are."""
+    return store / "masks" / source / f"{name}.npy"
+
+
+class FrameStore:
+    """A finished store, open for reading. Cheap to make and to send to a worker: arrays are mapped when first read."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.manifest = read_manifest(root)
+        self._mapped: dict[Path, np.ndarray] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_mapped": {}}  # a mapping would be copied whole into the pickle
+
+    def frames(self, name: str, start: int, stop: int) -> np.ndarray:
+        """uint8 `stop-start size size 3`, a view of the file."""
+        return self._map(frames_file(self.root, name))[start:stop]
+
+    def masks(self, name: str, start: int, stop: int) -> np.ndarray:
+        """uint8 `stop-start size size`, 1 on foreground; zeros where the store has no masks."""
+        if self.manifest.masks == "none":
+            return np.zeros((stop - start, self.manifest.size, self.manifest.size), np.uint8)
+        packed = self._map(masks_file(self.root, self.manifest.masks, name))[start:stop]
+        return np.unpackbits(packed, axis=-1, count=self.manifest.size)
+
+    def _map(self, path: Path) -> np.ndarray:
+        if path not in self._mapped:
+            try:
+                self._mapped[path] = np.load(path, mmap_mode="r")
+            except (OSError, ValueError) as error:
+                raise UserError(
+                    f"{path} is missing or damaged ({error}): run `fbm doctor data` to see what else is, "
+                    "then `fbm prepare` again"
+                ) from error
+        return self._mapped[path]
+
+    @cached_property
+    def playable(self) -> list[StoredVideo]:
+        """The videos that can be trained on, in the manifest's order."""
+        return [video for video in self.manifest.videos if video.ok]

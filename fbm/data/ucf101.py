@@ -1,0 +1,204 @@
+"""UCF-101 as it is on disk: `UCF-101/CLASS/v_CLASS_gXX_cYY.avi` and the official split files."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from fbm.data.paper import ANNOTATED_CLASSES, VALIDATION_GROUPS
+from fbm.errors import UserError
+from fbm.suggest import did_you_mean
+
+NAME = re.compile(r"(?P<folder>\w+)/v_(?P<class>\w+)_g(?P<group>\d\d)_c(?P<clip>\d\d)")
+Split = Literal["train", "val", "test"]
+
+
+class Listed(Protocol):
+    """Anything that has a place in a split."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def group(self) -> int: ...
+    @property
+    def split(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Video:
+    """One listed video. `name` is `CLASS/v_CLASS_gXX_cYY`; clips of one group share people and place."""
+
+    name: str
+    path: Path
+    action: str
+    group: int
+    split: Split
+
+
+@dataclass(frozen=True)
+class UCF101:
+    """The videos of a UCF-101 folder and who is in which split.
+
+    Args:
+        root: holds `UCF-101/` and `ucfTrainTestlist/`.
+        classes: "present" (those with a folder on disk), "annotated" (the 24 with boxes), or a list of names.
+        split: official split 1, 2 or 3; "all" puts every video into training (for pretraining; no test split).
+        validation: share of each class's training groups that go to validation as whole groups, at least one
+            where the class has two; or "paper", the published groups of the 24 classes.
+        validation_seed: which groups are carved out.
+    """
+
+    root: Path | None
+    classes: Literal["present", "annotated"] | Sequence[str] = "present"
+    split: Literal[1, 2, 3, "all"] = 1
+    validation: float | Literal["paper"] = 0.1
+    validation_seed: int = 0
+
+    def selection(self) -> dict[str, Any]:
+        """The choices that decide which video is in which split, as plain values; nothing is read."""
+        classes = self.classes if isinstance(self.classes, str) else sorted(self.classes)
+        choices = {"classes": classes, "split": self.split, "validation": self.validation}
+        # The seed decides nothing where the groups are named.
+        return choices if self.validation == "paper" else {**choices, "validation_seed": self.validation_seed}
+
+    def class_names(self) -> list[str]:
+        """The chosen classes in label order (alphabetical, which is the annotated ones' published order).
+
+        Raises:
+            UserError: no such root or class, or nothing in it.
+        """
+        videos = self._videos_folder()
+        present = sorted(folder.name for folder in videos.iterdir() if folder.is_dir())
+        if not present:
+            raise UserError(f"{videos} is empty: it should hold one folder a class with v_CLASS_gXX_cYY.avi files")
+        if self.classes == "present":
+            return present
+        wanted = ANNOTATED_CLASSES if self.classes == "annotated" else self.classes
+        for name in wanted:
+            if name not in present:
+                raise UserError(f"class {name!r} has no folder in {videos}{did_you_mean(name, present)}")
+        return sorted(set(wanted))
+
+    def videos(self) -> list[Video]:
+        """All listed videos of the chosen classes, sorted by name, with their split.
+
+        Raises:
+            UserError: the root, a class or a split file is missing or malformed, or a group is in two splits.
+        """
+        classes = set(self.class_names())
+        listed = {
+            part: [
+                v for line in self._lists(part) for v in [self._video(line, part)] if v.name.split("/")[0] in classes
+            ]
+            for part in ("train", "test")
+        }
+        if not listed["train"]:
+            raise UserError(f"the training list of split {self.split} names no video of {sorted(classes)}")
+        held_out = self._validation_groups(listed["train"])
+        train = [replace(v, split="val") if (v.action, v.group) in held_out else v for v in listed["train"]]
+        videos = sorted([*train, *listed["test"]], key=lambda video: video.name)
+        check_no_leak(videos)
+        return videos
+
+    def _root(self) -> Path:
+        if self.root is None:
+            raise UserError("data.root is not given: the folder that holds UCF-101/ and ucfTrainTestlist/")
+        root = Path(self.root)
+        if not root.is_dir():
+            raise UserError(f"data.root={root}: no such folder")
+        return root
+
+    def _videos_folder(self) -> Path:
+        folder = self._root() / "UCF-101"
+        if not folder.is_dir():
+            raise UserError(f"data.root={self.root} holds no folder UCF-101 (with one folder a class)")
+        return folder
+
+    def _lists(self, part: Literal["train", "test"]) -> list[str]:
+        """The names on one official list (both on "train" and none on "test" where every video trains)."""
+        if self.split == "all":
+            files = ["trainlist01.txt", "testlist01.txt"] if part == "train" else []
+        else:
+            files = [f"{part}list0{self.split}.txt"]
+        return [name for file in files for name in read_split_file(self._root() / "ucfTrainTestlist" / file)]
+
+    def _video(self, name: str, part: Literal["train", "test"]) -> Video:
+        fields = NAME.fullmatch(name)
+        assert fields is not None, name  # read_split_file has looked
+        path = self._videos_folder() / f"{name}.avi"
+        return Video(name, path, fields["folder"], int(fields["group"]), part)
+
+    def _validation_groups(self, train: list[Video]) -> set[tuple[str, int]]:
+        groups = {
+            action: sorted({v.group for v in train if v.action == action}) for action in {v.action for v in train}
+        }
+        if self.validation == "paper":
+            unknown = sorted(set(groups) - set(VALIDATION_GROUPS))
+            if unknown:
+                raise UserError(
+                    f"data.validation=paper names groups of the 24 annotated classes only, not of {unknown[0]}; "
+                    "give a share instead, data.validation=0.1"
+                )
+            return {(action, group) for action in groups for group in VALIDATION_GROUPS[action]}
+        return {
+            (action, group)
+            for action in sorted(groups)
+            for group in _carve(action, groups[action], float(self.validation), self.validation_seed)
+        }
+
+
+def _carve(action: str, groups: list[int], share: float, seed: int) -> Iterable[int]:
+    """About `share` of one class's groups, the same whatever other classes are chosen."""
+    if not 0 <= share < 1:
+        raise UserError(f"data.validation={share} must be a share of at least 0 and under 1, or the word paper")
+    count = min(max(1, round(share * len(groups))), len(groups) - 1) if share else 0
+    generator = np.random.default_rng([seed, *action.encode()])
+    return [int(group) for group in generator.permutation(groups)[:count]]
+
+
+def read_split_file(path: Path) -> list[str]:
+    """The names `CLASS/v_CLASS_gXX_cYY` of an official list, with or without labels, CRLF or LF.
+
+    Raises:
+        UserError: no such file, or a line that is not `CLASS/v_CLASS_gXX_cYY.avi [LABEL]` (so no line can point
+            outside the root).
+    """
+    if not path.is_file():
+        raise UserError(f"no split file {path}: the official lists belong in ucfTrainTestlist/")
+    names = []
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+        fields = line.split()
+        if not fields:
+            continue
+        name = fields[0].removesuffix(".avi")
+        match = NAME.fullmatch(name)
+        # The folder HandstandPushups holds v_HandStandPushups files: only the letters' case may differ.
+        if not match or name == fields[0] or match["folder"].casefold() != match["class"].casefold():
+            raise UserError(f"{path}, line {number}: {fields[0]!r} is not of the form CLASS/v_CLASS_gXX_cYY.avi")
+        names.append(name)
+    return names
+
+
+def check_no_leak(videos: Iterable[Listed]) -> None:
+    """No video and no group of a class may stand in two splits.
+
+    Raises:
+        UserError: names the first one that does.
+    """
+    seen: dict[tuple[str, int], Listed] = {}
+    names: set[str] = set()
+    for video in videos:
+        other = seen.setdefault((video.action, video.group), video)
+        if other.split != video.split:
+            raise UserError(
+                f"the splits leak: group g{video.group:02} of {video.action} is in {other.split} ({other.name}) "
+                f"and in {video.split} ({video.name}); mend the split files"
+            )
+        if video.name in names:
+            raise UserError(f"the split files list {video.name} twice; mend the split files")
+        names.add(video.name)

@@ -1,0 +1,89 @@
+"""One Hydra application a sub-command: our errors in one line, every other job of a sweep still run."""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from fbm.config import conf_dir
+from fbm.errors import UserError
+from fbm.naming import register
+from fbm.suggest import did_you_mean
+
+Job = Callable[[DictConfig], Any]
+register()
+
+
+def launch(config_name: str, job: Job, arguments: list[str], program: str | None = None) -> int:
+    """Run `job` once, or once a combination with `-m`, on the config that `arguments` compose.
+
+    Returns:
+        The exit status: 1 where the arguments do not compose or a job failed, 130 where it was interrupted.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    failures: list[str] = []
+
+    def guarded(config: DictConfig) -> Any:  # noqa: ANN401
+        try:
+            return job(config)
+        except (UserError, OmegaConfBaseException) as error:
+            complain(str(error))
+            failures.append(str(error))
+            return None
+
+    # Hydra finds its caller's file through the wrapped function: a task function of our own module will do.
+    guarded.__module__ = __name__
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions come to us in place of being printed
+    sys.argv = [program or f"fbm {config_name}", *arguments]
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
+    except (HydraException, OmegaConfBaseException) as error:
+        complain(explain(error, config_name))
+        return 1
+    except KeyboardInterrupt:
+        complain("interrupted; the same command goes on where it can")
+        return 130
+    return 1 if failures else 0
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    print(f"fbm: error: {' '.join(message.split())}", file=sys.stderr)
+
+
+def explain(error: Exception, config_name: str) -> str:
+    """One line for what Hydra refused, with the closest name that would have been right."""
+    causes = [str(part) for part in (error, error.__cause__) if part is not None]
+    text = " ".join(" ".join(causes).split())
+    if match := re.search(r"Could not override '([^']+)'", text):
+        key = match[1].split("@")[0]
+        return f"no such setting {key!r}{did_you_mean(key, known_keys(config_name))}"
+    if match := re.search(r"In '[^']*': Could not find '([^']+)' Available options in '[^']+': (.*)", text):
+        option = match[1].rsplit("/", 1)[-1]
+        return f"no such option {match[1]!r}{did_you_mean(option, match[2].split()) or f'; there is {match[2]}'}"
+    return text
+
+
+def known_keys(config_name: str) -> list[str]:
+    """Every key and group of the default config, dotted."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        config = compose(config_name)
+    groups = [folder.name for folder in conf_dir().iterdir() if folder.is_dir()]
+    return [*groups, *_paths(OmegaConf.to_container(config), "")]
+
+
+def _paths(node: Any, path: str) -> list[str]:  # noqa: ANN401
+    if not isinstance(node, dict):
+        return []
+    own = [f"{path}.{key}".lstrip(".") for key in node]
+    return own + [inner for key, value in node.items() for inner in _paths(value, f"{path}.{key}".lstrip("."))]

@@ -1,0 +1,83 @@
+"""The reconstruction losses, equations (2) to (7). Frames are `B C H W` float, masks `B H W` (1 = foreground)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from fbm.models.disentangler import Disentangled, Reconstruction
+
+
+class DisentanglingLosses(NamedTuple):
+    """The four terms of L_total, scalars, all of weight 1."""
+
+    first_foreground: Tensor
+    first_background: Tensor
+    last_foreground: Tensor
+    features: Tensor
+
+    @property
+    def reconstruction(self) -> Tensor:
+        """L_rec, equation (3)."""
+        return self.first_foreground + self.first_background + self.last_foreground
+
+    @property
+    def total(self) -> Tensor:
+        """L_total, equation (7)."""
+        return self.reconstruction + self.features
+
+
+def foreground_of(frames: Tensor, masks: Tensor) -> Tensor:
+    """x_fg = x * b_fg, equation (2). What is masked out becomes 0: mid grey on the scale [-1, 1]."""
+    return frames * masks[:, None]
+
+
+def background_of(frames: Tensor, masks: Tensor) -> Tensor:
+    """x_bg = x * (1 - b_fg), equation (2)."""
+    return frames * (1 - masks[:, None])
+
+
+def foreground_weights(masks: Tensor) -> Tensor:
+    """W of equation (6), `B H W`: 1 on background, max(1, A_bg / A_fg) on foreground.
+
+    A frame with an empty mask has no W in the paper; its weights are 0, so it contributes nothing.
+    """
+    foreground = masks.sum((1, 2), keepdim=True)
+    background = masks[0].numel() - foreground
+    ratio = (background / foreground.clamp(min=1)).clamp(min=1)
+    return torch.where(masks > 0, ratio, torch.ones_like(ratio)) * (foreground > 0)
+
+
+def foreground_loss(predicted: Tensor, frames: Tensor, masks: Tensor) -> Tensor:
+    """L_fg, equation (4): the mean over samples, channels and pixels of W * |error|."""
+    error = (predicted - foreground_of(frames, masks)).abs()
+    return (foreground_weights(masks)[:, None] * error).mean()
+
+
+def background_loss(predicted: Tensor, frames: Tensor, masks: Tensor) -> Tensor:
+    """L_bg, equation (5): the mean over samples, channels and pixels of |error|."""
+    return (predicted - background_of(frames, masks)).abs().mean()
+
+
+def feature_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """L_feat of equation (7): the mean squared error between G(f_T) as predicted and its pseudo ground truth."""
+    return torch.nn.functional.mse_loss(predicted, target)
+
+
+def truth(clip: Tensor, masks: Tensor) -> Reconstruction:
+    """What should be reconstructed of clips `B 3 T H W` with masks `B T H W`."""
+    first, last = clip[:, :, 0], clip[:, :, -1]
+    return Reconstruction(
+        foreground_of(first, masks[:, 0]), background_of(first, masks[:, 0]), foreground_of(last, masks[:, -1])
+    )
+
+
+def disentangling_losses(out: Disentangled, clip: Tensor, masks: Tensor, target: Tensor) -> DisentanglingLosses:
+    """All terms for clips `B 3 T H W`, masks `B T H W` and the feature target `B C h w`."""
+    first, last = clip[:, :, 0], clip[:, :, -1]
+    return DisentanglingLosses(
+        foreground_loss(out.reconstruction.first_foreground, first, masks[:, 0]),
+        background_loss(out.reconstruction.first_background, first, masks[:, 0]),
+        foreground_loss(out.reconstruction.last_foreground, last, masks[:, -1]),
+        feature_loss(out.last_foreground_features, target),
+    )

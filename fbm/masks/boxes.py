@@ -1,0 +1,120 @@
+"""`masks=boxes`: the union of a frame's annotated boxes, as in the paper's experiment."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from fbm.data.boxes import Annotation, read_pickle, read_xgtf
+from fbm.errors import UserError
+from fbm.masks.source import DecodedVideo, MaskError, MaskTrack, UnreadableTrack
+
+
+def rasterise(boxes: np.ndarray, frames: int, width: int, height: int, size: int) -> np.ndarray:
+    """The union of each frame's boxes, scaled to `size` and clipped to the frame.
+
+    Args:
+        boxes: int `N 5`: frame, x, y, width, height in pixels of a `width` x `height` video.
+        frames: T; boxes of later frames are left out.
+        size: of the square mask in pixels.
+
+    Returns:
+        bool `T size size`; False everywhere in a frame without boxes. A box keeps at least one pixel.
+    """
+    masks = np.zeros((frames, size, size), dtype=bool)
+    scale = np.array([size / width, size / height])
+    first = np.rint(boxes[:, 1:3] * scale).astype(int)
+    last = np.maximum(np.rint((boxes[:, 1:3] + boxes[:, 3:5]) * scale).astype(int), first + 1)
+    for frame, (x0, y0), (x1, y1) in zip(boxes[:, 0], first, last, strict=True):
+        if frame < frames:
+            masks[frame, max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = True
+    return masks
+
+
+def misfit(annotation: Annotation, frames: int, width: int, height: int) -> str | None:
+    """Why an annotation does not fit a video of `frames` frames of `width` x `height` pixels; None where it does.
+
+    A box that only reaches over the edge fits: it is clipped, as the reference does.
+    """
+    boxes = annotation.boxes
+    if annotation.frames is not None and annotation.frames != frames:
+        return f"its annotation is for {annotation.frames} frames, the video has {frames}"
+    if len(boxes) and boxes[-1, 0] >= frames:
+        return f"its annotation has a box in frame {boxes[-1, 0] + 1}, the video has {frames} frames"
+    x, y, w, h = boxes[:, 1:].T
+    outside = (x >= width) | (y >= height) | (x + w <= 0) | (y + h <= 0) | (w <= 0) | (h <= 0)
+    if outside.any():
+        frame, *box = (int(number) for number in boxes[outside][0])
+        return (
+            f"its annotation has {outside.sum()} boxes that are empty or outside the {width} x {height} frame, "
+            f"the first x y w h = {box} in frame {frame + 1}"
+        )
+    return None
+
+
+@dataclass(frozen=True)
+class BoxTrack:
+    """One video's boxes, drawn when its size is known."""
+
+    annotation: Annotation
+
+    @property
+    def fingerprint(self) -> str:
+        content = f"{self.annotation.frames}".encode() + self.annotation.boxes.tobytes()
+        return hashlib.sha256(content).hexdigest()[:16]
+
+    def draw(self, video: DecodedVideo) -> np.ndarray:
+        frames, size = video.frames.shape[:2]
+        if reason := misfit(self.annotation, frames, video.width, video.height):
+            raise MaskError(reason)
+        return rasterise(self.annotation.boxes, frames, video.width, video.height, size)
+
+
+class BoxMasks:
+    """Boxes from a corrected pickle or a folder of `CLASS/v_CLASS_gXX_cYY.xgtf` files.
+
+    Args:
+        root: the data set's; its `annotations` is taken where no other place is named.
+        annotations: a `.pkl` file, or a folder with one or with `.xgtf` files.
+    """
+
+    def __init__(self, root: Path | None, annotations: Path | None = None) -> None:
+        self.given = annotations is not None
+        self.place = Path(annotations) if annotations is not None else Path(root or ".") / "annotations"
+
+    def track(self, name: str) -> MaskTrack | None:
+        """The boxes of video `name`, or None where it has none.
+
+        Raises:
+            UserError: the annotations are not where they were said to be, or their pickle is damaged. A damaged
+                `.xgtf` file concerns one video only, so it is reported as that video's.
+        """
+        try:
+            annotation = self._annotation(name)
+        except UserError as error:
+            if self._pickled is not None:
+                raise
+            return UnreadableTrack(str(error))
+        return None if annotation is None else BoxTrack(annotation)
+
+    def _annotation(self, name: str) -> Annotation | None:
+        if self._pickled is not None:
+            return self._pickled.get(name)
+        path = self.place / f"{name}.xgtf"
+        return read_xgtf(path) if path.is_file() else None
+
+    @cached_property
+    def _pickled(self) -> dict[str, Annotation] | None:
+        """Every video's annotation where there is a pickle; None where `.xgtf` files are to be read one by one."""
+        if self.place.is_file():
+            return read_pickle(self.place)
+        if not self.place.is_dir():
+            if self.given:
+                raise UserError(f"data.annotations={self.place}: no such file or folder")
+            return {}  # a data set without annotations: empty masks, which only some tasks refuse
+        pickles = sorted(self.place.glob("*.pkl"))
+        if len(pickles) > 1:
+            raise UserError(f"{self.place} holds {len(pickles)} pickles: name one, data.annotations={pickles[0]}")
+        return read_pickle(pickles[0]) if pickles else None

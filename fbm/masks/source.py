@@ -1,0 +1,58 @@
+"""What every source of foreground masks offers. A source is asked in `prepare`; training only reads the store."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+class MaskError(Exception):
+    """A video's masks cannot be made; the message becomes the reason in the store's manifest."""
+
+
+@dataclass(frozen=True)
+class DecodedVideo:
+    """What a source may look at.
+
+    Attributes:
+        frames: uint8 `T size size 3`, memory-mapped.
+        width, height: of the original video in pixels.
+    """
+
+    name: str
+    frames: np.ndarray
+    width: int
+    height: int
+
+
+class MaskTrack(Protocol):
+    """The masks of one video, not made yet. It travels to a child process, so it must be small and picklable."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the masks would: what is stored under the same one is not made again."""
+
+    def draw(self, video: DecodedVideo) -> np.ndarray:
+        """Bool `T size size`, True on foreground.
+
+        Raises:
+            MaskError: they cannot be made for this video.
+        """
+
+
+class MaskSource(Protocol):
+    """Where the foreground of a data set comes from."""
+
+    def track(self, name: str) -> MaskTrack | None:
+        """The masks of video `name`; None where this source knows nothing of it (empty masks are stored)."""
+
+
+@dataclass(frozen=True)
+class UnreadableTrack:
+    """Stands for an annotation that is there but cannot be read, so that its video is reported, not left out."""
+
+    reason: str
+    fingerprint: str = "unreadable"
+
+    def draw(self, video: DecodedVideo) -> np.ndarray:
+        raise MaskError(self.reason)

@@ -1,0 +1,43 @@
+"""The autoencoder baseline of section 5. Clips are `B 3 T H W` float in [-1, 1]."""
+
+from torch import Tensor, nn
+
+from fbm.models.encoder import TIME_STRIDE, C3DEncoder
+from fbm.models.layers import conv3d, initialise, norm3d, up3d
+
+
+class ClipDecoder(nn.Module):
+    """The encoder mirrored: the mapping undone, 3D convolutions, stride-2 transposed ones for the poolings."""
+
+    def __init__(self, width: int, frames: int) -> None:
+        super().__init__()
+        w = width
+        self.layers = nn.Sequential(
+            nn.ConvTranspose3d(8 * w, 8 * w, (frames // TIME_STRIDE, 2, 2), stride=(1, 2, 2)),
+            norm3d(8 * w),
+            nn.ReLU(),
+            *(conv3d(8 * w, 8 * w), conv3d(8 * w, 8 * w)),
+            *(up3d(8 * w, 8 * w, (2, 2, 2)), conv3d(8 * w, 8 * w), conv3d(8 * w, 4 * w)),
+            *(up3d(4 * w, 4 * w, (2, 2, 2)), conv3d(4 * w, 4 * w), conv3d(4 * w, 2 * w)),
+            *(up3d(2 * w, 2 * w, (2, 2, 2)), conv3d(2 * w, w)),
+            *(up3d(w, w, (1, 2, 2)), nn.Conv3d(w, 3, 3, padding=1)),
+            nn.Tanh(),
+        )
+        initialise(self)
+
+    def forward(self, features: Tensor) -> Tensor:
+        clip: Tensor = self.layers(features.unsqueeze(2))
+        return clip
+
+
+class Autoencoder(nn.Module):
+    """The same encoder as ours and a mirrored decoder; it gives back the whole clip `B 3 T H W`."""
+
+    def __init__(self, encoder: C3DEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = ClipDecoder(encoder.width, encoder.frames)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        reconstructed: Tensor = self.decoder(self.encoder(clip))
+        return reconstructed

@@ -1,0 +1,49 @@
+"""Action recognition: a linear softmax layer on the encoder's features (section 5). Clips are `B 3 T H W`."""
+
+import math
+
+from torch import Tensor, nn
+
+from fbm.models.encoder import C3DEncoder
+from fbm.models.layers import initialise
+
+
+def scale_gradient(features: Tensor, factor: float) -> Tensor:
+    """The same values, whose gradient is multiplied by `factor` on its way back."""
+    return features if factor == 1 else features * factor + features.detach() * (1 - factor)
+
+
+class Classifier(nn.Module):
+    """All features flattened, one linear layer; forward gives logits `B classes`.
+
+    Args:
+        encoder: with weights from any initialisation.
+        classes: how many.
+        encoder_gradient: factor on the gradient that reaches the encoder; 0 freezes it whole, batch norm
+            statistics and weight decay included.
+    """
+
+    def __init__(self, encoder: C3DEncoder, classes: int, encoder_gradient: float = 1.0) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.encoder_gradient = encoder_gradient
+        self.linear = nn.Linear(math.prod(encoder.feature_shape), classes)
+        initialise(self.linear)
+        if self.frozen:
+            encoder.requires_grad_(False)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the encoder stays as it was given."""
+        return self.encoder_gradient == 0
+
+    def train(self, mode: bool = True) -> "Classifier":
+        super().train(mode)
+        if self.frozen:
+            self.encoder.eval()
+        return self
+
+    def forward(self, clip: Tensor) -> Tensor:
+        features = scale_gradient(self.encoder(clip), self.encoder_gradient)
+        logits: Tensor = self.linear(features.flatten(1))
+        return logits

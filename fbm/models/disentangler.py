@@ -1,0 +1,87 @@
+"""The disentangling network of Figure 1. Clips are `B 3 T H W`, frames `B 3 H W`, both float in [-1, 1]."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from fbm.models.cross_convolution import CrossConvolution
+from fbm.models.decoder import FrameDecoder, KernelDecoder
+from fbm.models.encoder import C3DEncoder
+
+
+class Features(NamedTuple):
+    """The bottleneck's three parts, each `B C h w`."""
+
+    motion: Tensor
+    foreground: Tensor
+    background: Tensor
+
+
+class Reconstruction(NamedTuple):
+    """Three frames `B 3 H W`, in the order of Figure 2; what is masked out is 0, mid grey."""
+
+    first_foreground: Tensor
+    first_background: Tensor
+    last_foreground: Tensor
+
+
+class Disentangled(NamedTuple):
+    """What one pass gives: the frames, and G(f_T) as the motion predicts it, `B C h w` (equation 1)."""
+
+    reconstruction: Reconstruction
+    last_foreground_features: Tensor
+
+
+def split(features: Tensor) -> Features:
+    """Cut `B C h w` by channel into background C // 3, foreground C // 3 and motion, the rest (170, 170, 172)."""
+    third = features.shape[1] // 3
+    return Features(
+        motion=features[:, 2 * third :],
+        foreground=features[:, third : 2 * third],
+        background=features[:, :third],
+    )
+
+
+class Disentangler(nn.Module):
+    """Encoder, one decoder for both foregrounds, one for the background, and the motion's cross convolution.
+
+    Args:
+        encoder: shared with the other tasks.
+        kernels: K of the cross convolution; None takes the paper's proportion, 3/4 of the encoder's width (48).
+        decoder_width: of the frame decoders; None takes the encoder's, as the paper does.
+    """
+
+    def __init__(self, encoder: C3DEncoder, kernels: int | None = None, decoder_width: int | None = None) -> None:
+        super().__init__()
+        channels = encoder.feature_shape[0]
+        third = channels // 3
+        kernels = kernels or encoder.width * 3 // 4
+        decoder_width = decoder_width or encoder.width
+        self.encoder = encoder
+        self.foreground_decoder = FrameDecoder(third, decoder_width)
+        self.background_decoder = FrameDecoder(third, decoder_width)
+        self.kernel_decoder = KernelDecoder(channels - 2 * third, kernels)
+        self.cross_convolution = CrossConvolution(third, kernels)
+
+    def forward(self, clip: Tensor) -> Disentangled:
+        motion, foreground, background = split(self.encoder(clip))
+        # "Gradients coming from the reconstruction of f_t2 are blocked": the first frame's features must not
+        # store what belongs to the last one (section 3).
+        moved = self.cross_convolution(foreground.detach(), self.kernel_decoder(motion))
+        # Two passes through the shared decoder, not one over both: batch statistics taken over the two frames
+        # together would be a way around the block.
+        frames = Reconstruction(
+            first_foreground=self.foreground_decoder(foreground),
+            first_background=self.background_decoder(background),
+            last_foreground=self.foreground_decoder(moved),
+        )
+        return Disentangled(frames, moved)
+
+    @torch.no_grad()
+    def last_foreground_target(self, clip: Tensor) -> Tensor:
+        """Pseudo ground truth of L_feat: first foreground features of the time-reversed clip, `B C h w`.
+
+        No gradient reaches the encoder through it (section 3, equation 7).
+        """
+        return split(self.encoder(clip.flip(2))).foreground

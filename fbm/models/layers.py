@@ -1,0 +1,63 @@
+"""Building blocks that the networks share. Tensors are `B C T H W` (3D) or `B C H W` (2D), float."""
+
+import torch
+from torch import Tensor, nn
+
+# "Batch norm, eps 1e-5, running-average decay 0.9" of the reference; torch counts momentum the other way round.
+EPS, MOMENTUM = 1e-5, 0.1
+
+
+def norm3d(channels: int) -> nn.BatchNorm3d:
+    """Batch norm of a 3D map."""
+    return nn.BatchNorm3d(channels, eps=EPS, momentum=MOMENTUM)
+
+
+def norm2d(channels: int) -> nn.BatchNorm2d:
+    """Batch norm of a 2D map."""
+    return nn.BatchNorm2d(channels, eps=EPS, momentum=MOMENTUM)
+
+
+def conv3d(inputs: int, outputs: int) -> nn.Sequential:
+    """3x3x3 convolution, same padding, batch norm, ReLU."""
+    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1), norm3d(outputs), nn.ReLU())
+
+
+def up3d(inputs: int, outputs: int, stride: tuple[int, int, int]) -> nn.Sequential:
+    """Transposed 3x3x3 convolution that multiplies (T, H, W) by `stride`, batch norm, ReLU."""
+    # With padding 1 an axis of n becomes stride * (n - 1) + 1 + output_padding.
+    extra = (stride[0] - 1, stride[1] - 1, stride[2] - 1)
+    conv = nn.ConvTranspose3d(inputs, outputs, 3, stride=stride, padding=1, output_padding=extra)
+    return nn.Sequential(conv, norm3d(outputs), nn.ReLU())
+
+
+def conv2d(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    """2D convolution, same padding, batch norm, ReLU."""
+    conv = nn.Conv2d(inputs, outputs, kernel, padding="same")
+    return nn.Sequential(conv, norm2d(outputs), nn.ReLU())
+
+
+def up2d(inputs: int, outputs: int) -> nn.ConvTranspose2d:
+    """Transposed 5x5 convolution that doubles (H, W)."""
+    return nn.ConvTranspose2d(inputs, outputs, 5, stride=2, padding=2, output_padding=1)
+
+
+def initialise(network: nn.Module) -> None:
+    """Xavier (Glorot) uniform weights and zero biases in every convolution and linear layer, in place.
+
+    3D kernels are laid out channels last, as `centred` lays out the clips.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.modules.conv._ConvNd | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+            if layer.weight.dim() == 5:
+                layer.weight.data = layer.weight.contiguous(memory_format=torch.channels_last_3d)
+
+
+def centred(frames: Tensor) -> Tensor:
+    """uint8 frames `B T H W C` to the network's `B C T H W` float in [-1, 1], x / 255 * 2 - 1 (section 4).
+
+    The result is a view with the channels last in memory: the layout in which 3D convolutions are fastest.
+    """
+    return frames.permute(0, 4, 1, 2, 3).float().mul_(2 / 255).sub_(1)

@@ -1,0 +1,33 @@
+"""A run's name follows from what was asked for: `TASK-INIT-seedN`, then the other settings given."""
+
+import hashlib
+import re
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+# Said by the name already, or deciding only where things are: these keys, and whole nodes with all that is in them.
+KEYS = {"task", "init", "seed", "data", "experiment", "study", "name", "run_dir", "test", "overwrite", "data.root"}
+KEYS |= {"init.checkpoint", "data.store", "data.annotations", "data.workers", "data.skip_broken"}
+NODES = ("pretrained", "logger", "hydra", "callbacks.progress")
+LONGEST = 80  # characters of settings; longer ones are told by a hash
+
+
+def run_name(task: str, init: str, seed: int) -> str:
+    """The name of the run that Hydra is composing."""
+    name = f"{task}-{init}-seed{seed}"
+    given = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+    others = sorted(text.lstrip("+~") for text in given if not _unnamed(text.lstrip("+~").split("=")[0]))
+    suffix = re.sub(r"[^\w.,=+-]+", "_", ",".join(others))
+    if len(suffix) > LONGEST:
+        suffix = hashlib.sha256(suffix.encode()).hexdigest()[:10]
+    return f"{name}-{suffix}" if suffix else name
+
+
+def _unnamed(key: str) -> bool:
+    return key in KEYS or any(key == node or key.startswith(f"{node}.") for node in NODES)
+
+
+def register() -> None:
+    """Make `${fbm.run_name:...}` known to OmegaConf."""
+    OmegaConf.register_new_resolver("fbm.run_name", run_name, replace=True)

@@ -1,0 +1,63 @@
+"""How rows are called, and in which config keys they differ."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+KNOWN = {
+    "random": "Random initialization",
+    "autoencoder": "Pretrained (autoencoder)",
+    "ours": "Pretrained (ours)",
+}
+# A key with one of these as a whole word of its last part names a place or an instance, not a choice.
+INSTANCE_WORDS = {"seed", "seeds", "name", "run", "study", "path", "dir", "folder", "root", "file", "id"}
+INSTANCE_WORDS |= {"checkpoint", "pretrained", "workers", "overwrite", "test"}
+INSTANCE_GROUPS = {"logger", "hydra"}
+MOST_KEYS = 3
+
+
+def order(init: str) -> tuple[int, str]:
+    """Sort key of an initialisation: random, autoencoder, ours, then the others by name."""
+    known = list(KNOWN)
+    return (known.index(init) if init in KNOWN else len(known), init)
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested config to dotted keys and printable values; lists count as one value."""
+    flat: dict[str, str] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat
+
+
+def differing_keys(groups: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
+    """Keys whose value tells the groups apart. Each group holds the configs of one fingerprint.
+
+    A key that varies inside a group is not part of the fingerprint (machine settings), so it tells nothing.
+    """
+    flat = [[flatten(config) for config in group] for group in groups]
+    keys = sorted({key for group in flat for config in group for key in config})
+    return [key for key in keys if not _names_an_instance(key) and _tells_apart(key, flat)]
+
+
+def _tells_apart(key: str, groups: Sequence[Sequence[Mapping[str, str]]]) -> bool:
+    values = [{config.get(key) for config in group} for group in groups]
+    said = set.union(*values)
+    is_path = any("/" in (value or "") for value in said)
+    return all(len(inside) == 1 for inside in values) and len(said) > 1 and not is_path
+
+
+def _names_an_instance(key: str) -> bool:
+    parts = key.lower().split(".")
+    return parts[0] in INSTANCE_GROUPS or bool(set(parts[-1].split("_")) & INSTANCE_WORDS)
+
+
+def variant(config: Mapping[str, Any], keys: Sequence[str], fingerprint: str) -> str:
+    """What sets one config of an initialisation apart: `optimizer.lr=0.001`, else its fingerprint."""
+    flat = flatten(config)
+    said = [f"{key}={flat.get(key, 'absent')}" for key in keys[:MOST_KEYS]]
+    if len(keys) > MOST_KEYS:
+        said.append(f"and {len(keys) - MOST_KEYS} more")
+    return ", ".join(said) or f"config {fingerprint[:8]}"

@@ -1,0 +1,58 @@
+"""Every number a reader sees is formatted here, so that tables, page and terminal agree."""
+
+from collections.abc import Sequence
+
+from fbm.report.stats import Estimate
+
+DASH = "–"
+
+
+def percent(share: float | None) -> str:
+    """A share in 0..1 as per cent with one decimal, without the sign: 0.5221 gives `52.2`."""
+    return DASH if share is None else f"{100 * share:.1f}"
+
+
+def accuracy(estimate: Estimate | None) -> str:
+    """Mean and half width of the 95 % interval, in per cent: `52.2 ± 3.1`; `52.2 ± –` for a single run."""
+    if estimate is None:
+        return DASH
+    return f"{percent(estimate.mean)} ± {percent(estimate.half_width)}"
+
+
+def gain(estimate: Estimate | None) -> str:
+    """A signed difference in percentage points with its interval: `+10.3 ± 1.2`."""
+    if estimate is None:
+        return DASH
+    return f"{100 * estimate.mean:+.1f} ± {percent(estimate.half_width)}"
+
+
+def points(difference: float) -> str:
+    """The size of a difference of two shares, in percentage points: `10.3 points`."""
+    return f"{abs(100 * difference):.1f} points"
+
+
+def decimal(value: float | None) -> str:
+    """A plain number with one decimal: epochs, clips per second."""
+    return DASH if value is None else f"{value:.1f}"
+
+
+def count(value: int | None) -> str:
+    """A whole number, thousands separated by a thin gap that does not break."""
+    return DASH if value is None else f"{value:,}".replace(",", "\u202f")
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them: `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds is None:
+        return DASH
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def names(values: Sequence[object]) -> str:
+    """A short list: `0, 1, 2`, or a dash when empty."""
+    return ", ".join(str(value) for value in values) or DASH

@@ -1,0 +1,5 @@
+from fbm.tasks.autoencode import Autoencode
+from fbm.tasks.classify import Classify
+from fbm.tasks.disentangle import Disentangle
+
+__all__ = ["Autoencode", "Classify", "Disentangle"]

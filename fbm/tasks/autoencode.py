@@ -1,0 +1,29 @@
+"""The autoencoder baseline: give back the whole clip."""
+
+import torch
+from torch import Tensor
+
+from fbm.batch import ClipBatch
+from fbm.models.autoencoder import Autoencoder
+from fbm.models.encoder import C3DEncoder
+from fbm.tasks.task import MakeOptimizer, MakeSchedule, Pictures, PretrainingTask
+
+
+class Autoencode(PretrainingTask):
+    """Minimises the L1 error over all frames of the clip (section 5)."""
+
+    needs_masks = False
+
+    def __init__(self, encoder: C3DEncoder, optimizer: MakeOptimizer, schedule: MakeSchedule | None = None) -> None:
+        super().__init__(Autoencoder(encoder), optimizer, schedule)
+
+    def terms(self, batch: ClipBatch) -> dict[str, Tensor]:
+        clip = self.inputs(batch)[0]
+        return {"loss": (self.network(clip) - clip).abs().mean()}
+
+    @torch.no_grad()
+    def pictures(self, batch: ClipBatch) -> Pictures:
+        clip = self.inputs(batch)[0]
+        shown = [0, clip.shape[2] // 2, clip.shape[2] - 1]
+        frames = [tensor[:, :, shown].transpose(1, 2) for tensor in (self.network(clip), clip)]
+        return Pictures(("first frame", "middle frame", "last frame"), *frames)

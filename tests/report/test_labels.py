@@ -1,0 +1,35 @@
+from collections.abc import Mapping
+from typing import Any
+
+from fbm.report.labels import differing_keys, order, variant
+
+
+def test_order():
+    assert sorted(["zebra", "ours", "alpha", "random", "autoencoder"], key=order) == [
+        "random", "autoencoder", "ours", "alpha", "zebra",
+    ]  # fmt: skip
+
+
+def test_only_choices_that_tell_groups_apart():
+    slow: list[Mapping[str, Any]] = [
+        {"seed": 0, "lr": 1, "cpus": 2, "data": {"root": "/a"}},
+        {"seed": 1, "lr": 1, "cpus": 4},
+    ]
+    fast = [{"seed": 0, "lr": 2, "cpus": 2, "data": {"root": "/b"}}]
+    assert differing_keys([slow, fast]) == ["lr"]
+
+
+def test_places_are_no_choices():
+    here = {"init": {"weights": "/runs/a/best.ckpt"}, "data": {"workers": 1}, "logger": {"mode": "on"}}
+    there = {"init": {"weights": "/runs/b/best.ckpt"}, "data": {"workers": 2}, "logger": {"mode": "off"}}
+    assert differing_keys([[here], [there]]) == []
+
+
+def test_a_key_one_side_lacks_counts():
+    assert differing_keys([[{"mask": {"kind": "box"}}], [{}]]) == ["mask.kind"]
+
+
+def test_variant():
+    assert variant({"a": {"b": 1}}, ["a.b", "c"], "f" * 20) == "a.b=1, c=absent"
+    assert variant({}, [], "0123456789") == "config 01234567"
+    assert variant({}, list("abcde"), "").endswith("and 2 more")

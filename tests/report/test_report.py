@@ -1,0 +1,89 @@
+"""The whole command, as the command line calls it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from fbm.errors import UserError
+from fbm.report import main
+from tests.report.fake import fake_run, fake_study
+
+
+def test_everything_is_written(tmp_path, capsys):
+    study = fake_study(tmp_path)
+    assert main([str(study)]) == 0
+    out = study / "report"
+    names = ["figure2.png", "figure3.png", "index.html", "table1.json", "table1.md"]
+    assert sorted(file.name for file in out.iterdir()) == names
+    assert (out / "figure2.png").read_bytes() == (study / "disentangle-None-seed0/gallery/test.png").read_bytes()
+    said = capsys.readouterr().out
+    assert "52.0 ± 5.0" in said
+    assert "unfinished, not averaged: " in said
+    assert "missing seeds of Pretrained (autoencoder): 0, 2" in said
+    assert all(str(out / name) in said for name in names)
+
+
+def test_markdown(tmp_path):
+    study = fake_study(tmp_path)
+    main([str(study)])
+    text = (study / "report" / "table1.md").read_text()
+    row = (
+        "Pretrained (autoencoder)",
+        "56.0 ± –",
+        "60.0 ± –",
+        "+4.0 ± –",
+        "1",
+        "1",
+        "0, 2",
+        "2.0 (1 of 1)",
+        "56.8",
+    )
+    assert f"| {' | '.join(row)} |" in text
+    assert "test set of demo: 144 clips, 4 classes" in text
+    assert "unfinished, not in the table" in text
+
+
+def test_json_is_full_and_the_same_twice(tmp_path):
+    study = fake_study(tmp_path)
+    main([str(study)])
+    first = (study / "report" / "table1.json").read_text()
+    main([str(study)])
+    assert (study / "report" / "table1.json").read_text() == first
+    content = json.loads(first)
+    row = content["rows"][2]
+    assert [run["test/clip_top1"] for run in row["runs"]] == [0.60, 0.66, 0.63]
+    assert row["config_fingerprint"] == "classify-ours-same"
+    assert len(content["unfinished"]) == 1
+
+
+def test_out_and_stale_pictures(tmp_path, capsys):
+    study, out = tmp_path / "demo", tmp_path / "elsewhere"
+    run = fake_run(study, val=())
+    out.mkdir()
+    (out / "figure2.png").write_text("of an earlier report")
+    assert main([str(run), "--out", str(out)]) == 0
+    assert sorted(file.name for file in out.iterdir()) == ["index.html", "table1.json", "table1.md"]
+    said = capsys.readouterr().out
+    assert "figure2.png left out: no finished disentangle run" in said
+    assert "figure3.png left out" in said
+
+
+def test_out_is_a_file(tmp_path):
+    run = fake_run(tmp_path / "demo")
+    with pytest.raises(UserError, match="is a file"):
+        main([str(run), "--out", str(run / "config.yaml")])
+
+
+def test_help_loads_nothing_heavy_and_the_report_no_trainer(tmp_path):
+    study = fake_study(tmp_path)
+    code = (
+        "import sys; from fbm.report import main, parser; parser().format_help()\n"
+        "heavy = {'matplotlib', 'scipy', 'jinja2', 'yaml', 'pydantic', 'rich', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        f"main([{str(study)!r}])\n"
+        "never = {'torch', 'lightning', 'pytorch_lightning', 'hydra', 'omegaconf'} & set(sys.modules)\n"
+        "assert not never and 'matplotlib.pyplot' not in sys.modules, never\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, stdout=subprocess.DEVNULL)
