@@ -12,7 +12,7 @@ usage: fbm COMMAND ...
   prepare   decode videos and masks into a frame store      fbm prepare data=ucf101 data.root=PATH
   train     pretrain an encoder, or classify from one       fbm train task=disentangle data=ucf101
   report    run folders to Table 1, Figures 2 and 3, a page  fbm report outputs/demo
-  doctor    what is wrong with data, a store or the configs  fbm doctor data data=ucf101 data.root=PATH
+  doctor    what is wrong with data, a store or the configs  fbm doctor data=ucf101 data.root=PATH
 
 `fbm COMMAND --help` says what each one takes. prepare and train are Hydra applications: settings are KEY=VALUE,
 -m runs every combination of KEY=A,B, --cfg job prints the config. Completion: eval "$(fbm -sc install=bash)"

@@ -24,18 +24,19 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
         The exit status: 1 where the arguments do not compose or a job failed, 130 where it was interrupted.
     """
     import hydra
+    from hydra.core.hydra_config import HydraConfig
     from hydra.errors import HydraException
+    from hydra.types import RunMode
     from omegaconf.errors import OmegaConfBaseException
-
-    failures: list[str] = []
 
     def guarded(config: DictConfig) -> Any:  # noqa: ANN401
         try:
             return job(config)
         except (UserError, OmegaConfBaseException) as error:
             complain(str(error))
-            failures.append(str(error))
-            return None
+            if HydraConfig.get().mode is RunMode.MULTIRUN:
+                raise  # Hydra names the job and runs the others first
+            raise SystemExit(1) from error  # Hydra would print a second line
 
     # Hydra finds its caller's file through the wrapped function: a task function of our own module will do.
     guarded.__module__ = __name__
@@ -43,13 +44,15 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
     sys.argv = [program or f"fbm {config_name}", *arguments]
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
+    except UserError:
+        return 1  # of a sweep's job, which said it already
     except (HydraException, OmegaConfBaseException) as error:
         complain(explain(error, config_name))
         return 1
     except KeyboardInterrupt:
         complain("interrupted; the same command goes on where it can")
         return 130
-    return 1 if failures else 0
+    return 0
 
 
 def complain(message: str) -> None:

@@ -1,6 +1,5 @@
 """The spine: compose -> build -> fit -> test -> summary."""
 
-import math
 import time
 import warnings
 from typing import Any
@@ -12,6 +11,7 @@ from fbm.checkpoints import load_encoder, read_checkpoint
 from fbm.config import build, check, fingerprint, fingerprints, resolved
 from fbm.data.datamodule import ClipDataModule
 from fbm.errors import UserError
+from fbm.machine import keep_memory, quiet
 from fbm.provenance import provenance
 from fbm.run_folder import Run, open_run
 from fbm.tasks.task import Task
@@ -26,6 +26,8 @@ def train(config: DictConfig) -> float | None:
     Raises:
         UserError: the config, the store, a checkpoint or the run folder does not allow it.
     """
+    keep_memory()
+    quiet()
     check(config)
     identity = fingerprint(resolved(config), ("hydra", "overwrite", "data.workers", "callbacks.progress"))
     with open_run(config.run_dir, identity, config.overwrite) as run:
@@ -67,6 +69,7 @@ def _train(config: DictConfig, run: Run, identity: str) -> dict[str, Any]:
     )
     try:
         _fit(trainer, task, data, content)
+        fitted = {name: float(value) for name, value in trainer.callback_metrics.items()}
         tested = trainer.test(task, data, ckpt_path="best", weights_only=True, verbose=False) if config.test else []
     finally:
         _close(trainer)
@@ -78,7 +81,7 @@ def _train(config: DictConfig, run: Run, identity: str) -> dict[str, Any]:
         **{"best_epoch": best["epoch"], "epochs": trainer.current_epoch, "fingerprints": prints},
         **{"loaded": loaded.counts(), "data": config.data.name, "classes": data.classes, "samples": data.samples},
         **provenance(trainer),
-        "throughput": _throughput(trainer),
+        "throughput": _throughput(fitted),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(started)),
         "seconds": round(time.time() - started, 1),
     }
@@ -99,6 +102,8 @@ def _fit(trainer: pl.Trainer, task: Task, data: ClipDataModule, content: dict[st
         # Reading a memory map is faster than handing clips between processes: no workers is a choice here.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*is smaller than the logging interval.*")
+        warnings.filterwarnings("ignore", ".*exists and is not empty.*")  # it holds this run's own config.yaml
+        warnings.filterwarnings("ignore", ".*LeafSpec.*")  # Lightning beside a newer torch
         for logger in trainer.loggers:
             logger.log_hyperparams(content)
         trainer.fit(task, data)
@@ -118,6 +123,5 @@ def _close(trainer: pl.Trainer) -> None:
         wandb.finish()
 
 
-def _throughput(trainer: pl.Trainer) -> dict[str, float]:
-    metrics = {name: float(value) for name, value in trainer.logged_metrics.items() if name.startswith("time/")}
-    return {name.removeprefix("time/"): value for name, value in metrics.items() if math.isfinite(value)}
+def _throughput(metrics: dict[str, float]) -> dict[str, float]:
+    return {name.removeprefix("time/"): value for name, value in metrics.items() if name.startswith("time/")}

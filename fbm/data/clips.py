@@ -1,6 +1,6 @@
 """From the store to samples: 32-frame chunks, 16-frame windows in them, flips. Nothing is decoded here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,6 +43,20 @@ def draw_window(seed: int, key: Key, slack: int) -> Window:
     return Window(int(generator.integers(slack + 1)), *(generator.random(2) < 0.5).tolist())
 
 
+def labelled(videos: Sequence[StoredVideo], fraction: float) -> list[StoredVideo]:
+    """The videos of `fraction` of each class's groups, at least one group of each class.
+
+    Whole groups, because clips of one group are nearly copies; a smaller fraction's are among a larger one's; the
+    same ones for every seed of a run.
+    """
+    kept: set[tuple[str, int]] = set()
+    for action in {video.action for video in videos}:
+        groups = sorted({video.group for video in videos if video.action == action})
+        order = np.random.default_rng([*action.encode()]).permutation(groups)
+        kept |= {(action, int(group)) for group in order[: max(1, round(fraction * len(groups)))]}
+    return [video for video in videos if (video.action, video.group) in kept]
+
+
 class Clips(Dataset[ClipBatch]):
     """One split of a store as clips; a sample is a chunk, asked for by `Key`.
 
@@ -51,17 +65,26 @@ class Clips(Dataset[ClipBatch]):
         split: "train" draws a random window and flips, the others take the middle window as it is.
         chunk_frames, clip_frames: 32 and 16 in the paper.
         seed: of the random choices.
+        label_fraction: share of the training groups that is used, see `labelled`; the other splits stay whole.
         augment: False takes the middle window in training too.
     """
 
     def __init__(
-        self, store: FrameStore, split: str, chunk_frames: int, clip_frames: int, seed: int, augment: bool = True
+        self,
+        store: FrameStore,
+        split: str,
+        chunk_frames: int,
+        clip_frames: int,
+        seed: int,
+        label_fraction: float = 1.0,
+        augment: bool = True,
     ) -> None:
         self.store, self.seed = store, seed
         self.clip_frames, self.slack = clip_frames, chunk_frames - clip_frames
         self.random = augment and split == "train"
         labels = {action: label for label, action in enumerate(store.manifest.classes)}
-        self.videos = [video for video in store.playable if video.split == split]
+        videos = [video for video in store.playable if video.split == split]
+        self.videos = labelled(videos, label_fraction) if split == "train" else videos
         self.labels = [labels[video.action] for video in self.videos]
         self.samples = [
             (number, start) for number, video in enumerate(self.videos) for start in chunks(video.frames, chunk_frames)

@@ -24,6 +24,7 @@ class ClipDataModule(pl.LightningDataModule):
         source: the data set; its choices that make the splits must be the store's. Nothing is read from it.
         skip_broken: leave out videos that are listed but broken or missing; False refuses such a store.
         chunk_frames, clip_frames: 32 and 16 in the paper.
+        label_fraction: share of each class's training groups that is used, nested and by whole groups.
         batch_size: clips a step.
         workers: loader processes; 0 reads in the training process.
         seed: of windows, flips and order.
@@ -41,6 +42,7 @@ class ClipDataModule(pl.LightningDataModule):
         skip_broken: bool,
         chunk_frames: int,
         clip_frames: int,
+        label_fraction: float,
         batch_size: int,
         workers: int,
         seed: int,
@@ -52,11 +54,14 @@ class ClipDataModule(pl.LightningDataModule):
             )
         if batch_size < 1 or workers < 0:
             raise UserError(f"data.batch_size={batch_size} must be at least 1, data.workers={workers} at least 0")
+        if not 0 < label_fraction <= 1:
+            raise UserError(f"data.label_fraction={label_fraction} must be above 0 and at most 1")
         self.store = FrameStore(Path(store))
         self.batch_size, self.workers = batch_size, workers
         self._check({"size": size, "masks": masks, **source.selection()}, skip_broken)
         self.clips = {
-            split: Clips(self.store, split, chunk_frames, clip_frames, seed) for split in ("train", "val", "test")
+            split: Clips(self.store, split, chunk_frames, clip_frames, seed, label_fraction)
+            for split in ("train", "val", "test")
         }
         self.seed = seed
         if not len(self.clips["train"]):

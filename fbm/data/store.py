@@ -141,6 +141,14 @@ class FrameStore:
         packed = self._map(masks_file(self.root, self.manifest.masks, name))[start:stop]
         return np.unpackbits(packed, axis=-1, count=self.manifest.size)
 
+    def frames_checksum(self, video: StoredVideo) -> str:
+        """SHA-256 of a video's frames as they are now."""
+        return _checksum(self._map(frames_file(self.root, video.name)))
+
+    def masks_checksum(self, video: StoredVideo) -> str:
+        """SHA-256 of a video's packed masks as they are now."""
+        return _checksum(self._map(masks_file(self.root, self.manifest.masks, video.name)))
+
     def _map(self, path: Path) -> np.ndarray:
         if path not in self._mapped:
             try:
@@ -156,3 +164,7 @@ class FrameStore:
     def playable(self) -> list[StoredVideo]:
         """The videos that can be trained on, in the manifest's order."""
         return [video for video in self.manifest.videos if video.ok]
+
+
+def _checksum(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()

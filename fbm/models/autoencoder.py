@@ -15,7 +15,7 @@ class ClipDecoder(nn.Module):
         self.layers = nn.Sequential(
             nn.ConvTranspose3d(8 * w, 8 * w, (frames // TIME_STRIDE, 2, 2), stride=(1, 2, 2)),
             norm3d(8 * w),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             *(conv3d(8 * w, 8 * w), conv3d(8 * w, 8 * w)),
             *(up3d(8 * w, 8 * w, (2, 2, 2)), conv3d(8 * w, 8 * w), conv3d(8 * w, 4 * w)),
             *(up3d(4 * w, 4 * w, (2, 2, 2)), conv3d(4 * w, 4 * w), conv3d(4 * w, 2 * w)),

@@ -18,7 +18,7 @@ class FrameDecoder(nn.Module):
         w = width
         layers: list[nn.Module] = [conv2d(channels, 16 * w, 1)]
         for inputs, outputs in ((16 * w, 8 * w), (8 * w, 8 * w), (8 * w, 4 * w), (4 * w, 2 * w)):
-            layers += [up2d(inputs, outputs), norm2d(outputs), nn.ReLU()]
+            layers += [up2d(inputs, outputs), norm2d(outputs), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers, up2d(2 * w, 3), nn.Tanh())
         initialise(self)
 

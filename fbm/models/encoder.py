@@ -39,7 +39,7 @@ class C3DEncoder(nn.Module):
         self.mapping = nn.Sequential(
             nn.Conv3d(8 * w, 8 * w, (frames // TIME_STRIDE, 2, 2), stride=(1, 2, 2)),
             norm3d(8 * w),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
         initialise(self)
 

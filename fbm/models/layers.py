@@ -19,7 +19,7 @@ def norm2d(channels: int) -> nn.BatchNorm2d:
 
 def conv3d(inputs: int, outputs: int) -> nn.Sequential:
     """3x3x3 convolution, same padding, batch norm, ReLU."""
-    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1), norm3d(outputs), nn.ReLU())
+    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1), norm3d(outputs), nn.ReLU(inplace=True))
 
 
 def up3d(inputs: int, outputs: int, stride: tuple[int, int, int]) -> nn.Sequential:
@@ -27,13 +27,13 @@ def up3d(inputs: int, outputs: int, stride: tuple[int, int, int]) -> nn.Sequenti
     # With padding 1 an axis of n becomes stride * (n - 1) + 1 + output_padding.
     extra = (stride[0] - 1, stride[1] - 1, stride[2] - 1)
     conv = nn.ConvTranspose3d(inputs, outputs, 3, stride=stride, padding=1, output_padding=extra)
-    return nn.Sequential(conv, norm3d(outputs), nn.ReLU())
+    return nn.Sequential(conv, norm3d(outputs), nn.ReLU(inplace=True))
 
 
 def conv2d(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     """2D convolution, same padding, batch norm, ReLU."""
     conv = nn.Conv2d(inputs, outputs, kernel, padding="same")
-    return nn.Sequential(conv, norm2d(outputs), nn.ReLU())
+    return nn.Sequential(conv, norm2d(outputs), nn.ReLU(inplace=True))
 
 
 def up2d(inputs: int, outputs: int) -> nn.ConvTranspose2d:

@@ -33,7 +33,7 @@ def make_demo(
     groups: int = 12,
     test_groups: int = 4,
     clips: int = 3,
-    frames: int = 68,
+    frames: int = 34,
     object_strength: float = 0.5,
     scene_strength: float = 0.5,
     workers: int | None = None,

@@ -1,0 +1,87 @@
+"""Every config file composed, held against the signatures it names, and built, without any data."""
+
+import argparse
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fbm.config import build, check, conf_dir
+from fbm.errors import UserError
+from fbm.launch import explain
+from fbm.machine import quiet
+
+
+def main(arguments: list[str]) -> int:
+    """Print one line a file; 1 where any is wrong."""
+    parser = argparse.ArgumentParser(prog="fbm doctor config", description=__doc__)
+    parser.add_argument("--config-dir", type=Path, help="a folder of your own config groups, as given to `fbm train`")
+    quiet()
+    own: Path | None = parser.parse_args(arguments).config_dir
+    if own is not None and not own.is_dir():
+        raise UserError(f"--config-dir {own}: no such folder")
+    files = list(options(conf_dir())) + (list(options(own)) if own else [])
+    wrong = 0
+    for group, option in files:
+        problem = examine(group, option, own)
+        wrong += problem is not None
+        print(f"{'ok   ' if problem is None else 'WRONG'} {group}={option}{f': {problem}' if problem else ''}")
+    print(f"{len(files)} config files, {wrong} wrong")
+    return 1 if wrong else 0
+
+
+def options(folder: Path) -> Iterator[tuple[str, str]]:
+    """(group, option) of every file in a config folder's groups."""
+    for path in sorted(folder.rglob("*.yaml")):
+        group, *rest = path.relative_to(folder).with_suffix("").parts
+        if rest:
+            yield group, "/".join(rest)
+
+
+def examine(group: str, option: str, own: Path | None = None) -> str | None:
+    """What is wrong with one option; None where it composes and builds."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        config = compose([f"{group}={option}"], own)
+        check(config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _build_all(config)
+    except UserError as error:
+        return str(error)
+    except (HydraException, OmegaConfBaseException) as error:
+        return explain(error, "train")
+    except Exception as error:  # a user's class may raise anything
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return None
+
+
+def compose(overrides: list[str], own: Path | None = None) -> Any:  # noqa: ANN401
+    """The train config with these overrides, outside a Hydra application."""
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return hydra.compose("train", [*search, *overrides])
+
+
+def _build_all(config: Any) -> None:  # noqa: ANN401
+    """All that a run builds but its data; the networks without memory for their weights."""
+    import torch
+
+    build(config.data.source)
+    if config.masks.source is not None:
+        build(config.masks.source)
+    with torch.device("meta"):
+        encoder = build(config.encoder)
+        schedule = build(config.schedule) if config.schedule is not None else None
+        task = build(config.task, encoder=encoder, classes=["a", "b"], optimizer=build(config.optim), schedule=schedule)
+        task.configure_optimizers()
+    for node in (*config.callbacks.values(), *config.logger.values()):
+        if node is not None:
+            build(node, carried={})
+    build({**config.trainer, "accelerator": "cpu", "precision": "32-true", "logger": False})

@@ -1,0 +1,106 @@
+"""A data set and its store under the lamp, file by file; read only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fbm.data.decode import VideoError, count_packets, read_header
+from fbm.data.prepare import JOURNAL
+from fbm.data.store import FrameStore, StoredVideo, frames_file, masks_file
+from fbm.data.ucf101 import UCF101, Video
+from fbm.errors import UserError
+from fbm.masks.boxes import BoxTrack, misfit
+from fbm.masks.source import MaskSource, UnreadableTrack
+from fbm.progress import progress
+
+
+@dataclass(frozen=True)
+class Findings:
+    """One line a problem, and one that says what was looked at."""
+
+    problems: list[str]
+    summary: str
+
+
+def examine(source: UCF101 | None, masks: MaskSource | None, store: Path) -> Findings:
+    """Look at every listed video, its annotation, and everything in the store.
+
+    Args:
+        source: None looks at the store alone.
+    """
+    problems: list[str] = []
+    said = []
+    if source is not None:
+        try:
+            videos = source.videos()
+        except UserError as error:
+            return Findings([str(error)], "the data set could not be looked at further")
+        with progress("data set", len(videos), "videos") as advance:
+            for video in videos:
+                problems += [f"{video.name}: {problem}" for problem in _video_problems(video, masks)]
+                advance()
+        unlisted = _unlisted(videos)
+        said.append(f"{len(videos)} videos listed, {len(unlisted)} more files in their folders that no list names")
+    if not store.is_dir():
+        return Findings(problems, "; ".join([*said, f"no store at {store} yet"]))
+    found = list(_store_problems(store))
+    return Findings(problems + found, "; ".join([*said, f"store {store} looked at whole"]))
+
+
+def _video_problems(video: Video, masks: MaskSource | None) -> Iterator[str]:
+    if not video.path.is_file():
+        yield f"missing: listed in the split files but not at {video.path}"
+        return
+    try:
+        header = read_header(video.path)
+        packets = count_packets(video.path)
+    except VideoError as error:
+        yield f"{error.status}: {error.reason}"
+        return
+    if packets < header.frames:
+        yield f"short: the file is cut, {packets} of the {header.frames} frames it promises are there"
+    track = masks.track(video.name) if masks else None
+    if isinstance(track, UnreadableTrack):
+        yield f"bad_annotation: {track.reason}"
+    if isinstance(track, BoxTrack):
+        reason = misfit(track.annotation, min(packets, header.frames or packets), header.width, header.height)
+        if reason:
+            yield f"bad_annotation: {reason}"
+
+
+def _unlisted(videos: list[Video]) -> list[Path]:
+    listed = {video.path for video in videos}
+    folders = {video.path.parent for video in videos}
+    return [path for folder in sorted(folders) if folder.is_dir() for path in folder.iterdir() if path not in listed]
+
+
+def _store_problems(store: Path) -> Iterator[str]:
+    if (store / JOURNAL).exists():
+        yield f"{store}: a preparation was interrupted; `fbm prepare` goes on with it"
+    for leftover in sorted(store.rglob(".*.part")):
+        yield f"{leftover}: half-written and never used; `fbm prepare` removes it"
+    try:
+        opened = FrameStore(store)
+    except UserError as error:
+        yield str(error)
+        return
+    rows = opened.manifest.videos
+    with progress("store", len(rows), "videos") as advance:
+        for row in rows:
+            reason = _row_problem(opened, row)
+            if reason:
+                yield f"{row.name}: {reason}"
+            advance()
+
+
+def _row_problem(store: FrameStore, row: StoredVideo) -> str | None:
+    if not row.ok:
+        return f"not usable, {row.status}: {row.reason}"
+    try:
+        if store.frames_checksum(row) != row.checksum:
+            return f"{frames_file(store.root, row.name)} is not what was stored (checksum)"
+        if row.masks_checksum and store.masks_checksum(row) != row.masks_checksum:
+            return f"{masks_file(store.root, store.manifest.masks, row.name)} is not what was stored (checksum)"
+    except UserError as error:
+        return str(error)
+    return None
