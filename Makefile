@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+TORCH := 2.13.0
 
 .PHONY: help setup demo test check lock clean
 .DEFAULT_GOAL := help
@@ -16,7 +17,7 @@ setup: $(STAMP) ## install fbm and its tools into .venv, exact versions
 $(STAMP): pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
-	$(BIN)/python -m pip install --quiet "torch==2.13.0"
+	$(BIN)/python -m pip install --quiet "torch==$(TORCH)"
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
@@ -36,9 +37,14 @@ check: $(STAMP) ## ruff, mypy and the guards
 	$(BIN)/python -m pytest tests/guards
 	$(BIN)/fbm doctor config
 
-lock: $(STAMP) ## write requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev \
-	  --no-emit-package torch --constraint torch.constraint -o requirements.lock pyproject.toml
+# uv does not look where pip finds a CPU build of torch, unless told. What torch's CUDA builds need comes with torch.
+CUDA := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
+  cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
+
+lock: ## write requirements.lock anew from pyproject.toml (needs uv)
+	echo "torch==$(TORCH)" | UV_FIND_LINKS="$(PIP_FIND_LINKS)" uv pip compile --quiet --universal \
+	  --python-version 3.11 --generate-hashes --extra dev --custom-compile-command "make lock" \
+	  $(addprefix --no-emit-package ,torch $(CUDA)) --output-file requirements.lock pyproject.toml -
 
 clean: ## remove what make and fbm made here, but .venv
 	rm -rf data stores outputs .pytest_cache .mypy_cache .ruff_cache dist

@@ -24,10 +24,14 @@ def paint(kind: str, shape: tuple[int, int], wavelength: float, hue: float, rng:
 
 
 def _palette(hue: float, rng: np.random.Generator) -> tuple[Array, Array]:
-    """A dark and a light colour of nearby hues, 0..255."""
+    """A dark and a light colour of nearby hues, 0..255.
+
+    Their saturations and values spread about as UCF-101's pixels do (quartiles 0.07, 0.21, 0.42 and 0.24, 0.45, 0.65
+    over frames of four of its classes): mostly dull, and darker than mid grey.
+    """
     hues = hue + rng.uniform(-0.08, 0.08, size=2)
-    saturations = rng.uniform(0.35, 0.8, size=2)
-    values = rng.uniform(0.25, 0.45), rng.uniform(0.7, 0.95)
+    saturations = rng.beta(1.0, 2.8, size=2)
+    values = rng.uniform(0.1, 0.4), rng.uniform(0.4, 0.85)
     dark, light = (
         np.array(colorsys.hsv_to_rgb(h % 1, s, v), dtype=np.float32) * 255
         for h, s, v in zip(hues, saturations, values, strict=True)

@@ -1,0 +1,61 @@
+"""A prepared store made in milliseconds, and the settings of runs on it that take a second or two."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from fbm.data.store import MANIFEST, Manifest, StoredVideo, frames_file, masks_file
+from fbm.data.ucf101 import UCF101
+from fbm.files import write_text
+
+SIZE, FRAMES = 32, 34
+CLASSES = ("Bounce", "Circle", "Drift")
+GROUPS = {1: "test", 2: "test", 3: "train", 4: "train", 5: "train", 6: "val"}
+
+
+def make_store(root: Path, masks: bool = True, val: bool = True) -> Path:
+    """Two clips each of six groups of three classes: 18 (24 without `val`) train, 6 val and 12 test clips.
+
+    A class is a colour, so that a few steps learn something; the foreground is a square of the frame.
+    """
+    rng = np.random.default_rng(0)
+    rows = []
+    for label, action in enumerate(CLASSES):
+        for group, split in GROUPS.items():
+            for clip in (1, 2):
+                name = f"{action}/v_{action}_g{group:02}_c{clip:02}"
+                frames = rng.integers(0, 80, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8)
+                frames[:, 8:24, 8:24, label] += 150
+                drawn = np.zeros((FRAMES, SIZE, SIZE), bool)
+                drawn[:, 8:24, 8:24] = masks
+                split_here = "train" if split == "val" and not val else split
+                rows.append(_stored(root, name, action, group, split_here, frames, drawn, masks))
+    source = UCF101(None, validation=0.1 if val else 0.0)
+    manifest = Manifest(SIZE, "boxes" if masks else "none", source.selection(), rows)
+    write_text(root / MANIFEST, manifest.to_json())
+    return root
+
+
+def _stored(root, name, action, group, split, frames, drawn, masks) -> StoredVideo:
+    packed = np.packbits(drawn, axis=-1)
+    files = [(frames_file(root, name), frames)] + [(masks_file(root, "boxes", name), packed)] * masks
+    for path, array in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, array)
+    return StoredVideo(
+        *(name, action, group, split, "ok"),
+        frames=len(frames),
+        masked_frames=int(drawn.any((1, 2)).sum()),
+        checksum=hashlib.sha256(frames.tobytes()).hexdigest(),
+        masks_checksum=hashlib.sha256(packed.tobytes()).hexdigest() if masks else "",
+    )
+
+
+def settings(store: Path, *more: str) -> list[str]:
+    """Overrides of a small, quick run on a store of `make_store`: CSV alone, no bar, one epoch of two steps."""
+    return [
+        *(f"data.store={store}", f"data.size={SIZE}", "data.batch_size=8", "encoder.width=4", "trainer=cpu"),
+        *("trainer.max_epochs=1", "optim.lr=1e-3", "logger=csv", "callbacks.progress=null"),
+        *more,
+    ]
