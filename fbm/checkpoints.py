@@ -1,6 +1,7 @@
 """Reading checkpoints, weights only, and taking an encoder out of one."""
 
 import pickle
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -50,14 +51,25 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     path = find_checkpoint(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's about a pickle's age, before it refuses it
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(f"{path} refused: it holds more than weights and plain values, or is damaged") from error
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, dict) or "fbm" not in content or "state_dict" not in content:
+    except Exception as error:  # what is no checkpoint can make its reader raise anything
+        reason = (str(error).splitlines() or ["it ends too soon"])[0]
+        raise UserError(f"{path} cannot be read as a checkpoint: {reason}") from error
+    if not _is_ours(content):
         raise UserError(f"{path} is not a checkpoint that fbm made")
-    return content
+    ours: dict[str, Any] = content
+    return ours
+
+
+def _is_ours(content: Any) -> bool:  # noqa: ANN401
+    if not isinstance(content, dict) or not {"fbm", "state_dict"} <= content.keys():
+        return False
+    carried = content["fbm"]
+    return isinstance(carried, dict) and {"task", "fingerprints", "metrics"} <= carried.keys()
 
 
 def load_encoder(encoder: nn.Module, init: DictConfig) -> Loaded:

@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments[0] in ("-sc", "--shell-completion"):
         from fbm.completion import complete
 
-        return complete(arguments)
+        return complete(arguments, COMMANDS)
     return _run(arguments[0], arguments[1:])
 
 

@@ -1,20 +1,27 @@
 """Tab completion: Hydra completes one program's settings, ours has a sub-command before them."""
 
 import os
+from collections.abc import Sequence
 
-from fbm.cli import COMMANDS
 
-
-def complete(arguments: list[str]) -> int:
+def complete(arguments: list[str], commands: Sequence[str]) -> int:
     """Answer Hydra's completion script (`fbm -sc query=bash`), or print it (`fbm -sc install=bash`)."""
     from fbm.jobs import prepare_job, train_job
-    from fbm.launch import launch
+    from fbm.launch import complain, launch
 
-    words = os.environ.get("COMP_LINE", "").split(" ")
-    if len(words) <= 2 and arguments[-1].startswith("query"):
-        print(" ".join(command for command in COMMANDS if command.startswith(words[-1])))
-        return 0
+    line = os.environ.get("COMP_LINE", "")
+    words = line.split() + [""] * line.endswith(" ")  # the last one is being written
+    if arguments[-1].startswith("query"):
+        if len(words) <= 2:
+            print(" ".join(command for command in commands if command.startswith("".join(words[-1:]))))
+            return 0
+        if words[1] == "report":
+            return 0  # it takes paths: the shell completes them
     # Hydra takes what stands behind the program's name: let the sub-command be part of that name.
     os.environ["COMP_LINE"] = " ".join(["fbm", *words[2:]])
-    command, job = ("prepare", prepare_job) if "prepare" in words[1:2] else ("train", train_job)
-    return launch(command, job, arguments, program="fbm")
+    command, job = ("train", train_job) if "train" in words[1:2] else ("prepare", prepare_job)
+    try:
+        return launch(command, job, arguments, program="fbm")
+    except ValueError as error:  # neither query nor install
+        complain(str(error))
+        return 1

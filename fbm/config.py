@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+import logging
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -37,10 +38,9 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: a value that must be given is not, or an interpolation leads nowhere.
     """
-    missing = OmegaConf.missing_keys(config)
-    if missing:
-        raise UserError(f"not given: {', '.join(sorted(missing))} (on the command line: {sorted(missing)[0]}=VALUE)")
     try:
+        if missing := sorted(OmegaConf.missing_keys(config)):
+            raise UserError(f"not given: {', '.join(missing)} (on the command line: {missing[0]}=VALUE)")
         content = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         raise UserError(" ".join(str(error).split())) from error
@@ -54,13 +54,29 @@ def build(node: DictConfig | dict[str, Any], **offered: Any) -> Any:  # noqa: AN
     Args:
         offered: values known only at run time; the target gets those of them that its signature names. Nodes with a
             `_target_` inside are made first, without them.
+
+    Raises:
+        UserError: the node has no target, lacks a value that its target needs, or the target refuses one.
     """
     content: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    if not isinstance(content, dict) or "_target_" not in content:
+        raise UserError(f"there is no _target_ in {content}, so nothing can be built from it")
     target = get_object(content["_target_"])
-    names = inspect.signature(target).parameters
+    signature = inspect.signature(target)
     values = {key: _nested(value) for key, value in content.items() if key not in MARKS}
-    values |= {key: value for key, value in offered.items() if key in names}
-    return partial(target, **values) if content.get("_partial_", False) else target(**values)
+    values |= {key: value for key, value in offered.items() if key in signature.parameters}
+    if content.get("_partial_", False):
+        return partial(target, **values)
+    try:
+        signature.bind(**values)
+    except TypeError as error:
+        raise UserError(f"{content['_target_']}: {error}") from error
+    try:
+        return target(**values)
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"{content['_target_']}: {error}") from error
 
 
 def _nested(value: Any) -> Any:  # noqa: ANN401
@@ -93,10 +109,8 @@ def _targets(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:  # n
 
 
 def _check_node(path: str, node: dict[str, Any], raw: dict[str, Any]) -> None:
-    from pydantic import ConfigDict, TypeAdapter, ValidationError
-
     try:
-        target = get_object(node["_target_"])
+        target = _imported(node["_target_"])
     except Exception as error:  # importing a user's module can raise anything
         raise UserError(
             f"{path}._target_={node['_target_']} cannot be imported: {' '.join(str(error).split())}"
@@ -111,14 +125,35 @@ def _check_node(path: str, node: dict[str, Any], raw: dict[str, Any]) -> None:
             raise UserError(
                 f"{path}.{key}: {target.__name__} takes no {key!r}{did_you_mean(key, signature.parameters)}"
             )
-        if key not in hints or _holds_target(value):
-            continue
-        try:
-            config = None if _has_own_config(hints[key]) else ConfigDict(arbitrary_types_allowed=True)
-            TypeAdapter(hints[key], config=config).validate_python(value)
-        except ValidationError as error:
-            wanted = error.errors()[0]["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-            raise UserError(f"{_said_by(f'{path}.{key}', raw)}={value!r}: it should be {wanted}") from error
+        if key in hints and not _holds_target(value):
+            check_value(_said_by(f"{path}.{key}", raw), value, hints[key])
+
+
+def check_value(key: str, value: Any, hint: Any) -> None:  # noqa: ANN401
+    """Hold one value against a type.
+
+    Raises:
+        UserError: names the key and what it should be.
+    """
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    try:
+        adapter = TypeAdapter(hint, config=None if _has_own_config(hint) else ConfigDict(arbitrary_types_allowed=True))
+        taken = adapter.validate_python(value)
+        if isinstance(value, str) and isinstance(taken, bool | int | float):
+            adapter.validate_python(value, strict=True)  # the target gets the word itself: "no" would count as true
+    except ValidationError as error:
+        wanted = error.errors()[0]["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        raise UserError(f"{key}={value!r}: it should be {wanted}") from error
+
+
+def _imported(name: str) -> Any:  # noqa: ANN401
+    logger = logging.getLogger("hydra.utils")
+    logger.disabled = True  # it would say what the exception says
+    try:
+        return get_object(name)
+    finally:
+        logger.disabled = False
 
 
 def _hints(target: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -154,15 +189,19 @@ def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:  # noqa: 
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def fingerprints(config: dict[str, Any], pretraining: str | None) -> dict[str, str]:
+def fingerprints(config: DictConfig, pretraining: str | None) -> dict[str, str]:
     """`config`: all that decides a result but the seed; `comparison`: the same without the initialisation.
 
     Args:
         pretraining: the config fingerprint of the run that made the encoder's weights.
     """
+    # A run's name and folder hold its seed and initialisation, and other keys are made of them (a callback's folder).
+    placeless = config.copy()
+    placeless.update({"seed": 0, "study": "", "name": "", "run_dir": ""})
+    content = resolved(placeless)
     return {
-        "config": fingerprint({**config, "pretraining": pretraining}, (*PLACES, "seed")),
-        "comparison": fingerprint(config, (*PLACES, "seed", "init")),
+        "config": fingerprint({**content, "pretraining": pretraining}, PLACES),
+        "comparison": fingerprint(content, (*PLACES, "init")),
     }
 
 

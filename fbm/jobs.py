@@ -1,11 +1,14 @@
 """What the Hydra applications do with a composed config. Imports come late: `--help` must not wait for torch."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
 from fbm.errors import UserError
+
+NAMED = 20  # broken videos that are named one by one, of each fault
 
 
 def train_job(config: DictConfig) -> float | None:
@@ -24,6 +27,7 @@ def prepare_job(config: DictConfig) -> None:
     from fbm.config import build, check
 
     check(config, ("data.source", "data.generate", "masks.source"))
+    _check_settings(config)
     if config.data.generate is not None:
         build(config.data.generate)
     from fbm.data.prepare import prepare
@@ -38,14 +42,38 @@ def prepare_job(config: DictConfig) -> None:
         config.prepare.timeout,
     )
     manifest = prepared.manifest
-    for video in manifest.broken:
-        print(f"{video.status}: {video.name}: {video.reason}")
+    for line in _broken(manifest, config.data.store):
+        print(line)
     print(_summary(manifest, prepared.worked_on, config.data.store))
     if manifest.broken and not config.data.skip_broken:
         raise UserError(
             f"{len(manifest.broken)} of {len(manifest.videos)} videos cannot be used (named above; the others are "
             "stored): mend them and prepare again, or leave them out with data.skip_broken=true"
         )
+
+
+def _check_settings(config: DictConfig) -> None:
+    """What no target's signature says of `fbm prepare`; found late, it would be a child's traceback."""
+    data, workers, timeout = config.data, config.prepare.workers, config.prepare.timeout
+    if not isinstance(data.store, str) or not data.store:
+        raise UserError(f"data.store={data.store}: it should be the folder of the frame store")
+    if not isinstance(data.size, int) or data.size < 1:
+        raise UserError(f"data.size={data.size}: it should be a whole number of pixels, at least 1")
+    if not isinstance(data.skip_broken, bool):
+        raise UserError(f"data.skip_broken={data.skip_broken}: it should be true or false")
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise UserError(f"prepare.workers={workers}: it should be a whole number of at least 1, or null")
+    if not isinstance(timeout, int | float) or timeout <= 0:
+        raise UserError(f"prepare.timeout={timeout}: it should be a number of seconds above 0")
+
+
+def _broken(manifest: Any, store: str) -> Iterator[str]:  # noqa: ANN401
+    """A line for each video that cannot be used; of many with the same fault the first ones, and a count."""
+    for status in sorted({video.status for video in manifest.broken}):
+        videos = [video for video in manifest.broken if video.status == status]
+        yield from (f"{status}: {video.name}: {video.reason}" for video in videos[:NAMED])
+        if len(videos) > NAMED:
+            yield f"{status}: {len(videos) - NAMED} more, each with its reason in {store}/manifest.json"
 
 
 def _summary(manifest: Any, worked_on: int, store: str) -> str:  # noqa: ANN401 - importing its type takes time

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,7 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
     from hydra.errors import HydraException
     from hydra.types import RunMode
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     def guarded(config: DictConfig) -> Any:  # noqa: ANN401
         try:
@@ -37,6 +39,11 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
             if HydraConfig.get().mode is RunMode.MULTIRUN:
                 raise  # Hydra names the job and runs the others first
             raise SystemExit(1) from error  # Hydra would print a second line
+        except Exception as error:
+            if HydraConfig.get().mode is RunMode.MULTIRUN:
+                traceback.print_exc()  # of several failed jobs Hydra shows the first alone
+                raise UserError(str(error)) from error
+            raise
 
     # Hydra finds its caller's file through the wrapped function: a task function of our own module will do.
     guarded.__module__ = __name__
@@ -46,7 +53,7 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
     except UserError:
         return 1  # of a sweep's job, which said it already
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
         complain(explain(error, config_name))
         return 1
     except KeyboardInterrupt:
@@ -70,6 +77,12 @@ def explain(error: Exception, config_name: str) -> str:
     if match := re.search(r"In '[^']*': Could not find '([^']+)' Available options in '[^']+': (.*)", text):
         option = match[1].rsplit("/", 1)[-1]
         return f"no such option {match[1]!r}{did_you_mean(option, match[2].split()) or f'; there is {match[2]}'}"
+    if match := re.search(r"In '[^']*': Could not find '([^']+)'", text):
+        group, _, option = match[1].partition("/")
+        known = [
+            str(path.relative_to(conf_dir() / group).with_suffix("")) for path in conf_dir().glob(f"{group}/**/*.yaml")
+        ]
+        return f"no such option {match[1]!r}{did_you_mean(option, known)}"
     return text
 
 

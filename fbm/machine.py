@@ -3,6 +3,7 @@
 import ctypes
 import logging
 import sys
+import warnings
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's names for mallopt
 LARGEST = 2**31 - 1
@@ -26,5 +27,6 @@ def keep_memory() -> None:
 
 def quiet() -> None:
     """Keep Lightning's advertisements out of a run's output; its warnings stay."""
+    warnings.filterwarnings("ignore", ".*LeafSpec.*")  # Lightning's own, beside a newer torch
     for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -16,7 +16,9 @@ LONGEST = 80  # characters of settings; longer ones are told by a hash
 def run_name(task: str, init: str, seed: int) -> str:
     """The name of the run that Hydra is composing."""
     name = f"{task}-{init}-seed{seed}"
-    given = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
+    # As they were typed: an interpolation in one is the config's, and cannot be resolved among the overrides.
+    given = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False) if HydraConfig.initialized() else []
+    assert isinstance(given, list)
     others = sorted(text.lstrip("+~") for text in given if not _unnamed(text.lstrip("+~").split("=")[0]))
     suffix = re.sub(r"[^\w.,=+-]+", "_", ",".join(others))
     if len(suffix) > LONGEST:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,8 @@ def open_run(folder: str | Path, identity: str, overwrite: bool) -> Iterator[Run
     """
     folder = Path(folder)
     with held(folder, "the run folder"):
-        summary = _read_summary(folder)
-        if summary is not None and not overwrite:
+        summary = None if overwrite else _read_summary(folder)
+        if summary is not None:
             if summary.get("fingerprints", {}).get("run") != identity:
                 raise UserError(
                     f"{folder} holds a finished run with other settings: choose name=..., or overwrite=true "
@@ -75,8 +76,7 @@ def _move_aside(folder: Path) -> None:
     old = [path for path in folder.iterdir() if path.name not in own and not path.name.startswith("earlier-")]
     if not old:
         return
-    number = 1 + sum(path.name.startswith("earlier-") for path in folder.iterdir())
-    aside = folder / f"earlier-{number}"
+    aside = next(path for number in count(1) if not (path := folder / f"earlier-{number}").exists())
     aside.mkdir()
     for path in old:
         path.rename(aside / path.name)

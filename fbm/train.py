@@ -5,16 +5,21 @@ import warnings
 from typing import Any
 
 import pytorch_lightning as pl
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
+from pydantic import NonNegativeInt
 
 from fbm.checkpoints import load_encoder, read_checkpoint
-from fbm.config import build, check, fingerprint, fingerprints, resolved
+from fbm.config import build, check, check_value, fingerprint, fingerprints, resolved
 from fbm.data.datamodule import ClipDataModule
 from fbm.errors import UserError
 from fbm.machine import keep_memory, quiet
 from fbm.provenance import provenance
 from fbm.run_folder import Run, open_run
 from fbm.tasks.task import Task
+
+# The same run all the same.
+HANDLING = ("hydra", "overwrite", "data.workers", "data.module.workers", "callbacks.progress")
 
 
 def train(config: DictConfig) -> float | None:
@@ -29,11 +34,16 @@ def train(config: DictConfig) -> float | None:
     keep_memory()
     quiet()
     check(config)
-    identity = fingerprint(resolved(config), ("hydra", "overwrite", "data.workers", "callbacks.progress"))
+    for key, kind in (("seed", NonNegativeInt), ("test", bool), ("overwrite", bool)):
+        check_value(key, config[key], kind)
+    identity = fingerprint(resolved(config), HANDLING)
     with open_run(config.run_dir, identity, config.overwrite) as run:
         if run.summary is None:
             run.start(OmegaConf.to_yaml(config, resolve=True))
-            run.finish(_train(config, run, identity))
+            try:
+                run.finish(_train(config, run, identity))
+            except MisconfigurationException as error:  # Lightning's word for what it was asked and cannot do
+                raise UserError(str(error)) from error
         else:
             print(f"{run.folder} is finished already; overwrite=true runs it again")
     assert run.summary is not None
@@ -60,17 +70,22 @@ def _train(config: DictConfig, run: Run, identity: str) -> dict[str, Any]:
     task: Task = build(config.task, **offered)
     _check_fits(config, data, task)
     content = resolved(config)
-    prints = {"run": identity, **fingerprints(content, loaded.fingerprint), "data": data.store.manifest.fingerprint}
+    prints = {"run": identity, **fingerprints(config, loaded.fingerprint), "data": data.store.manifest.fingerprint}
     carried = {"config": content, "task": config.task_name, "fingerprints": prints}
+    callbacks = [build(node, carried=carried) for node in config.callbacks.values() if node is not None]
     trainer: pl.Trainer = build(
         config.trainer,
-        callbacks=[build(node, carried=carried) for node in config.callbacks.values() if node is not None],
+        callbacks=callbacks,
+        # Without one of ours there is none: Lightning would put its own in its place.
+        enable_progress_bar=any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks),
         logger=[build(node) for node in config.logger.values() if node is not None],
     )
     try:
         _fit(trainer, task, data, content)
         fitted = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        tested = trainer.test(task, data, ckpt_path="best", weights_only=True, verbose=False) if config.test else []
+        tested = trainer.test(task, data, ckpt_path=run.best, weights_only=True, verbose=False) if config.test else []
+    except SystemExit as stopped:  # Lightning's end of an interrupted run
+        raise (KeyboardInterrupt if trainer.interrupted else stopped) from None
     finally:
         _close(trainer)
     best = read_checkpoint(run.best)["fbm"]
@@ -103,12 +118,9 @@ def _fit(trainer: pl.Trainer, task: Task, data: ClipDataModule, content: dict[st
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*is smaller than the logging interval.*")
         warnings.filterwarnings("ignore", ".*exists and is not empty.*")  # it holds this run's own config.yaml
-        warnings.filterwarnings("ignore", ".*LeafSpec.*")  # Lightning beside a newer torch
         for logger in trainer.loggers:
             logger.log_hyperparams(content)
         trainer.fit(task, data)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
 
 
 def _close(trainer: pl.Trainer) -> None:

@@ -1,10 +1,13 @@
 """A prepared store made in milliseconds, and the settings of runs on it that take a second or two."""
 
 import hashlib
+import sys
 from pathlib import Path
 
 import numpy as np
+from hydra.core.hydra_config import HydraConfig
 
+from fbm.cli import main
 from fbm.data.store import MANIFEST, Manifest, StoredVideo, frames_file, masks_file
 from fbm.data.ucf101 import UCF101
 from fbm.files import write_text
@@ -59,3 +62,23 @@ def settings(store: Path, *more: str) -> list[str]:
         *("trainer.max_epochs=1", "optim.lr=1e-3", "logger=csv", "callbacks.progress=null"),
         *more,
     ]
+
+
+def fbm(*arguments: str) -> int:
+    """The command line in this process; gives its exit status."""
+    before = sys.argv
+    try:
+        return main(list(arguments))
+    except SystemExit as stop:  # as a single job's errors leave Hydra
+        return int(stop.code or 0)
+    finally:
+        sys.argv = before
+        HydraConfig.instance().cfg = None  # one process is one application, outside tests
+
+
+def only_error(text: str) -> str:
+    """The message of the one line that standard error should hold."""
+    lines = text.splitlines()
+    assert len(lines) == 1, text
+    assert lines[0].startswith("fbm: error: "), text
+    return lines[0].removeprefix("fbm: error: ")

@@ -11,6 +11,7 @@ from torch.utils.data import default_collate
 from fbm.batch import ClipBatch
 from fbm.data.clips import Clips, Key
 from fbm.data.datamodule import ClipDataModule
+from fbm.errors import UserError
 from fbm.files import whole_file
 from fbm.tasks.task import Pictures, PretrainingTask
 
@@ -25,6 +26,8 @@ class Gallery(pl.Callback):
     """
 
     def __init__(self, folder: Path, every: int, examples: int) -> None:
+        if every < 1 or examples < 1:
+            raise UserError(f"callbacks.gallery: every={every} and examples={examples} must be at least 1")
         self.folder, self.every, self.examples = Path(folder), every, examples
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

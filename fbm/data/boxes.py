@@ -15,9 +15,12 @@ from fbm.errors import UserError
 # The only names a pickle of plain containers and numpy arrays needs. numpy moved `core` to `_core` in version 2.
 _HARMLESS = {
     *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
+    *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),  # protocol 5
     *(("numpy", name) for name in ("ndarray", "dtype")),
     ("_codecs", "encode"),  # how protocol 2 writes bytes
 }
+
+LONGEST = 1_000_000  # frames: a longer span is damage, and would fill the memory
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,10 @@ def _from_entry(entry: dict[str, Any]) -> Annotation:
     for tube in entry["annotations"]:
         # Stored in the smallest type that fits: x + w overflows uint8 unless widened first.
         boxes = np.asarray(tube["boxes"]).astype(np.int64).reshape(-1, 4)
-        frames = np.arange(int(tube["sf"]), int(tube["ef"]))
-        if len(frames) != len(boxes):
-            raise ValueError(f"a tube over {len(frames)} frames has {len(boxes)} boxes")
-        tubes.append(np.column_stack([frames, boxes]))
+        first, end = int(tube["sf"]), int(tube["ef"])
+        if end - first != len(boxes):
+            raise ValueError(f"a tube over {end - first} frames has {len(boxes)} boxes")
+        tubes.append(np.column_stack([np.arange(first, end), boxes]))
     return Annotation(int(entry["numf"]), _stack(tubes))
 
 
@@ -96,13 +99,13 @@ def read_xgtf(path: Path) -> Annotation:
             for box in person.iterfind("{*}attribute[@name='Location']/{*}bbox")
         ]
         return Annotation(_frame_count(source), _stack(boxes))
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         raise UserError(f"annotation {path}: a box of the Location attribute is malformed: {_brief(error)}") from error
 
 
 def _spanned(box: Any) -> np.ndarray:  # noqa: ANN401 - an XML element, which defusedxml does not type
     first, last = (int(number) for number in box.attrib["framespan"].split(":"))
-    if not 1 <= first <= last:
+    if not 1 <= first <= last < LONGEST:
         raise ValueError(f"framespan {box.attrib['framespan']!r} (1-based, first to last)")
     frames = np.arange(first - 1, last)
     place = [round(float(box.attrib[key])) for key in ("x", "y", "width", "height")]

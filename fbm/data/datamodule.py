@@ -115,11 +115,13 @@ class ClipDataModule(pl.LightningDataModule):
 
     def _loader(self, split: str, shuffle: bool = False) -> DataLoader[ClipBatch]:
         clips = self.clips[split]
-        on_gpu = self.trainer is not None and self.trainer.strategy.root_device.type == "cuda"
+        trainer = self.trainer
+        on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        rank, ranks = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
         return DataLoader(
             clips,
             batch_size=self.batch_size,
-            sampler=KeySampler(len(clips), self.seed if shuffle else None),
+            sampler=KeySampler(len(clips), self.seed if shuffle else None, rank, ranks),
             drop_last=shuffle and len(clips) >= self.batch_size,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,

@@ -1,14 +1,19 @@
 """From a video file to uint8 frames, once. Runs in a child process that can be killed: decord can hang for ever."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
 Status = Literal["ok", "missing", "undecodable", "short", "count_mismatch", "timeout", "bad_annotation"]
+UNFIT_SIZES = (6, 8, 12, 16, 24, 48, 72)  # of frames; decord 0.6 pads rows of these and then refuses to copy them
 BATCH = 64  # frames decoded at a time: bounds the memory a long video takes
 
 
@@ -46,28 +51,40 @@ def read_header(path: Path) -> Header:
     Raises:
         VideoError: missing, empty, or not a video.
     """
-    import av
-
     if not path.is_file():
         raise VideoError("missing", f"no such file: {path}")
     if path.stat().st_size == 0:
         raise VideoError("undecodable", "the file is empty (0 bytes)")
-    try:
-        with av.open(path) as container:
-            if not container.streams.video:
-                raise VideoError("undecodable", "the file holds no video stream")
-            stream = container.streams.video[0]
-            return Header(stream.frames, stream.width, stream.height, float(stream.average_rate or 0))
-    except av.FFmpegError as error:
-        raise VideoError("undecodable", f"not a video that can be opened: {error.strerror}") from error
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        return Header(stream.frames, stream.width, stream.height, float(stream.average_rate or 0))
 
 
 def count_packets(path: Path) -> int:
-    """Frames that are in the file, counted without decoding (1 ms)."""
+    """Frames that are in the file, counted without decoding (1 ms).
+
+    Raises:
+        VideoError: not a video, or not readable to its end.
+    """
+    with _opened(path) as container:
+        return sum(packet.size > 0 for packet in container.demux(video=0))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator["InputContainer"]:
+    """A container with a video stream; what FFmpeg refuses, now or while reading, is a VideoError."""
     import av
 
-    with av.open(path) as container:
-        return sum(packet.size > 0 for packet in container.demux(video=0))
+    try:
+        # A title in another encoding than UTF-8 is no reason to refuse a video.
+        with av.open(path, metadata_errors="replace") as container:
+            if not container.streams.video:
+                raise VideoError("undecodable", "the file holds no video stream")
+            if container.streams.video[0].codec_context is None:
+                raise VideoError("undecodable", "its video stream is of a kind that FFmpeg does not know")
+            yield container
+    except av.FFmpegError as error:
+        raise VideoError("undecodable", f"not a video that can be opened: {error.strerror}") from error
 
 
 def decode(path: Path, size: int) -> Iterator[np.ndarray]:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from fbm.data.decode import VideoError, read_header
+from fbm.data.decode import UNFIT_SIZES, VideoError, read_header
 from fbm.data.prepare_video import Job, prepare_video
-from fbm.data.store import MANIFEST, Manifest, StoredVideo, frames_file, masks_file, read_manifest
+from fbm.data.store import MANIFEST, Manifest, StoredVideo, frames_file, is_whole, masks_file, read_manifest
 from fbm.data.ucf101 import UCF101, Video
 from fbm.errors import UserError
 from fbm.files import checksum, held, write_text
@@ -48,23 +48,31 @@ def prepare(
     Raises:
         UserError: the data set, the store or the disk does not allow it. A broken video is no error: its row says so.
     """
+    if size in UNFIT_SIZES:
+        raise UserError(f"data.size={size}: decord cannot resize to {', '.join(map(str, UNFIT_SIZES))}; choose another")
     videos = source.videos()
     with held(store, "the store"):
+        _sweep_leftovers(store)
         known = _known(store, size)
-        there = [video for video in videos if video.path.is_file()]
-        jobs = _plan(there, known, masks, masks_name, store, size)
-        rows = {video.name: _missing(video) for video in videos}
-        rows |= {video.name: replace(known[video.name], split=video.split) for video in there if video.name in known}
+        rows, jobs = _plan(videos, known, masks, masks_name, store, size)
         if jobs:
             _check_disk(jobs, store, size)
-            _sweep_leftovers(store)
             rows |= _work(jobs, store, workers, timeout)
-        manifest = Manifest(size, masks_name, source.selection(), [rows[video.name] for video in videos])
-        path = store / MANIFEST
+        others = [row for name, row in known.items() if name not in rows and row.checksum]
+        manifest = Manifest(size, masks_name, source.selection(), [rows[video.name] for video in videos], others)
+        _finish(store, manifest)
+    return Prepared(manifest, len(jobs))
+
+
+def _finish(store: Path, manifest: Manifest) -> None:
+    """The journal goes only when the manifest that takes its place is on the disk."""
+    path = store / MANIFEST
+    try:
         if not path.is_file() or path.read_text() != manifest.to_json():
             write_text(path, manifest.to_json())
-        (store / JOURNAL).unlink(missing_ok=True)
-    return Prepared(manifest, len(jobs))
+    except OSError as error:
+        raise _unwritable(store, error, "all videos") from error
+    (store / JOURNAL).unlink(missing_ok=True)
 
 
 def _missing(video: Video) -> StoredVideo:
@@ -82,7 +90,7 @@ def _known(store: Path, size: int) -> dict[str, StoredVideo]:
                 f"the store {store} holds frames of {manifest.size} pixels, data.size={size} asks for others: "
                 "choose another data.store"
             )
-        rows = {video.name: video for video in manifest.videos}
+        rows = {video.name: video for video in (*manifest.others, *manifest.videos)}
     if (store / JOURNAL).is_file():
         for line in (store / JOURNAL).read_text().splitlines():
             try:
@@ -100,33 +108,41 @@ def _plan(
     masks_name: str,
     store: Path,
     size: int,
-) -> list[Job]:
-    """The videos whose frames or masks are not in the store as they should be."""
-    jobs = []
+) -> tuple[dict[str, StoredVideo], list[Job]]:
+    """The rows of videos that need nothing, and what is to be done for the others."""
+    rows, jobs = {}, []
     for video in videos:
+        if not video.path.is_file():
+            rows[video.name] = _missing(video)
+            continue
         track = masks.track(video.name) if masks else None
-        row = known.get(video.name)
-        decoded = row if row and row.checksum and _unchanged(video, row, store, size) else None
+        decoded = _still_decoded(video, known.get(video.name), store, size)
         job = Job(video, store, size, masks_name, track, decoded)
-        if not (decoded and decoded.ok and decoded.masks == job.masks_fingerprint and _has_masks(job)):
+        if decoded and decoded.ok and decoded.masks == job.masks_fingerprint and _has_masks(job):
+            rows[video.name] = replace(decoded, split=video.split)
+        else:
             jobs.append(job)
-    return jobs
+    return rows, jobs
 
 
-def _unchanged(video: Video, row: StoredVideo, store: Path, size: int) -> bool:
-    """Whether the stored frames are whole and still those of the file."""
-    frames = frames_file(store, video.name)
-    if not frames.is_file() or frames.stat().st_size < row.frames * size * size * 3:
-        return False
+def _still_decoded(video: Video, row: StoredVideo | None, store: Path, size: int) -> StoredVideo | None:
+    """The row of a video whose stored frames are whole and still those of the file."""
+    # The exact size: a preparation with another data.size may have left its frames and a journal.
+    if row is None or not row.checksum or not is_whole(frames_file(store, video.name), row.frames, size, size, 3):
+        return None
     stat = video.path.stat()
-    if stat.st_size != row.source_bytes:
-        return False
+    if (stat.st_size, stat.st_mtime_ns) == (row.source_bytes, row.source_mtime_ns):
+        return row
     # A copied data set has new times and the same content.
-    return stat.st_mtime_ns == row.source_mtime_ns or checksum(video.path) == row.source_checksum
+    same = stat.st_size == row.source_bytes and checksum(video.path) == row.source_checksum
+    return replace(row, source_mtime_ns=stat.st_mtime_ns) if same else None
 
 
 def _has_masks(job: Job) -> bool:
-    return job.masks_name == "none" or masks_file(job.store, job.masks_name, job.video.name).is_file()
+    if job.masks_name == "none" or job.decoded is None:
+        return job.masks_name == "none"
+    path = masks_file(job.store, job.masks_name, job.video.name)
+    return is_whole(path, job.decoded.frames, job.size, -(-job.size // 8))
 
 
 def _check_disk(jobs: Sequence[Job], store: Path, size: int) -> None:
@@ -147,6 +163,7 @@ def _check_disk(jobs: Sequence[Job], store: Path, size: int) -> None:
 
 
 def _sweep_leftovers(store: Path) -> None:
+    """Remove what killed processes had half written."""
     for leftover in store.rglob(".*.part"):
         leftover.unlink()
 
@@ -155,23 +172,29 @@ def _work(jobs: Sequence[Job], store: Path, workers: int | None, timeout: float)
     """Prepare all `jobs`; each finished one is on the disk and in the journal before it counts."""
     rows = {}
     workers = min(workers or len(os.sched_getaffinity(0)), len(jobs))
-    with (
-        (store / JOURNAL).open("a") as journal,
-        progress("prepare", len(jobs), "videos") as advance,
-        _results(jobs, workers, timeout) as results,
-    ):
-        try:
+    try:
+        with (
+            (store / JOURNAL).open("a") as journal,
+            progress("prepare", len(jobs), "videos") as advance,
+            _results(jobs, workers, timeout) as results,
+        ):
             for row in results:
-                rows[row.name] = row
                 journal.write(json.dumps(asdict(row)) + "\n")
                 journal.flush()
+                rows[row.name] = row
                 advance()
-        except OSError as error:
-            raise UserError(
-                f"the store {store} cannot be written: {error.strerror}; {len(rows)} videos are done and kept, "
-                "run the same command again when that is mended"
-            ) from error
+    except OSError as error:  # closing the journal may raise it, too
+        raise _unwritable(store, error, f"{len(rows)} videos") from error
+    finally:
+        _sweep_leftovers(store)  # of workers stopped in the middle: on a full disk they are what fills it
     return rows
+
+
+def _unwritable(store: Path, error: OSError, done: str) -> UserError:
+    return UserError(
+        f"the store {store} cannot be written: {error.strerror}; {done} are done and kept, "
+        "run the same command again when that is mended"
+    )
 
 
 @contextmanager

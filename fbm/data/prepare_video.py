@@ -83,9 +83,10 @@ def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
 
 
 def _store_masks(job: Job, row: StoredVideo) -> StoredVideo:
-    row = replace(row, status="ok", reason="", split=job.video.split, masks=job.masks_fingerprint)
+    row = replace(row, status="ok", reason="", split=job.video.split)
+    row = replace(row, masks=job.masks_fingerprint, masked_frames=0, masks_checksum="")
     if job.masks_name == "none":
-        return replace(row, masked_frames=0, masks_checksum="")
+        return row
     frames = np.load(frames_file(job.store, job.video.name), mmap_mode="r")
     try:
         video = DecodedVideo(job.video.name, frames, row.width, row.height)

@@ -7,6 +7,7 @@ STORE/masks/SOURCE/NAME.npy  uint8 T size size/8: bits, packed along the last ax
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from fbm.data.decode import Status
 from fbm.errors import UserError
 
 FORMAT = 1
+HEADER = 128  # bytes that numpy writes before the values
 MANIFEST = "manifest.json"
 
 
@@ -52,12 +54,21 @@ class StoredVideo:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a store holds. `selection` are the choices that made the splits, `masks` the source's name."""
+    """What a store holds.
+
+    Attributes:
+        size: of the frames, pixels.
+        masks: the mask source's name.
+        selection: the data set's choices that made the splits (`UCF101.selection`).
+        videos: every video of that selection, usable or not.
+        others: decoded for an earlier selection, kept so that a later one need not decode them again.
+    """
 
     size: int
     masks: str
     selection: dict[str, Any]
     videos: list[StoredVideo] = field(default_factory=list)
+    others: list[StoredVideo] = field(default_factory=list)
     format: int = FORMAT
 
     @property
@@ -78,9 +89,10 @@ class Manifest:
 
     def to_json(self) -> str:
         """One video a line, so that two manifests can be compared with diff."""
-        head = json.dumps({k: v for k, v in asdict(self).items() if k != "videos"})[1:-1]
-        rows = ",\n".join(json.dumps(asdict(video)) for video in self.videos)
-        return f'{{{head}, "fingerprint": "{self.fingerprint}", "videos": [\n{rows}\n]}}\n'
+        head = {"format": self.format, "size": self.size, "masks": self.masks, "selection": self.selection}
+        content = json.dumps({**head, "fingerprint": self.fingerprint})[:-1]
+        videos, others = (",\n".join(json.dumps(asdict(row)) for row in rows) for rows in (self.videos, self.others))
+        return f'{content}, "videos": [\n{videos}\n], "others": [\n{others}\n]}}\n'
 
 
 def read_manifest(store: Path) -> Manifest:
@@ -98,14 +110,14 @@ def read_manifest(store: Path) -> Manifest:
         if content.pop("format") != FORMAT:
             raise UserError(f"{path} is of another format than this fbm writes ({FORMAT}): prepare it again elsewhere")
         stated = content.pop("fingerprint")
-        videos = [StoredVideo(**row) for row in content.pop("videos")]
-        manifest = Manifest(**content, videos=videos)
+        videos, others = ([StoredVideo(**row) for row in content.pop(key)] for key in ("videos", "others"))
+        manifest = Manifest(**content, videos=videos, others=others)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path} is damaged ({error}): delete it and run `fbm prepare` again") from error
     if stated != manifest.fingerprint:
-        raise UserError(f"{path} was changed by hand (its fingerprint does not fit): run `fbm prepare` again")
+        raise UserError(f"{path} was changed by hand (wrong fingerprint): delete it and run `fbm prepare` again")
     return manifest
 
 
@@ -117,6 +129,11 @@ def frames_file(store: Path, name: str) -> Path:
 def masks_file(store: Path, source: str, name: str) -> Path:
     """Where a video's masks of one source are."""
     return store / "masks" / source / f"{name}.npy"
+
+
+def is_whole(path: Path, *shape: int) -> bool:
+    """Whether an array file has all the bytes of uint8 values of this shape, and no others."""
+    return path.is_file() and path.stat().st_size == HEADER + math.prod(shape)
 
 
 class FrameStore:

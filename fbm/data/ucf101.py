@@ -138,6 +138,11 @@ class UCF101:
             action: sorted({v.group for v in train if v.action == action}) for action in {v.action for v in train}
         }
         if self.validation == "paper":
+            if self.split in (2, 3):
+                raise UserError(
+                    f"data.validation=paper belongs to split 1, and split {self.split} tests on some of its groups; "
+                    "give a share instead, data.validation=0.1"
+                )
             unknown = sorted(set(groups) - set(VALIDATION_GROUPS))
             if unknown:
                 raise UserError(
@@ -156,6 +161,8 @@ def _carve(action: str, groups: list[int], share: float, seed: int) -> Iterable[
     """About `share` of one class's groups, the same whatever other classes are chosen."""
     if not 0 <= share < 1:
         raise UserError(f"data.validation={share} must be a share of at least 0 and under 1, or the word paper")
+    if seed < 0:
+        raise UserError(f"data.validation_seed={seed} must be at least 0")
     count = min(max(1, round(share * len(groups))), len(groups) - 1) if share else 0
     generator = np.random.default_rng([seed, *action.encode()])
     return [int(group) for group in generator.permutation(groups)[:count]]

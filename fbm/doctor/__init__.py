@@ -5,7 +5,7 @@ from omegaconf import DictConfig
 USAGE = """usage: fbm doctor data=NAME [data.root=PATH ...]   a data set and its store, file by file
        fbm doctor config [--config-dir DIR]      every config file, your own in DIR included, composed and built
 
-Settings of the first are those of `fbm prepare`. Exit status 0 where all is well, 1 where anything is wrong. Nothing is changed.
+Settings of the first are those of `fbm prepare`. Nothing is changed. Exit status 1 where anything is wrong.
 """
 
 
@@ -38,4 +38,4 @@ def _data_job(config: DictConfig) -> None:
         print(line)
     print(found.summary)
     if found.problems:
-        raise UserError(f"{len(found.problems)} problems, each named above")
+        raise UserError(f"problems found: {len(found.problems)}, each named above")

@@ -10,8 +10,10 @@ from fbm.data.store import FrameStore, StoredVideo, frames_file, masks_file
 from fbm.data.ucf101 import UCF101, Video
 from fbm.errors import UserError
 from fbm.masks.boxes import BoxTrack, misfit
-from fbm.masks.source import MaskSource, UnreadableTrack
+from fbm.masks.source import MaskSource, MaskTrack, UnreadableTrack
 from fbm.progress import progress
+
+MEND = "delete it and run `fbm prepare` again"
 
 
 @dataclass(frozen=True)
@@ -28,26 +30,34 @@ def examine(source: UCF101 | None, masks: MaskSource | None, store: Path) -> Fin
     Args:
         source: None looks at the store alone.
     """
-    problems: list[str] = []
-    said = []
-    if source is not None:
+    if source is None:
+        videos, problems, said = [], [], ""
+    else:
         try:
             videos = source.videos()
         except UserError as error:
             return Findings([str(error)], "the data set could not be looked at further")
-        with progress("data set", len(videos), "videos") as advance:
-            for video in videos:
-                problems += [f"{video.name}: {problem}" for problem in _video_problems(video, masks)]
-                advance()
-        unlisted = _unlisted(videos)
-        said.append(f"{len(videos)} videos listed, {len(unlisted)} more files in their folders that no list names")
+        problems = list(_data_problems(videos, masks))
+        said = f"{len(videos)} videos listed, {len(_unlisted(videos))} more files in their folders that no list names; "
     if not store.is_dir():
-        return Findings(problems, "; ".join([*said, f"no store at {store} yet"]))
-    found = list(_store_problems(store))
-    return Findings(problems + found, "; ".join([*said, f"store {store} looked at whole"]))
+        return Findings(problems, f"{said}no store at {store} yet")
+    problems += _store_problems(store, videos)
+    return Findings(problems, f"{said}store {store} looked at whole")
 
 
-def _video_problems(video: Video, masks: MaskSource | None) -> Iterator[str]:
+def _data_problems(videos: list[Video], masks: MaskSource | None) -> Iterator[str]:
+    tracks: dict[str, MaskTrack | None] = {}
+    try:
+        tracks = {video.name: masks.track(video.name) for video in videos} if masks else {}
+    except UserError as error:
+        yield str(error)
+    with progress("data set", len(videos), "videos") as advance:
+        for video in videos:
+            yield from (f"{video.name}: {problem}" for problem in _video_problems(video, tracks.get(video.name)))
+            advance()
+
+
+def _video_problems(video: Video, track: MaskTrack | None) -> Iterator[str]:
     if not video.path.is_file():
         yield f"missing: listed in the split files but not at {video.path}"
         return
@@ -59,11 +69,10 @@ def _video_problems(video: Video, masks: MaskSource | None) -> Iterator[str]:
         return
     if packets < header.frames:
         yield f"short: the file is cut, {packets} of the {header.frames} frames it promises are there"
-    track = masks.track(video.name) if masks else None
     if isinstance(track, UnreadableTrack):
         yield f"bad_annotation: {track.reason}"
     if isinstance(track, BoxTrack):
-        reason = misfit(track.annotation, min(packets, header.frames or packets), header.width, header.height)
+        reason = misfit(track.annotation, header.frames or packets, header.width, header.height)
         if reason:
             yield f"bad_annotation: {reason}"
 
@@ -74,7 +83,7 @@ def _unlisted(videos: list[Video]) -> list[Path]:
     return [path for folder in sorted(folders) if folder.is_dir() for path in folder.iterdir() if path not in listed]
 
 
-def _store_problems(store: Path) -> Iterator[str]:
+def _store_problems(store: Path, listed: list[Video]) -> Iterator[str]:
     if (store / JOURNAL).exists():
         yield f"{store}: a preparation was interrupted; `fbm prepare` goes on with it"
     for leftover in sorted(store.rglob(".*.part")):
@@ -85,6 +94,10 @@ def _store_problems(store: Path) -> Iterator[str]:
         yield str(error)
         return
     rows = opened.manifest.videos
+    splits = {row.name: row.split for row in rows}
+    strangers = sum(splits.get(video.name) != video.split for video in listed)
+    if strangers:
+        yield f"{store}: {strangers} of the listed videos are not in it or in another split; `fbm prepare` mends that"
     with progress("store", len(rows), "videos") as advance:
         for row in rows:
             reason = _row_problem(opened, row)
@@ -98,9 +111,9 @@ def _row_problem(store: FrameStore, row: StoredVideo) -> str | None:
         return f"not usable, {row.status}: {row.reason}"
     try:
         if store.frames_checksum(row) != row.checksum:
-            return f"{frames_file(store.root, row.name)} is not what was stored (checksum)"
+            return f"{frames_file(store.root, row.name)} is not what was stored (checksum): {MEND}"
         if row.masks_checksum and store.masks_checksum(row) != row.masks_checksum:
-            return f"{masks_file(store.root, store.manifest.masks, row.name)} is not what was stored (checksum)"
+            return f"{masks_file(store.root, store.manifest.masks, row.name)} is not what was stored (checksum): {MEND}"
     except UserError as error:
         return str(error)
     return None

@@ -17,7 +17,7 @@ def rasterise(boxes: np.ndarray, frames: int, width: int, height: int, size: int
 
     Args:
         boxes: int `N 5`: frame, x, y, width, height in pixels of a `width` x `height` video.
-        frames: T; boxes of later frames are left out.
+        frames: T; boxes of other frames are left out, and those wholly outside the picture.
         size: of the square mask in pixels.
 
     Returns:
@@ -25,11 +25,13 @@ def rasterise(boxes: np.ndarray, frames: int, width: int, height: int, size: int
     """
     masks = np.zeros((frames, size, size), dtype=bool)
     scale = np.array([size / width, size / height])
-    first = np.rint(boxes[:, 1:3] * scale).astype(int)
-    last = np.maximum(np.rint((boxes[:, 1:3] + boxes[:, 3:5]) * scale).astype(int), first + 1)
-    for frame, (x0, y0), (x1, y1) in zip(boxes[:, 0], first, last, strict=True):
-        if frame < frames:
-            masks[frame, max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = True
+    corners, ends = boxes[:, 1:3], boxes[:, 1:3] + boxes[:, 3:5]
+    seen = (corners < (width, height)).all(1) & (ends > 0).all(1) & (boxes[:, 0] >= 0) & (boxes[:, 0] < frames)
+    # Clipped before widening to one pixel, or a thin box at the far edge would be lost.
+    first = np.clip(np.rint(corners * scale).astype(int), 0, size - 1)
+    last = np.clip(np.rint(ends * scale).astype(int), first + 1, size)
+    for frame, (x0, y0), (x1, y1) in zip(boxes[seen, 0], first[seen], last[seen], strict=True):
+        masks[frame, y0:y1, x0:x1] = True
     return masks
 
 
@@ -43,6 +45,8 @@ def misfit(annotation: Annotation, frames: int, width: int, height: int) -> str 
         return f"its annotation is for {annotation.frames} frames, the video has {frames}"
     if len(boxes) and boxes[-1, 0] >= frames:
         return f"its annotation has a box in frame {boxes[-1, 0] + 1}, the video has {frames} frames"
+    if len(boxes) and boxes[0, 0] < 0:
+        return f"its annotation has a box in frame {boxes[0, 0] + 1}, before the first"
     x, y, w, h = boxes[:, 1:].T
     outside = (x >= width) | (y >= height) | (x + w <= 0) | (y + h <= 0) | (w <= 0) | (h <= 0)
     if outside.any():

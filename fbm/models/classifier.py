@@ -30,7 +30,7 @@ class Classifier(nn.Module):
         self.linear = nn.Linear(math.prod(encoder.feature_shape), classes)
         initialise(self.linear)
         if self.frozen:
-            encoder.requires_grad_(False)
+            encoder.requires_grad_(False).eval()  # Lightning trains in the mode it is given
 
     @property
     def frozen(self) -> bool:

@@ -108,9 +108,7 @@ def test_labels_are_one_based_and_in_the_training_lists_only(root):
         for line in lines(root / "ucfTrainTestlist" / f"trainlist0{split}.txt"):
             name, label = line.split(" ")
             assert labels[name.split("/")[0]] == label
-        assert all(
-            line.endswith(".avi") for line in lines(root / "ucfTrainTestlist" / f"testlist0{split}.txt")
-        )
+        assert all(line.endswith(".avi") for line in lines(root / "ucfTrainTestlist" / f"testlist0{split}.txt"))
 
 
 def test_no_group_stands_on_both_sides_of_a_split(root):
@@ -162,9 +160,7 @@ def test_xgtf_joins_equal_boxes_and_leaves_gaps_where_there_is_none():
     assert read_boxes(text) == {1: a, 2: a, 4: b, 5: a}
     assert [thing.get("name") for thing in tree.iter(f"{VIPER}object")] == ["PERSON"]
     numbers = {
-        attribute.get("name"): attribute[0].get("value")
-        for file in tree.iter(f"{VIPER}file")
-        for attribute in file
+        attribute.get("name"): attribute[0].get("value") for file in tree.iter(f"{VIPER}file") for attribute in file
     }
     assert (numbers["NUMFRAMES"], numbers["H-FRAME-SIZE"], numbers["V-FRAME-SIZE"]) == ("5", "160", "120")
 
@@ -201,9 +197,7 @@ def test_more_groups_and_clips_leave_the_others_as_they_were():
 
 
 def test_another_seed_gives_other_pictures():
-    one, two = (
-        next(render_group(settings(seed=seed, frames=4), Group(0, 1, "ell", "waves"))) for seed in (0, 1)
-    )
+    one, two = (next(render_group(settings(seed=seed, frames=4), Group(0, 1, "ell", "waves"))) for seed in (0, 1))
     assert not np.array_equal(one.frames[0], two.frames[0])
 
 
@@ -236,9 +230,7 @@ def motion_of(mask: np.ndarray) -> str:
     if overlap(mask, centres) < 0.75:
         return "Spin"
     down, across = np.ptp(centres, axis=0) > 17  # pixels; a shake stays within 13
-    return {(True, True): "Orbit", (True, False): "Bounce", (False, True): "Slide"}.get(
-        (down, across), "Shake"
-    )
+    return {(True, True): "Orbit", (True, False): "Bounce", (False, True): "Slide"}.get((down, across), "Shake")
 
 
 def overlap(mask: np.ndarray, centres: np.ndarray) -> float:

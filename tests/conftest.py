@@ -1,0 +1,92 @@
+"""Data that several rooms' tests use: a tiny demo set, its store, the real files, and small roots to break."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fbm.data.demo import make_demo
+from fbm.data.prepare import prepare
+from fbm.data.ucf101 import UCF101
+from fbm.masks.boxes import BoxMasks
+
+REPOSITORY = Path(__file__).parents[1]
+SIZE = 32  # of the frames in `demo_store`
+
+
+@pytest.fixture(scope="session")
+def demo_root(tmp_path_factory) -> Path:
+    """Thirty videos: six classes, groups g01 (test) to g05, one clip each. Look, do not touch."""
+    root: Path = tmp_path_factory.mktemp("data") / "demo"
+    make_demo(root, groups=5, test_groups=1, clips=1, frames=34)
+    return root
+
+
+@pytest.fixture(scope="session")
+def demo_store(demo_root, tmp_path_factory) -> Path:
+    """`demo_root` prepared with frames of 32 × 32 and its boxes, otherwise by the default settings."""
+    store: Path = tmp_path_factory.mktemp("stores") / "demo"
+    prepare(UCF101(demo_root), BoxMasks(demo_root), "boxes", store, SIZE, workers=2, timeout=60)
+    return store
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data sets: FBM_REAL_DATA, or shared/data beside the repository."""
+    place = Path(os.environ.get("FBM_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not (place / "ucf101").is_dir():
+        reason = f"no real data at {place} (set FBM_REAL_DATA)"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    return place
+
+
+@dataclass(frozen=True)
+class SmallRoot:
+    """A data set of four videos of one class that a test may break."""
+
+    path: Path
+    names: list[str]  # groups g01 (test), g02, g03, g04
+
+    def video(self, number: int) -> Path:
+        return self.path / "UCF-101" / f"{self.names[number]}.avi"
+
+    def xgtf(self, number: int) -> Path:
+        return self.path / "annotations" / f"{self.names[number]}.xgtf"
+
+    def list_file(self, part: str) -> Path:
+        return self.path / "ucfTrainTestlist" / f"{part}list01.txt"
+
+
+def make_small_root(demo_root: Path, path: Path) -> SmallRoot:
+    """Copy four videos, times and all: a store of one small root fits every other."""
+    root = SmallRoot(path, [f"Bounce/v_Bounce_g{group:02}_c01" for group in (1, 2, 3, 4)])
+    for source, ending in (("UCF-101", "avi"), ("annotations", "xgtf")):
+        (root.path / source / "Bounce").mkdir(parents=True)
+        for name in root.names:
+            shutil.copy2(demo_root / source / f"{name}.{ending}", root.path / source / f"{name}.{ending}")
+    root.list_file("test").parent.mkdir()
+    root.list_file("test").write_bytes(f"{root.names[0]}.avi\r\n".encode())
+    root.list_file("train").write_bytes("".join(f"{name}.avi 1\r\n" for name in root.names[1:]).encode())
+    return root
+
+
+@pytest.fixture
+def small_root(demo_root, tmp_path) -> SmallRoot:
+    return make_small_root(demo_root, tmp_path / "small")
+
+
+@pytest.fixture(scope="session")
+def _small_store(demo_root, tmp_path_factory) -> Path:
+    root = make_small_root(demo_root, tmp_path_factory.mktemp("small") / "root")
+    store = root.path / "store"
+    prepare(UCF101(root.path), BoxMasks(root.path), "boxes", store, SIZE, workers=1, timeout=60)
+    return store
+
+
+@pytest.fixture
+def small_store(_small_store, tmp_path) -> Path:
+    """The store of `small_root`, prepared with frames of 32 × 32 and its boxes; a test may break it."""
+    shutil.copytree(_small_store, tmp_path / "store")
+    return Path(tmp_path / "store")

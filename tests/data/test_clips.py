@@ -1,0 +1,195 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from fbm.data.boxes import read_xgtf
+from fbm.data.clips import Clips, Key, KeySampler, Window, chunks, draw_window, labelled
+from fbm.data.datamodule import ClipDataModule
+from fbm.data.store import FrameStore, StoredVideo
+from fbm.data.ucf101 import UCF101
+from fbm.masks.boxes import rasterise
+
+
+@pytest.mark.parametrize(
+    ("frames", "starts"), [(0, []), (31, []), (32, [0]), (33, [0]), (63, [0]), (64, [0, 32]), (100, [0, 32, 64])]
+)
+def test_chunks_are_whole_and_do_not_overlap(frames, starts):
+    assert list(chunks(frames, 32)) == starts
+
+
+@pytest.fixture
+def store(demo_store):
+    return FrameStore(demo_store)
+
+
+def clips(store, split="train", seed=0, chunk=32, clip=16, **options):
+    return Clips(store, split, chunk, clip, seed, **options)
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_the_middle_window_is_taken_where_nothing_is_learnt(store, split):
+    taken = clips(store, split)
+    for epoch in (0, 7):
+        sample = taken[Key(epoch, 0)]
+        name = taken.videos[0].name
+        assert (sample.frames.numpy() == store.frames(name, 8, 24)).all()
+        assert (sample.masks.numpy() == store.masks(name, 8, 24)).all()
+
+
+def test_training_without_augmentation_takes_the_middle_too(store):
+    plain = clips(store, augment=False)
+    assert (plain[Key(3, 0)].frames.numpy() == store.frames(plain.videos[0].name, 8, 24)).all()
+
+
+def test_later_chunks_of_a_video_start_where_the_last_one_ended(store):
+    taken = clips(store, "test", chunk=16, clip=8)
+    video = taken.videos[0]
+    assert taken.samples[:2] == [(0, 0), (0, 16)]
+    assert (taken[Key(0, 1)].frames.numpy() == store.frames(video.name, 20, 28)).all()
+    assert taken[Key(0, 1)].video == 0
+    assert taken[Key(0, 1)].sample == 1
+
+
+def test_a_window_depends_on_seed_epoch_and_sample_alone():
+    drawn = {(s, e, i): draw_window(s, Key(e, i), 16) for s in range(3) for e in range(8) for i in range(40)}
+    np.random.seed(5)
+    torch.manual_seed(5)
+    again = {place: draw_window(place[0], Key(*place[1:]), 16) for place in reversed(drawn)}
+    assert again == drawn
+    assert set(Counter(window.start for window in drawn.values())) == set(range(17))
+    flips = Counter((window.backwards, window.mirrored) for window in drawn.values())
+    assert len(flips) == 4
+    assert all(abs(count / len(drawn) - 0.25) < 0.06 for count in flips.values())
+    for axis in range(3):  # each of the three matters
+        lines: dict[tuple[int, ...], set[Window]] = {}
+        for place, window in drawn.items():
+            lines.setdefault((*place[:axis], *place[axis + 1 :]), set()).add(window)
+        assert sum(len(line) > 1 for line in lines.values()) > 0.9 * len(lines)
+
+
+def test_no_slack_leaves_one_window():
+    assert {draw_window(0, Key(0, sample), 0).start for sample in range(20)} == {0}
+
+
+def test_flips_act_on_frames_and_masks_together(store):
+    train = clips(store, seed=1)
+    met = set()
+    for key in (Key(epoch, sample) for epoch in range(2) for sample in range(len(train))):
+        window = draw_window(1, key, 16)
+        met.add((window.backwards, window.mirrored))
+        number, chunk = train.samples[key.sample]
+        name, start = train.videos[number].name, chunk + window.start
+        frames, masks = store.frames(name, start, start + 16), store.masks(name, start, start + 16)
+        if window.backwards:
+            frames, masks = frames[::-1], masks[::-1]
+        if window.mirrored:
+            frames, masks = frames[:, :, ::-1], masks[:, :, ::-1]
+        sample = train[key]
+        assert (sample.frames.numpy() == frames).all()
+        assert (sample.masks.numpy() == masks).all()
+    assert len(met) == 4
+
+
+def test_masks_of_a_sample_are_the_rasterised_boxes(store, demo_root):
+    taken = clips(store, "test")
+    for sample in (taken[Key(0, number)] for number in range(len(taken))):
+        video = taken.videos[int(sample.video)]
+        boxes = read_xgtf(demo_root / "annotations" / f"{video.name}.xgtf").boxes
+        drawn = rasterise(boxes, video.frames, video.width, video.height, 32)
+        assert sample.masks.dtype == torch.uint8
+        assert (sample.masks.numpy() == drawn[8:24]).all()
+        assert drawn[8:24].any()
+
+
+def test_labels_are_the_classes_in_order(store):
+    taken = clips(store, "test")
+    classes = store.manifest.classes
+    assert classes == sorted(classes)
+    assert [classes[int(taken[Key(0, n)].label)] for n in range(len(taken))] == [v.action for v in taken.videos]
+
+
+def videos(groups, per_group=2):
+    return [
+        StoredVideo(f"{action}/v_{action}_g{group:02}_c{clip:02}", action, group, "train", "ok")
+        for action in ("Archery", "Biking", "Skiing")
+        for group in range(1, groups + 1)
+        for clip in range(per_group)
+    ]
+
+
+def test_fewer_labels_are_among_more_and_come_in_whole_groups():
+    every = videos(18)
+    last: set[str] = set()
+    for fraction, groups in ((0.01, 1), (0.1, 2), (0.25, 4), (0.5, 9), (1.0, 18)):
+        kept = labelled(every, fraction)
+        names = {video.name for video in kept}
+        assert last <= names
+        assert len(kept) == len(names) == 3 * groups * 2
+        assert len({(video.action, video.group) for video in kept}) == 3 * groups
+        assert kept == [video for video in every if video.name in names]
+        last = names
+
+
+def test_which_groups_are_labelled_follows_neither_the_order_nor_other_classes():
+    every = videos(18)
+    kept = {video.name for video in labelled(every, 0.25)}
+    assert {video.name for video in labelled(every[::-1], 0.25)} == kept
+    alone = [video for video in every if video.action == "Biking"]
+    assert {video.name for video in labelled(alone, 0.25)} == {name for name in kept if name.startswith("Biking")}
+
+
+def test_a_label_fraction_spares_the_other_splits(store):
+    whole, part = ({s: len(clips(store, s, label_fraction=f)) for s in ("train", "val", "test")} for f in (1.0, 0.3))
+    assert part["train"] < whole["train"]
+    assert (part["val"], part["test"]) == (whole["val"], whole["test"])
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("samples", [21, 24])
+@pytest.mark.parametrize("seed", [None, 3])
+def test_ranks_together_see_what_one_alone_does_step_by_step(samples, ranks, seed):
+    shares = [KeySampler(samples, seed, rank, ranks) for rank in range(ranks)]
+    alone = KeySampler(samples, seed)
+    for epoch in (0, 1):
+        for sampler in (alone, *shares):
+            sampler.set_epoch(epoch)
+        parts = [list(share) for share in shares]
+        assert [len(part) for part in parts] == [len(share) for share in shares]
+        together = [parts[place % ranks][place // ranks] for place in range(samples)]
+        assert together == list(alone)
+        assert sorted(together) == [Key(epoch, sample) for sample in range(samples)]
+
+
+def test_the_order_changes_with_seed_and_epoch_and_not_without_a_seed():
+    def order(seed, epoch):
+        sampler = KeySampler(50, seed)
+        sampler.set_epoch(epoch)
+        return [key.sample for key in sampler]
+
+    assert order(0, 0) == order(0, 0)
+    assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
+    assert order(None, 0) == order(None, 1) == list(range(50))
+
+
+def seen(store, root, workers):
+    """All that two epochs of training, and one pass over the test clips, hand out."""
+    source = UCF101(root)
+    module = ClipDataModule(store, 32, "boxes", source, False, 32, 16, 1.0, 4, workers, seed=0)
+    train, test = module.train_dataloader(), module.test_dataloader()
+    batches = []
+    for epoch in range(2):
+        assert isinstance(train.sampler, KeySampler)
+        train.sampler.set_epoch(epoch)
+        batches += list(train)
+    batches += list(test)
+    return [[field.numpy().tobytes() for field in batch] for batch in batches]
+
+
+def test_workers_do_not_change_what_is_seen(demo_store, demo_root):
+    alone = seen(demo_store, demo_root, 0)
+    assert len(alone) == 2 * (18 // 4) + 2
+    assert alone[0] != alone[4]  # the second epoch is another one
+    assert seen(demo_store, demo_root, 2) == alone
+    assert seen(demo_store, demo_root, 4) == alone

@@ -1,0 +1,59 @@
+import re
+import statistics
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import fbm
+
+PACKAGE = Path(fbm.__file__).parent
+ROOT = PACKAGE.parent
+LONGEST, MEDIAN = 250, 100
+# Written in pieces, so that this file holds none of them.
+UNFINISHED = re.compile("|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "NotImplemented" + "Error")))
+MACHINE = re.compile(
+    "|".join(("/wo" + "rk/", "/tmp" + r"/w\b", "/opt/" + "wheels", "index" + "-url", r"https?://\S*/simple\b"))
+)
+
+
+def tracked() -> list[Path]:
+    """The text files under version control, and those about to be."""
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard"], capture_output=True, text=True
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    paths = [ROOT / line for line in listed.stdout.splitlines()]
+    return [path for path in paths if path.is_file() and b"\0" not in path.read_bytes()[:8000]]
+
+
+def test_files_are_short():
+    lengths = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert {str(path): length for path, length in lengths.items() if length > LONGEST} == {}
+    assert statistics.median(lengths.values()) < MEDIAN
+
+
+def test_nothing_is_left_unfinished():
+    sources = [*PACKAGE.rglob("*.py"), *(ROOT / "conf").rglob("*.yaml")]
+    assert [str(path) for path in sources if UNFINISHED.search(path.read_text())] == []
+
+
+def test_no_file_knows_the_machine_it_was_written_on():
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+        for path in tracked()
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1)
+        if MACHINE.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("line", ["cd /wo" + "rk/main", "--index" + "-url x", "https://mirror.local/" + "simple"])
+def test_the_guard_sees_what_it_should(line):
+    assert MACHINE.search(line)
+
+
+def test_every_package_folder_can_be_imported():
+    folders = {path.parent for path in PACKAGE.rglob("*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []

@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from fbm.models.decoder import FrameDecoder, KernelDecoder
+from tests.models.count import millions
+
+
+def test_frame_decoder_at_the_papers_size():
+    with torch.device("meta"):
+        decoder = FrameDecoder(170, 64)
+        assert decoder(torch.empty(2, 170, 4, 4)).shape == (2, 3, 128, 128)
+    assert millions(decoder) == pytest.approx(23.95, abs=0.005)
+    channels = [layer.out_channels for layer in decoder.modules() if isinstance(layer, torch.nn.ConvTranspose2d)]
+    assert channels == [512, 512, 256, 128, 3]
+
+
+def test_kernel_decoder_at_the_papers_size():
+    with torch.device("meta"):
+        decoder = KernelDecoder(172, 48)
+        assert decoder(torch.empty(2, 172, 4, 4)).shape == (2, 48, 48, 4, 4)
+    assert millions(decoder) == pytest.approx(99.1, abs=0.05)
+
+
+def test_small_decoders():
+    frames = FrameDecoder(5, 4)(torch.randn(2, 5, 2, 3))
+    assert frames.shape == (2, 3, 64, 96)
+    assert frames.abs().max() <= 1
+    assert KernelDecoder(7, 3)(torch.randn(2, 7, 2, 2)).shape == (2, 3, 3, 2, 2)
+
+
+def test_frames_reach_both_ends_of_the_scale():
+    decoder = FrameDecoder(3, 2)
+    with torch.no_grad():
+        last = decoder.layers[-2]
+        assert isinstance(last, torch.nn.ConvTranspose2d)
+        last.bias.copy_(torch.tensor([9.0, -9.0, 0.0]))  # type: ignore[union-attr]
+        last.weight.zero_()
+    frame = decoder(torch.randn(2, 3, 1, 1))
+    assert torch.allclose(frame.amax((0, 2, 3)), torch.tensor([1.0, -1.0, 0.0]), atol=1e-4)
+
+
+def test_kernels_may_be_negative_and_large():
+    """The last convolution has neither norm nor ReLU: a kernel that moves things needs both signs."""
+    torch.manual_seed(0)
+    kernels = KernelDecoder(7, 3)(10 * torch.randn(4, 7, 2, 2))
+    assert kernels.min() < 0 < kernels.max()

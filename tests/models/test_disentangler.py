@@ -1,0 +1,123 @@
+import pytest
+import torch
+from torch import Tensor
+
+from fbm.losses import disentangling_losses
+from fbm.models.disentangler import Disentangler, split
+from fbm.models.encoder import C3DEncoder
+from tests.models.count import millions
+
+THIRD = 10  # of the 32 feature channels at width 4; motion has the last 12
+BACKGROUND, FOREGROUND, MOTION = slice(0, THIRD), slice(THIRD, 2 * THIRD), slice(2 * THIRD, None)
+
+
+@pytest.fixture
+def network() -> Disentangler:
+    torch.manual_seed(0)
+    return Disentangler(C3DEncoder(width=4, frames=16, size=64)).train()
+
+
+@pytest.fixture
+def clip() -> Tensor:
+    return torch.randn(3, 3, 16, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def losses(network, clip):
+    masks = torch.zeros(3, 16, 64, 64)
+    masks[:, :, 16:40, 16:40] = 1
+    return disentangling_losses(network(clip), clip, masks, network.last_foreground_target(clip))
+
+
+def channel_gradients(network: Disentangler) -> Tensor:
+    """Largest gradient of each feature channel's filter, bias and batch norm in the mapping."""
+    gradients = [parameter.grad for layer in network.encoder.mapping for parameter in layer.parameters()]
+    return torch.stack(
+        [gradient.abs().reshape(len(gradient), -1).amax(1) for gradient in gradients if gradient is not None]
+    )
+
+
+def test_split_takes_170_170_172_channels():
+    features = torch.arange(512.0).view(1, 512, 1, 1)
+    parts = split(features)
+    assert parts.background.flatten().tolist() == list(range(170))
+    assert parts.foreground.flatten().tolist() == list(range(170, 340))
+    assert parts.motion.flatten().tolist() == list(range(340, 512))
+
+
+def test_the_papers_size_has_177_million_parameters():
+    with torch.device("meta"):
+        network = Disentangler(C3DEncoder(width=64, frames=16, size=128))
+        out = network(torch.empty(2, 3, 16, 128, 128))
+    assert millions(network) == pytest.approx(177, abs=0.5)
+    assert network.kernel_decoder.kernels == 48
+    assert [tuple(frame.shape) for frame in out.reconstruction] == [(2, 3, 128, 128)] * 3
+    assert out.last_foreground_features.shape == (2, 170, 4, 4)
+
+
+@pytest.mark.parametrize(("width", "frames", "size"), [(8, 16, 64), (4, 8, 32), (4, 32, 32)])
+def test_small_sizes(width, frames, size):
+    network = Disentangler(C3DEncoder(width, frames, size), kernels=5, decoder_width=2)
+    out = network(torch.zeros(2, 3, frames, size, size))
+    assert [tuple(frame.shape) for frame in out.reconstruction] == [(2, 3, size, size)] * 3
+    assert out.last_foreground_features.shape == (2, 8 * width // 3, size // 32, size // 32)
+
+
+@pytest.mark.parametrize(
+    ("term", "reached"),
+    [
+        ("first_foreground", FOREGROUND),
+        ("first_background", BACKGROUND),
+        ("last_foreground", MOTION),
+        ("features", MOTION),
+    ],
+)
+def test_each_loss_reaches_the_encoder_through_its_own_channels_alone(network, losses, term, reached):
+    """Above all: nothing of the last foreground flows back through the first one's features (section 3)."""
+    getattr(losses, term).backward()
+    gradients = channel_gradients(network)
+    assert len(gradients) == 4  # weight and bias of the convolution and of its norm
+    assert gradients[:, reached].max() > 0
+    gradients[:, reached] = 0
+    assert gradients.max() == 0
+
+
+def test_the_last_foreground_teaches_the_layers_below_by_the_motion(network, losses):
+    losses.last_foreground.backward()
+    assert network.encoder.convolutions[0][0].weight.grad.abs().max() > 0
+    assert network.foreground_decoder.layers[0][0].weight.grad.abs().max() > 0
+    assert all(parameter.grad is None for parameter in network.background_decoder.parameters())
+
+
+def test_one_decoder_serves_both_foregrounds_and_batch_statistics_are_no_way_around_the_block(network, clip):
+    """The first foreground's picture must not change with what the last one's features are."""
+    first = network(clip).reconstruction.first_foreground
+    with torch.no_grad():
+        network.cross_convolution.restore[1].bias.fill_(7.0)
+    again = network(clip).reconstruction
+    assert torch.equal(first, again.first_foreground)
+
+
+def test_the_feature_target_is_the_reversed_clips_first_foreground_without_gradient(network, clip):
+    network.eval()
+    target = network.last_foreground_target(clip)
+    assert not target.requires_grad
+    with torch.no_grad():
+        assert torch.equal(target, split(network.encoder(clip.flip(2))).foreground)
+        assert not torch.allclose(target, split(network.encoder(clip)).foreground)
+
+
+def test_the_target_has_gradients_on_afterwards(network, clip):
+    network.last_foreground_target(clip)
+    assert network(clip).last_foreground_features.requires_grad
+
+
+def test_motion_decides_the_last_foreground_and_not_the_first(network, clip):
+    network.eval()
+    with torch.no_grad():
+        before = network(clip).reconstruction
+        network.kernel_decoder.layers[-1].bias.add_(1.0)
+        after = network(clip).reconstruction
+    assert torch.equal(before.first_foreground, after.first_foreground)
+    assert torch.equal(before.first_background, after.first_background)
+    assert not torch.allclose(before.last_foreground, after.last_foreground)

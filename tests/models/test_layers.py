@@ -1,0 +1,61 @@
+import torch
+from torch import nn
+
+from fbm.models.encoder import C3DEncoder
+from fbm.models.layers import centred, initialise
+
+CHANNELS_LAST = torch.channels_last_3d
+
+
+def kernels(network: nn.Module) -> list[torch.Tensor]:
+    return [layer.weight for layer in network.modules() if isinstance(layer, nn.Conv3d) and layer.in_channels > 1]
+
+
+def test_frames_are_scaled_to_minus_one_and_one():
+    frames = torch.tensor([0, 51, 127, 255], dtype=torch.uint8).view(1, 1, 2, 2, 1).expand(1, 8, 2, 2, 3)
+    clip = centred(frames)
+    assert clip.shape == (1, 3, 8, 2, 2)
+    assert clip.dtype == torch.float32
+    assert torch.equal(clip, clip[:, :1, :1].expand_as(clip))
+    torch.testing.assert_close(clip[0, 0, 0].flatten(), torch.tensor([-1.0, -0.6, 127 / 255 * 2 - 1, 1.0]))
+
+
+def test_axes_go_where_they_belong_and_the_batch_stays_as_it_was():
+    frames = torch.randint(0, 256, (2, 4, 5, 6, 3), dtype=torch.uint8)
+    before = frames.clone()
+    clip = centred(frames)
+    assert float(clip[1, 2, 3, 4, 5]) == float(frames[1, 3, 4, 5, 2].float() * (2 / 255) - 1)
+    assert torch.equal(frames, before)
+
+
+def test_clips_and_3d_kernels_have_their_channels_last_in_memory():
+    clip = centred(torch.zeros(2, 8, 32, 32, 3, dtype=torch.uint8))
+    assert clip.is_contiguous(memory_format=CHANNELS_LAST)
+    encoder = C3DEncoder(4, 8, 32)
+    assert all(kernel.is_contiguous(memory_format=CHANNELS_LAST) for kernel in kernels(encoder))
+    assert encoder.convolutions[0](clip).is_contiguous(memory_format=CHANNELS_LAST)
+
+
+def test_loading_a_checkpoint_keeps_the_layout():
+    encoder = C3DEncoder(4, 8, 32)
+    state = {key: value.clone(memory_format=torch.contiguous_format) for key, value in encoder.state_dict().items()}
+    assert not state["convolutions.2.0.weight"].is_contiguous(memory_format=CHANNELS_LAST)
+    encoder.load_state_dict(state)
+    assert all(kernel.is_contiguous(memory_format=CHANNELS_LAST) for kernel in kernels(encoder))
+
+
+def test_layout_does_not_change_a_result():
+    torch.manual_seed(0)
+    encoder = C3DEncoder(4, 8, 32).eval()
+    clip = centred(torch.randint(0, 256, (2, 8, 32, 32, 3), dtype=torch.uint8))
+    torch.testing.assert_close(encoder(clip), encoder(clip.contiguous()))
+
+
+def test_weights_are_xavier_and_biases_zero():
+    torch.manual_seed(0)
+    layer = nn.Conv3d(8, 16, 3)
+    initialise(layer)
+    bound = (6 / (8 * 27 + 16 * 27)) ** 0.5
+    assert 0.98 * bound < layer.weight.abs().max() <= bound
+    assert layer.bias is not None
+    assert not layer.bias.any()

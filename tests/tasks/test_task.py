@@ -1,0 +1,143 @@
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from fbm.batch import ClipBatch
+from fbm.models.encoder import C3DEncoder
+from fbm.tasks import Autoencode, Classify, Disentangle
+from fbm.tasks.task import Task, parameter_groups
+
+ADAM = partial(torch.optim.Adam, lr=0.1, weight_decay=1e-3)
+
+
+@pytest.fixture(params=["disentangle", "autoencode", "classify", "frozen"])
+def task(request) -> Task:
+    torch.manual_seed(0)
+    encoder = C3DEncoder(4, 8, 32)
+    made: dict[str, Task] = {
+        "disentangle": Disentangle(encoder, ADAM),
+        "autoencode": Autoencode(encoder, ADAM),
+        "classify": Classify(encoder, ADAM, ["a", "b", "c"]),
+    }
+    if request.param == "frozen":
+        return Classify(C3DEncoder(4, 8, 32), ADAM, ["a", "b", "c"], encoder_gradient=0)
+    return made[request.param]
+
+
+@pytest.fixture
+def batch() -> ClipBatch:
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.randint(0, 256, (4, 8, 32, 32, 3), dtype=torch.uint8, generator=generator)
+    masks = torch.zeros(4, 8, 32, 32, dtype=torch.uint8)
+    masks[:, :, 8:24, 8:24] = 1
+    return ClipBatch(frames, masks, torch.tensor([0, 1, 2, 0]), torch.arange(4), torch.arange(4))
+
+
+def test_every_trained_parameter_is_in_exactly_one_group(task):
+    grouped = [id(parameter) for group in parameter_groups(task.network) for parameter in group["params"]]
+    trained = [id(parameter) for parameter in task.network.parameters() if parameter.requires_grad]
+    assert sorted(grouped) == sorted(trained)
+
+
+def test_a_step_on_no_gradient_moves_all_but_batch_norm(task):
+    """Weight decay alone: weights and biases of convolutions and linear layers, the cross convolution's bias too."""
+    optimizer = task.configure_optimizers()
+    with torch.no_grad():
+        for parameter in task.network.parameters():
+            parameter.add_(0.5)  # biases start at zero, where decay does nothing
+    before = {name: parameter.detach().clone() for name, parameter in task.network.named_parameters()}
+    for parameter in task.network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    norms = {
+        f"{name}.{own}"
+        for name, layer in task.network.named_modules()
+        if isinstance(layer, nn.BatchNorm2d | nn.BatchNorm3d)
+        for own in ("weight", "bias")
+    }
+    assert norms
+    moved = {name for name, parameter in task.network.named_parameters() if not torch.equal(parameter, before[name])}
+    trained = {name for name, parameter in task.network.named_parameters() if parameter.requires_grad}
+    assert moved == trained - norms
+
+
+def test_decay_is_plain_l2_in_the_gradient_not_decoupled():
+    """Adam's first step is one learning rate long whatever the gradient's size; decoupled decay would be 1e-4."""
+    layer = nn.Linear(2, 2)
+    nn.init.constant_(layer.weight, 0.5)
+    optimizer = ADAM(parameter_groups(layer))
+    layer.weight.grad, layer.bias.grad = torch.zeros(2, 2), torch.zeros(2)
+    optimizer.step()
+    torch.testing.assert_close(layer.weight, torch.full((2, 2), 0.4), atol=1e-4, rtol=0)
+
+
+def test_the_cross_convolutions_bias_decays():
+    network = Disentangle(C3DEncoder(4, 8, 32), ADAM).network
+    decayed = parameter_groups(network)[0]
+    assert "weight_decay" not in decayed
+    assert any(parameter is network.cross_convolution.bias for parameter in decayed["params"])
+
+
+def test_all_tasks_train_the_same_encoder_parameters(task):
+    assert task.encoder is task.network.encoder
+    keys = {key for key in task.state_dict() if key.startswith("network.encoder.")}
+    assert keys == {f"network.encoder.{key}" for key in C3DEncoder(4, 8, 32).state_dict()}
+
+
+def test_schedule_steps_every_training_step():
+    task = Autoencode(C3DEncoder(4, 8, 32), ADAM, partial(torch.optim.lr_scheduler.StepLR, step_size=2, gamma=0.5))
+    made = task.configure_optimizers()
+    assert made["lr_scheduler"]["interval"] == "step"
+    for _ in range(2):
+        made["optimizer"].step()
+        made["lr_scheduler"]["scheduler"].step()
+    assert {group["lr"] for group in made["optimizer"].param_groups} == {0.05}
+
+
+def test_inputs_are_centred_clips_and_float_masks(task, batch):
+    clip, masks = task.inputs(batch)
+    assert clip.shape == (4, 3, 8, 32, 32)
+    assert masks.dtype == torch.float32
+    assert torch.equal(masks, batch.masks.float())
+    assert clip[0, 0, 0, 0, 0] == pytest.approx(float(batch.frames[0, 0, 0, 0, 0]) / 255 * 2 - 1)
+
+
+def test_disentangle_logs_the_four_terms_and_their_sum(batch):
+    torch.manual_seed(0)
+    terms = Disentangle(C3DEncoder(4, 8, 32), ADAM).terms(batch)
+    assert list(terms) == ["loss", "first_foreground", "first_background", "last_foreground", "features"]
+    parts = [float(value.detach()) for name, value in terms.items() if name != "loss"]
+    assert min(parts) > 0
+    assert float(terms["loss"].detach()) == pytest.approx(sum(parts))
+
+
+def test_autoencode_is_the_mean_error_over_the_whole_clip(batch):
+    torch.manual_seed(0)
+    task = Autoencode(C3DEncoder(4, 8, 32), ADAM).eval()
+    clip = task.inputs(batch)[0]
+    assert float(task.terms(batch)["loss"]) == pytest.approx(float((task.network(clip) - clip).abs().mean()))
+
+
+@pytest.mark.parametrize(
+    ("make", "titles"),
+    [
+        (Disentangle, ("first foreground", "first background", "last foreground")),
+        (Autoencode, ("first frame", "middle frame", "last frame")),
+    ],
+)
+def test_pictures_show_reconstruction_and_truth(batch, make, titles):
+    task = make(C3DEncoder(4, 8, 32), ADAM).eval()
+    pictures = task.pictures(batch)
+    assert pictures.titles == titles
+    assert pictures.reconstructed.shape == pictures.true.shape == (4, 3, 3, 32, 32)
+    assert not pictures.reconstructed.requires_grad
+    clip = task.inputs(batch)[0]
+    if make is Autoencode:
+        assert torch.equal(pictures.true, clip[:, :, [0, 4, 7]].transpose(1, 2))
+        assert torch.equal(pictures.reconstructed[:, 2], task.network(clip)[:, :, 7])
+    else:
+        assert torch.equal(pictures.true[:, 2, :, 8:24, 8:24], clip[:, :, 7, 8:24, 8:24])
+        assert not pictures.true[:, 2, :, :8].any()
+        assert torch.equal(pictures.reconstructed[:, 1], task.network(clip).reconstruction.first_background)

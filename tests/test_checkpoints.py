@@ -1,0 +1,179 @@
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from fbm.checkpoints import find_checkpoint, load_encoder, read_checkpoint
+from fbm.errors import UserError
+from fbm.models.encoder import C3DEncoder
+
+
+class Command:
+    """What a pickle that runs something looks like."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def carried(task: str = "disentangle") -> dict[str, Any]:
+    return {"task": task, "fingerprints": {"config": "abc"}, "metrics": {}, "epoch": 0, "config": {}}
+
+
+def save(path: Path, encoder: torch.nn.Module, task: str = "disentangle", **more: Any) -> Path:
+    weights = {f"network.encoder.{key}": value for key, value in encoder.state_dict().items()}
+    torch.save({"state_dict": {**weights, "network.decoder.weight": torch.ones(1)}, "fbm": carried(task), **more}, path)
+    return path
+
+
+def init(checkpoint: Path | str | None, name: str = "ours", task: str | None = "disentangle") -> DictConfig:
+    return OmegaConf.create({"name": name, "task": task, "checkpoint": None if checkpoint is None else str(checkpoint)})
+
+
+def equal(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.fixture
+def pretrained() -> C3DEncoder:
+    torch.manual_seed(1)
+    encoder = C3DEncoder(2, 8, 32)
+    encoder(torch.randn(2, 3, 8, 32, 32))  # batch norm has seen something
+    return encoder
+
+
+@pytest.fixture
+def fresh() -> C3DEncoder:
+    torch.manual_seed(2)
+    return C3DEncoder(2, 8, 32)
+
+
+def test_an_encoder_is_taken_out_whole(tmp_path, pretrained, fresh, capsys):
+    assert not equal(pretrained, fresh)
+    loaded = load_encoder(fresh, init(save(tmp_path / "a.ckpt", pretrained)))
+    assert equal(pretrained, fresh)
+    assert loaded.counts() == {"matched": len(fresh.state_dict()), "missing": 0, "unexpected": 0}
+    assert loaded.fingerprint == "abc"
+    assert "63 weights matched, 0 missing, 0 unexpected" in capsys.readouterr().out
+
+
+def test_a_random_start_reads_nothing(fresh):
+    before = {key: value.clone() for key, value in fresh.state_dict().items()}
+    assert load_encoder(fresh, init("nowhere", "random", None)).counts() == {
+        "matched": 0,
+        "missing": 0,
+        "unexpected": 0,
+    }
+    assert all(torch.equal(value, before[key]) for key, value in fresh.state_dict().items())
+
+
+def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path, pretrained):
+    (tmp_path / "checkpoints").mkdir()
+    best = save(tmp_path / "checkpoints" / "best.ckpt", pretrained)
+    assert find_checkpoint(tmp_path) == find_checkpoint(best) == best
+    assert read_checkpoint(tmp_path)["fbm"]["task"] == "disentangle"
+
+
+def test_what_does_not_match_is_counted(tmp_path, pretrained, fresh, capsys):
+    weights = {f"network.encoder.{key}": value for key, value in pretrained.state_dict().items()}
+    del weights["network.encoder.mapping.0.bias"]
+    weights["network.encoder.extra"] = torch.ones(1)
+    torch.save({"state_dict": weights, "fbm": carried()}, tmp_path / "a.ckpt")
+    loaded = load_encoder(fresh, init(tmp_path / "a.ckpt"))
+    assert loaded.missing == ("mapping.0.bias",)
+    assert loaded.unexpected == ("extra",)
+    assert "62 weights matched, 1 missing, 1 unexpected" in capsys.readouterr().out
+
+
+def test_nothing_matched_is_an_error(tmp_path, fresh):
+    path = save(tmp_path / "a.ckpt", torch.nn.Linear(2, 2))
+    with pytest.raises(UserError, match="no weight of the encoder"):
+        load_encoder(fresh, init(path))
+
+
+@pytest.mark.parametrize(("width", "frames"), [(4, 8), (2, 16)])
+def test_another_encoder_is_refused_and_nothing_is_half_loaded(tmp_path, fresh, width, frames):
+    path = save(tmp_path / "a.ckpt", C3DEncoder(width, frames, 32))
+    before = {key: value.clone() for key, value in fresh.state_dict().items()}
+    with pytest.raises(UserError, match=r"a\.ckpt is of another encoder.*\(and encoder\.width\)"):
+        load_encoder(fresh, init(path))
+    assert all(torch.equal(value, before[key]) for key, value in fresh.state_dict().items())
+
+
+def test_a_checkpoint_of_another_task_is_refused(tmp_path, pretrained, fresh):
+    path = save(tmp_path / "a.ckpt", pretrained, task="autoencode")
+    with pytest.raises(UserError, match=r"needs a checkpoint of task=disentangle, .* is of autoencode"):
+        load_encoder(fresh, init(path))
+
+
+def test_no_checkpoint_named(fresh):
+    with pytest.raises(UserError, match=r"init=ours needs .* task=disentangle run: init\.checkpoint=PATH"):
+        load_encoder(fresh, init(None))
+
+
+def test_no_checkpoint_there(tmp_path, fresh):
+    with pytest.raises(UserError, match="no such checkpoint"):
+        load_encoder(fresh, init(tmp_path / "nowhere.ckpt"))
+    with pytest.raises(UserError, match="no finished run"):
+        load_encoder(fresh, init(tmp_path))
+
+
+@pytest.mark.parametrize("form", ["torch", "pickle", "old pickle"])
+def test_a_pickle_that_would_run_something_is_refused_and_does_not(tmp_path, form, recwarn):
+    trap, path = Command(tmp_path / "ran"), tmp_path / "a.ckpt"
+    if form == "torch":
+        torch.save({"state_dict": {}, "fbm": trap}, path)
+    else:
+        path.write_bytes(pickle.dumps({"state_dict": {}, "fbm": trap}, protocol=5 if form == "pickle" else 2))
+    with pytest.raises(UserError, match=r"a\.ckpt refused: it holds more than weights"):
+        read_checkpoint(path)
+    assert not (tmp_path / "ran").exists()
+    assert not recwarn.list
+    pickle.loads(pickle.dumps(trap))
+    assert (tmp_path / "ran").exists()  # the trap works
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not a checkpoint",
+        b"\x80",
+        b"\x80\x02.",
+        b"PK\x03\x04",
+        bytes(range(256)) * 8,
+        b"\x89PNG\r\n\x1a\n",
+        b"(",
+        b"}q\x00.",
+    ],
+)
+def test_what_is_no_checkpoint_is_named(tmp_path, content):
+    path = tmp_path / "a.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.ckpt") as caught:
+        read_checkpoint(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_cut_in_half_is_named(tmp_path, pretrained):
+    path = save(tmp_path / "a.ckpt", pretrained)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UserError, match=r"a\.ckpt"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [[1, 2], {"state_dict": {}}, {"fbm": carried()}, {"fbm": {}, "state_dict": {}}, {"fbm": 1, "state_dict": {}}],
+)
+def test_a_checkpoint_that_fbm_did_not_make_is_named(tmp_path, content):
+    torch.save(content, tmp_path / "a.ckpt")
+    with pytest.raises(UserError, match="not a checkpoint that fbm made"):
+        read_checkpoint(tmp_path / "a.ckpt")

@@ -1,0 +1,161 @@
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fbm import __version__
+from fbm.cli import COMMANDS
+from tests.tiny import fbm, only_error
+
+FBM = Path(sys.executable).with_name("fbm")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Not in the checkout."""
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([FBM, *arguments], capture_output=True, text=True, env={**os.environ, **environment})
+
+
+def test_help_names_every_command(capsys):
+    assert fbm("--help") == 0
+    out = capsys.readouterr().out
+    assert all(f"\n  {command} " in out for command in COMMANDS)
+    assert fbm() == 2
+    assert capsys.readouterr().out == out
+
+
+def test_version(capsys):
+    assert fbm("--version") == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["prepare", "--help"], ["doctor", "--help"]])
+def test_help_answers_at_once_and_without_torch(arguments):
+    code = f"import sys; from fbm.cli import main\ntry: main({arguments!r})\nexcept SystemExit: pass\n"
+    code += "print(*sys.modules, file=sys.stderr)"
+    began, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    worked = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
+    assert "fbm" in done.stdout
+    assert not {"torch", "pytorch_lightning", "matplotlib", "wandb"} & set(done.stderr.split())
+    assert min(seconds, worked) < 2  # the processor's time, where the machine is busy
+
+
+def test_help_shows_groups_and_settings(capsys):
+    assert fbm("train", "--help") == 0
+    out = capsys.readouterr().out
+    assert "init: autoencoder, ours, random" in out
+    assert "batch_size: 16" in out
+    assert "fbm train task=classify init=ours" in out
+
+
+def test_cfg_job_prints_the_config(capsys):
+    assert fbm("train", "--cfg", "job", "optim.lr=0.25") == 0
+    assert "lr: 0.25" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trian"], "no such command 'trian'; did you mean 'train'?"),
+        (["train", "traner=cpu"], "no such setting 'traner'; did you mean 'trainer'?"),
+        (["train", "optim.lrr=1"], "no such setting 'optim.lrr'; did you mean 'optim.lr'?"),
+        (["train", "trainer=cpuu"], "no such option 'trainer/cpuu'; did you mean 'cpu'?"),
+        (["train", "experiment=demo"], "no such option 'experiment/demo'"),
+        (["train", "data.batch_size=abc"], "data.batch_size='abc': it should be a valid integer"),
+        (["train", "seed=abc"], "seed='abc': it should be a valid integer"),
+        (["train", "seed=-1"], "seed=-1: it should be greater than or equal to 0"),
+        (["train", "test=maybe"], "test='maybe': it should be a valid boolean"),
+        (["train", "overwrite=no"], "overwrite='no': it should be a valid boolean"),
+        (["train", "seed=[1"], "no viable alternative"),
+        (["train", "nonsense"], "missing EQUAL"),
+        (["train", "name=${nowhere}"], "nowhere"),
+        (["train", "--config-dir", "nowhere"], "nowhere' not found"),
+        (["train"], "no store at stores/demo (no such folder): run `fbm prepare`"),
+        (["prepare", "data=ucf"], "no such option 'data/ucf'; did you mean 'ucf24'?"),
+        (["prepare", "prepare.worker=2"], "no such setting 'prepare.worker'; did you mean 'prepare.workers'?"),
+        (["doctor", "data=ucf"], "no such option 'data/ucf'"),
+        (["report", "nowhere"], "nowhere"),
+        (["-sc"], "install"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, said, capsys):
+    assert fbm(*arguments) == 1
+    captured = capsys.readouterr()
+    assert said in only_error(captured.err)
+    assert "Traceback" not in captured.out
+
+
+@pytest.mark.parametrize("arguments", [["train", "traner=cpu"], ["train", "data.batch_size=abc"]])
+def test_bad_input_is_one_line_of_a_process_too(arguments):
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert only_error(done.stderr)
+    assert done.stdout == ""
+
+
+def test_a_broken_config_of_the_users_is_named(tmp_path, capsys):
+    folder = tmp_path / "own" / "encoder"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text("width: [4\n  a: b\n")
+    assert fbm("train", "--config-dir", "own", "encoder=mine") == 1
+    assert "own/encoder/mine.yaml" in only_error(capsys.readouterr().err)
+
+
+def test_refused_settings_leave_nothing_behind(tmp_path):
+    assert fbm("train", "optim.lrr=1") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- completion
+
+
+def test_bash_gets_a_script_for_fbm(capsys):
+    assert fbm("-sc", "install=bash") == 0
+    script = capsys.readouterr().out
+    assert script.rstrip().endswith("-F hydra_bash_completion fbm")
+    assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("fbm ", set(COMMANDS)),
+        ("fbm tr", {"train"}),
+        ("fbm train tra", {"trainer=", "trainer."}),
+        ("fbm  train  tra", {"trainer=", "trainer."}),
+        ("fbm train trainer=", {"trainer=auto", "trainer=cpu", "trainer=debug", "trainer=gpu"}),
+        ("fbm train seed=1 optim.l", {"optim.lr="}),
+        ("fbm prepare data=u", {"data=ucf101", "data=ucf24"}),
+        ("fbm doctor data=d", {"data=demo"}),
+        ("fbm report o", set()),
+        ("", set(COMMANDS)),
+    ],
+)
+def test_completion(line, offered, monkeypatch, capsys):
+    monkeypatch.setenv("COMP_LINE", line)
+    assert fbm("-sc", "query=bash") == 0
+    assert set(capsys.readouterr().out.split()) == offered
+
+
+def test_completion_in_a_real_shell(tmp_path):
+    """The script's own function is asked, as bash would when Tab is pressed behind `fbm train init=o`."""
+    script = f"""
+    PATH={FBM.parent}:$PATH
+    eval "$(fbm -sc install=bash)"
+    COMP_LINE="fbm train init=o"; COMP_POINT=${{#COMP_LINE}}; COMP_WORDS=($COMP_LINE); COMP_CWORD=2
+    hydra_bash_completion
+    echo "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert done.stdout.split() == ["init=ours"], done.stderr
+    assert list(tmp_path.iterdir()) == []

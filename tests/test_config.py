@@ -1,0 +1,230 @@
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from omegaconf import OmegaConf
+
+from fbm.config import build, check, check_value, conf_dir, fingerprint, fingerprints, flatten, resolved
+from fbm.doctor.configs import compose
+from fbm.errors import UserError
+
+HERE = __name__
+
+
+@dataclass
+class Thing:
+    """What the nodes below name."""
+
+    size: int
+    share: float = 0.5
+    kind: Literal["a", "b"] = "a"
+    place: Path | None = None
+    flag: bool = False
+    inner: Any = None
+
+
+def refuse(size: int) -> None:
+    raise ValueError(f"size {size} is odd")
+
+
+def node(**values: Any) -> Any:
+    return {"_target_": f"{HERE}.Thing", **values}
+
+
+def refused(*overrides: str) -> str:
+    with pytest.raises(UserError) as caught:
+        check(compose(list(overrides)))
+    return str(caught.value)
+
+
+# --- building
+
+
+def test_build_makes_what_the_node_names():
+    assert build(OmegaConf.create(node(size=3, kind="b"))) == Thing(3, kind="b")
+
+
+def test_offered_values_reach_only_targets_that_name_them():
+    assert build(node(size=3), share=0.25, unknown=1) == Thing(3, share=0.25)
+
+
+def test_nodes_inside_are_made_first_and_without_what_is_offered():
+    made = build(node(size=1, inner=[node(size=2), {"deep": node(size=3)}]), share=0.25)
+    assert made == Thing(1, share=0.25, inner=[Thing(2), {"deep": Thing(3)}])
+
+
+def test_a_partial_waits_for_the_rest():
+    assert build({**node(share=0.1), "_partial_": True})(4) == Thing(4, share=0.1)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (node(share=0.1), "Thing: missing a required argument: 'size'"),
+        ({"width": 4}, "no _target_"),
+        (["a"], "no _target_"),
+        ({"_target_": f"{HERE}.refuse", "size": 3}, "refuse: size 3 is odd"),
+    ],
+)
+def test_what_cannot_be_built_is_the_users_to_mend(content, said):
+    with pytest.raises(UserError, match=said):
+        build(content)
+
+
+# --- checking
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("data.batch_size=abc", "data.batch_size='abc'"),
+        ("data.workers=2.5", "data.workers=2.5"),
+        ("trainer.max_epochs=x", "trainer.max_epochs='x'"),
+        ("optim.lr=fast", "optim.lr='fast'"),
+        ("data.label_fraction=most", "data.label_fraction='most'"),
+        ("data.classes=[1]", "data.classes=[1]"),
+        ("data.classes=annotate", "data.classes='annotate'"),
+        ("data.split=4", "data.split=4"),
+        ("data.size=null", "data.size=None"),
+        ("encoder.width=wide", "encoder.width='wide'"),
+        ("callbacks.gallery.every=often", "callbacks.gallery.every='often'"),
+        ("run_dir=3", "run_dir=3"),
+    ],
+)
+def test_a_value_of_a_wrong_type_names_the_key_that_the_user_sets(override, said):
+    assert refused(override).startswith(f"{said}: it should be ")
+
+
+def test_a_word_that_only_looks_like_a_number_or_a_switch_is_refused():
+    """The target would get the word: `no` would count as true."""
+    assert "callbacks.checkpoint.enable_version_counter='no': it should be a valid boolean" in refused(
+        "callbacks.checkpoint.enable_version_counter=no"
+    )
+    assert refused("data.batch_size='16'".replace("'", '"')).startswith("data.batch_size='16'")
+    check(compose(["callbacks.checkpoint.enable_version_counter=false", "data.batch_size=16"]))
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("+encoder.widht=3", "encoder.widht: C3DEncoder takes no 'widht'; did you mean 'width'?"),
+        ("+trainer.max_epoch=3", "trainer.max_epoch: Trainer takes no 'max_epoch'; did you mean 'max_epochs'?"),
+        (
+            "+callbacks.gallery.exmples=3",
+            "callbacks.gallery.exmples: Gallery takes no 'exmples'; did you mean 'examples'?",
+        ),
+        ("+data.source.rot=3", "data.source.rot: UCF101 takes no 'rot'; did you mean 'root'?"),
+        ("+optim.betas2=3", "optim.betas2: Adam takes no 'betas2'; did you mean 'betas'?"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_closest(override, said):
+    assert refused(override) == said
+
+
+def test_a_target_that_is_not_there_says_so_once(caplog):
+    said = refused("encoder._target_=fbm.models.encoder.C4D")
+    assert said.startswith("encoder._target_=fbm.models.encoder.C4D cannot be imported")
+    assert not caplog.records
+
+
+def test_only_the_asked_nodes_are_looked_at():
+    config = compose(["+encoder.widht=3", "data.split=4"])
+    check(config, ("masks.source",))
+    with pytest.raises(UserError, match="split"):
+        check(config, ("data.source", "masks.source"))
+    with pytest.raises(UserError, match="widht"):
+        check(config, ("encoder",))
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [(3, float), ("x", Path), ("a", Literal["a", 1]), (None, int | None), ([1], list[int]), ("2", str)],
+)
+def test_values_that_fit(value, hint):
+    check_value("key", value, hint)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"), [("3", int), ("3.5", float), ("yes", bool), (1.5, int), ("c", Literal["a"])]
+)
+def test_values_that_do_not_fit(value, hint):
+    with pytest.raises(UserError, match=r"^key="):
+        check_value("key", value, hint)
+
+
+def test_values_not_given_are_named():
+    with pytest.raises(UserError, match=r"not given: a\.b, c \(on the command line: a\.b=VALUE\)"):
+        resolved(OmegaConf.create({"a": {"b": "???"}, "c": "???", "d": 1}))
+
+
+def test_interpolations_that_lead_nowhere_are_named():
+    with pytest.raises(UserError, match="nowhere"):
+        resolved(OmegaConf.create({"a": "${nowhere}"}))
+
+
+# --- fingerprints
+
+
+def prints(*overrides: str, pretraining: str | None = None) -> dict[str, str]:
+    return fingerprints(compose(list(overrides)), pretraining)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *("seed=3", "data.root=/else", "data.store=/else", "data.annotations=/else", "data.workers=4", "logger=csv"),
+        *("name=x", "study=x", "run_dir=/else", "overwrite=true", "test=true", "callbacks.progress=null"),
+        *("pretrained.ours=x", "+data.source.extra=1", "data.generate=null"),
+    ],
+)
+def test_places_seeds_and_loggers_decide_no_result(override):
+    assert prints(override) == prints()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *("optim.lr=1e-3", "encoder.width=4", "data.size=32", "data.label_fraction=0.5", "data.batch_size=4"),
+        *("trainer.max_epochs=2", "task=autoencode", "schedule=halving", "data.split=2", "masks=none"),
+    ],
+)
+def test_settings_decide_results(override):
+    changed, plain = prints(override), prints()
+    assert changed["config"] != plain["config"]
+    assert changed["comparison"] != plain["comparison"]
+
+
+def test_initialisations_are_compared_with_each_other():
+    random, ours = prints("task=classify"), prints("task=classify", "init=ours", "init.checkpoint=a", pretraining="p")
+    assert random["comparison"] == ours["comparison"]
+    assert random["config"] != ours["config"]
+
+
+def test_another_pretraining_is_another_config():
+    one, other = (prints("init=ours", "init.checkpoint=a", pretraining=made) for made in ("p", "q"))
+    assert one["config"] != other["config"]
+    assert one["comparison"] == other["comparison"]
+    assert one == prints("init=ours", "init.checkpoint=elsewhere", pretraining="p")
+
+
+def test_fingerprints_leave_the_config_as_it_was():
+    config = compose(["seed=3"])
+    before = OmegaConf.to_yaml(config)
+    fingerprints(config, None)
+    assert OmegaConf.to_yaml(config) == before
+
+
+def test_left_out_keys_take_what_is_in_them_along():
+    content = {"a": {"b": 1, "c": 2}, "ab": 3}
+    assert fingerprint(content, ("a",)) == fingerprint({"ab": 3})
+    assert fingerprint(content, ("a.b",)) == fingerprint({"a": {"c": 2}, "ab": 3}) != fingerprint(content)
+    assert fingerprint({"x": 1, "y": 2}) == fingerprint({"y": 2, "x": 1})
+
+
+def test_flatten():
+    assert flatten({"a": {"b": 1, "c": {}}, "d": [1, {"e": 2}]}) == {"a.b": 1, "a.c": {}, "d": [1, {"e": 2}]}
+
+
+def test_configs_are_found_in_a_checkout():
+    assert (conf_dir() / "train.yaml").is_file()

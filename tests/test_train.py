@@ -1,0 +1,371 @@
+"""Whole runs on a tiny store: what they leave, what they refuse, what they repeat."""
+
+import csv
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from pytorch_lightning import Trainer
+
+from fbm.batch import ClipBatch
+from fbm.checkpoints import PREFIX
+from fbm.data.clips import Clips, Key
+from fbm.tasks import Autoencode
+from tests.tiny import fbm, make_store, only_error, settings
+
+SUMMARY = {
+    *("study", "run", "task", "init", "seed", "monitor", "metrics", "best_epoch", "epochs", "fingerprints", "loaded"),
+    *("data", "classes", "samples", "fbm", "git", "versions", "hardware", "throughput", "started", "seconds"),
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_store(tmp_path_factory.mktemp("tiny") / "store")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Path:
+    """One run of each pretraining, tested; look, do not touch."""
+    folder = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for task in ("disentangle", "autoencode"):
+            assert fbm("train", *settings(store, f"task={task}", f"name={task}", "test=true")) == 0
+    return folder / "outputs" / "demo"
+
+
+@pytest.fixture
+def train(store, tmp_path, monkeypatch):
+    """Trains in an empty folder; gives the exit status."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*overrides: str) -> int:
+        flags = [word for word in overrides if word.startswith("-")]
+        return fbm("train", *flags, *settings(store, *(word for word in overrides if word not in flags)))
+
+    return run
+
+
+def summary(run: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((run / "summary.json").read_text())
+    return content
+
+
+def weights(run: Path, name: str = "best") -> dict[str, torch.Tensor]:
+    content: dict[str, torch.Tensor] = checkpoint(run, name)["state_dict"]
+    return content
+
+
+def checkpoint(run: Path, name: str = "best") -> dict[str, Any]:
+    content: dict[str, Any] = torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)
+    return content
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+# --- what a run leaves
+
+
+@pytest.mark.parametrize("task", ["disentangle", "autoencode"])
+def test_a_run_folder_holds_everything(study, task):
+    run = study / task
+    names = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and ".hydra" not in path.parts}
+    assert names == {
+        *("config.yaml", "summary.json", "metrics.csv", "hparams.yaml", ".lock"),
+        *("checkpoints/best.ckpt", "checkpoints/last.ckpt", "gallery/epoch-000.png", "gallery/test.png"),
+    }
+
+
+def test_config_is_resolved_and_can_be_run_again(study, store):
+    text = (study / "disentangle" / "config.yaml").read_text()
+    assert "${" not in text
+    config = yaml.safe_load(text)
+    assert config["encoder"]["width"] == 4
+    assert config["data"]["module"]["store"] == str(store)
+
+
+def test_summary_tells_the_result_and_where_it_is_from(study, store):
+    told = summary(study / "disentangle")
+    assert set(told) == SUMMARY
+    assert (told["study"], told["run"], told["task"], told["init"], told["seed"]) == (
+        "demo",
+        "disentangle",
+        "disentangle",
+        "random",
+        0,
+    )
+    assert (told["epochs"], told["best_epoch"], told["monitor"]) == (1, 0, "val/loss")
+    assert told["samples"] == {"train": 18, "val": 6, "test": 12}
+    assert set(told["fingerprints"]) == {"run", "config", "comparison", "data"}
+    assert told["fingerprints"]["data"] == json.loads((store / "manifest.json").read_text())["fingerprint"]
+    assert {"torch", "pytorch-lightning", "python"} <= set(told["versions"])
+    assert told["hardware"]["device"] == "cpu"
+    assert told["throughput"]["clips_per_second"] > 0
+    assert 0 <= told["throughput"]["data_wait_share"] <= 1
+    terms = ("loss", "first_foreground", "first_background", "last_foreground", "features")
+    assert {f"{split}/{term}" for split in ("train", "val", "test") for term in terms} <= set(told["metrics"])
+
+
+def test_metrics_csv_holds_each_epochs_numbers(study):
+    told = summary(study / "disentangle")["metrics"]
+    found = {name: value for row in rows(study / "disentangle") for name, value in row.items() if value}
+    for name in ("train/loss", "val/loss", "test/loss"):
+        assert float(found[name]) == pytest.approx(told[name])
+
+
+def test_a_checkpoint_is_plain_and_carries_config_and_fingerprints(study):
+    for name in ("best", "last"):
+        carried = checkpoint(study / "autoencode", name)["fbm"]
+        assert carried["task"] == "autoencode"
+        assert carried["config"]["encoder"]["width"] == 4
+        assert carried["fingerprints"] == summary(study / "autoencode")["fingerprints"]
+        assert carried["metrics"]["val/loss"] > 0
+        assert carried["epoch"] == 0
+
+
+def test_results_are_of_the_best_epoch_not_of_the_last(train, monkeypatch):
+    real = Autoencode.terms
+
+    def terms(task: Autoencode, batch: ClipBatch) -> dict[str, torch.Tensor]:
+        if task.training:
+            return real(task, batch)
+        if task.trainer.testing:  # tells the weights it is done with
+            return {"loss": task.encoder.state_dict()["mapping.0.weight"].square().sum()}
+        return {"loss": torch.tensor([3.0, 1.0, 2.0])[task.current_epoch]}
+
+    monkeypatch.setattr(Autoencode, "terms", terms)
+    assert train("task=autoencode", "name=run", "trainer.max_epochs=3", "test=true") == 0
+    run = Path("outputs/demo/run")
+    told = summary(run)
+    assert (told["best_epoch"], told["epochs"], told["metrics"]["val/loss"]) == (1, 3, 1.0)
+    losses = [float(row["train/loss"]) for row in rows(run) if row["train/loss"]]
+    assert told["metrics"]["train/loss"] == pytest.approx(losses[1])
+    assert [checkpoint(run, name)["fbm"]["epoch"] for name in ("best", "last")] == [1, 2]
+    best, last = (float(weights(run, name)[f"{PREFIX}mapping.0.weight"].square().sum()) for name in ("best", "last"))
+    assert best != pytest.approx(last)
+    assert told["metrics"]["test/loss"] == pytest.approx(best)
+
+
+def test_weights_and_biases_beside_it_offline_a_run_a_job(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "elsewhere"))
+    less = [word for word in settings(store, "task=classify") if word != "logger=csv"]
+    assert fbm("train", "-m", *less, "seed=0,1") == 0
+    runs = sorted(Path("outputs/demo").glob("classify-random-seed*"))
+    assert len(runs) == 2
+    files = [path for run in runs for path in (run / "wandb").glob("offline-run-*/run-*.wandb")]
+    assert len(files) == len({path.stem for path in files}) == 2
+    assert all((run / "metrics.csv").is_file() for run in runs)
+    assert not Path("wandb").exists()
+    first, second = (summary(run) for run in runs)
+    assert (first["seed"], second["seed"]) == (0, 1)
+    assert first["fingerprints"]["config"] == second["fingerprints"]["config"]  # so that seeds can be averaged
+    assert first["fingerprints"]["run"] != second["fingerprints"]["run"]
+
+
+def test_no_progress_bar_where_none_is_wanted(train, capsys):
+    assert train("task=classify") == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "it/s" not in captured.err
+
+
+# --- initialisations
+
+
+@pytest.mark.parametrize(("init", "task"), [("ours", "disentangle"), ("autoencoder", "autoencode")])
+@pytest.mark.parametrize("by", ["folder", "file"])
+def test_classify_from_each_initialisation(study, train, capsys, init, task, by):
+    place = study / task / ("checkpoints/best.ckpt" if by == "file" else "")
+    frozen = ("task.encoder_gradient=0", "name=run")
+    assert train("task=classify", f"init={init}", f"init.checkpoint={place}", *frozen) == 0
+    run = Path("outputs/demo/run")
+    assert "63 weights matched, 0 missing, 0 unexpected" in capsys.readouterr().out
+    assert summary(run)["loaded"] == {"matched": 63, "missing": 0, "unexpected": 0}
+    made = {key: value for key, value in weights(study / task).items() if key.startswith(PREFIX)}
+    assert made
+    assert all(torch.equal(weights(run, "last")[key], value) for key, value in made.items())  # frozen: all as it was
+
+
+def test_checkpoints_by_name_and_their_fingerprint(study, train):
+    paths = [f"pretrained.ours={study / 'disentangle'}", f"pretrained.autoencoder={study / 'autoencode'}"]
+    assert train("-m", "task=classify", "init=random,ours,autoencoder", *paths) == 0
+    prints = {summary(run)["init"]: summary(run)["fingerprints"] for run in Path("outputs/demo").glob("classify-*")}
+    assert len(prints) == 3
+    assert len({told["config"] for told in prints.values()}) == 3
+    assert len({told["comparison"] for told in prints.values()}) == 1
+
+
+def test_fine_tuning_changes_the_encoder(study, train):
+    assert train("task=classify", "init=ours", f"init.checkpoint={study / 'disentangle'}", "name=run") == 0
+    made, tuned = weights(study / "disentangle"), weights(Path("outputs/demo/run"))
+    assert not any(
+        torch.equal(tuned[key], made[key]) for key in made if key.startswith(PREFIX) and key.endswith("0.weight")
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["init=ours"], "init=ours needs the checkpoint or run folder of a task=disentangle run"),
+        (["init=ours", "init.checkpoint=nowhere"], "no such checkpoint: nowhere"),
+        (["init=ours", "init.checkpoint={study}/autoencode"], "is of autoencode"),
+        (["init=ours", "init.checkpoint={study}/disentangle", "encoder.width=8"], "is of another encoder"),
+        (
+            ["init=ours", "init.checkpoint={study}/disentangle/metrics.csv"],
+            "metrics.csv cannot be read",
+        ),
+        (["init=ours", "init.checkpoint={study}"], "no finished run at"),
+    ],
+)
+def test_a_wrong_checkpoint_is_one_line(study, train, capsys, overrides, said):
+    assert train("task=classify", "name=run", *(override.format(study=study) for override in overrides)) == 1
+    assert said in only_error(capsys.readouterr().err)
+    assert not Path("outputs/demo/run/summary.json").exists()
+
+
+def test_lightnings_refusals_are_one_line(train, capsys):
+    assert train("trainer.accelerator=tpux") == 1
+    assert "tpux" in only_error(capsys.readouterr().err)
+    assert train("monitor.mode=maxx") == 1
+    assert "maxx" in only_error(capsys.readouterr().err)
+
+
+# --- run folders
+
+
+def test_a_finished_run_is_not_run_again(train, capsys, monkeypatch):
+    assert train("name=run", "task=autoencode") == 0
+    before = Path("outputs/demo/run/summary.json").read_bytes()
+    capsys.readouterr()
+    monkeypatch.setattr(Trainer, "fit", lambda *_, **__: pytest.fail("trained again"))
+    assert train("name=run", "task=autoencode", "data.workers=2") == 0
+    assert "outputs/demo/run is finished already; overwrite=true runs it again" in capsys.readouterr().out
+    assert Path("outputs/demo/run/summary.json").read_bytes() == before
+    assert train("name=run", "task=autoencode", "optim.lr=0.5") == 1
+    assert "finished run with other settings" in only_error(capsys.readouterr().err)
+    assert Path("outputs/demo/run/summary.json").read_bytes() == before
+
+
+def test_overwrite_keeps_the_old_run(train):
+    assert train("name=run", "task=autoencode", "seed=1") == 0
+    assert train("name=run", "task=autoencode", "seed=2", "overwrite=true") == 0
+    run = Path("outputs/demo/run")
+    assert summary(run)["seed"] == 2
+    assert summary(run / "earlier-1")["seed"] == 1
+    assert checkpoint(run / "earlier-1")["fbm"]["config"]["seed"] == 1
+    assert len([row for row in rows(run) if row["val/loss"]]) == 1
+
+
+def test_what_an_unfinished_run_left_is_moved_aside(train, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "fit", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train("name=run", "task=autoencode")
+    run = Path("outputs/demo/run")
+    assert not (run / "summary.json").exists()
+    assert train("name=run", "task=autoencode") == 0
+    assert (run / "earlier-1" / "config.yaml").is_file()
+    assert not (run / "earlier-1" / "summary.json").exists()
+    assert summary(run)["epochs"] == 1
+
+
+def test_an_interrupted_run_is_not_finished(train, monkeypatch, capsys):
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Clips, "__getitem__", interrupt)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        assert train("name=run", "task=autoencode") == 130
+    finally:
+        signal.signal(signal.SIGINT, handler)  # Lightning lets no second one through
+    assert "interrupted" in capsys.readouterr().err
+    assert not Path("outputs/demo/run/summary.json").exists()
+
+
+def test_a_failing_job_of_a_sweep_does_not_stop_the_others(study, train, capsys):
+    assert train("-m", "task=classify", "init=ours,random") == 1
+    assert "fbm: error: init=ours needs the checkpoint" in capsys.readouterr().err
+    finished = [path.parent.name for path in Path("outputs/demo").glob("*/summary.json")]
+    assert len(finished) == 1
+    assert finished[0].startswith("classify-random-seed0")
+
+
+# --- data
+
+
+def test_the_test_split_is_touched_only_when_asked(train, monkeypatch):
+    touched: list[str] = []
+    real = Clips.__getitem__
+
+    def watched(clips: Clips, key: Key) -> ClipBatch:
+        touched.append(clips.videos[0].split)
+        return real(clips, key)
+
+    monkeypatch.setattr(Clips, "__getitem__", watched)
+    assert train("task=disentangle", "name=a") == 0
+    assert set(touched) == {"train", "val"}
+    assert not any(name.startswith("test/") for name in summary(Path("outputs/demo/a"))["metrics"])
+    touched.clear()
+    assert train("task=classify", "name=b", "test=true") == 0
+    assert touched.count("test") == 12  # every clip once
+    assert {"test/loss", "test/clip_top1", "test/video_top1"} <= set(summary(Path("outputs/demo/b"))["metrics"])
+
+
+def test_a_store_without_masks(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run = settings(make_store(tmp_path / "bare", masks=False), "masks=none")
+    assert fbm("train", *run) == 1
+    assert "task=disentangle needs masks" in only_error(capsys.readouterr().err)
+    assert fbm("train", *run, "task=autoencode") == 0
+    assert fbm("train", *settings(tmp_path / "bare")) == 1
+    assert "prepared with masks=none, this run asks for masks=boxes" in only_error(capsys.readouterr().err)
+
+
+def test_without_validation_the_best_is_by_training_loss(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run = settings(make_store(tmp_path / "bare", val=False), "data.validation=0.0", "name=run")
+    assert fbm("train", *run, "task=classify", "trainer.max_epochs=2") == 0
+    assert "no validation clips" in capsys.readouterr().out
+    told = summary(Path("outputs/demo/run"))
+    losses = [float(row["train/loss"]) for row in rows(Path("outputs/demo/run")) if row["train/loss"]]
+    assert told["monitor"] == "train/loss"
+    assert told["metrics"]["train/loss"] == pytest.approx(min(losses))
+    assert fbm("train", *run, "task=disentangle", "name=pre") == 0
+    assert Path("outputs/demo/pre/gallery/epoch-000.png").is_file()
+
+
+def test_sizes_that_are_not_the_stores(train, capsys):
+    assert train("data.size=64") == 1
+    assert "prepared with data.size=32, this run asks for data.size=64" in only_error(capsys.readouterr().err)
+
+
+# --- repeatable
+
+
+@pytest.mark.parametrize("task", ["disentangle", "classify"])
+def test_two_identical_runs_give_the_same_weights_to_the_bit(train, task):
+    for name in ("a", "b"):
+        assert train(f"task={task}", f"name={name}", "trainer.max_epochs=2") == 0
+    one, other = (weights(Path("outputs/demo") / name, "last") for name in ("a", "b"))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    assert train(f"task={task}", "name=c", "trainer.max_epochs=2", "seed=1") == 0
+    another = weights(Path("outputs/demo/c"), "last")
+    assert not torch.equal(one[f"{PREFIX}mapping.0.weight"], another[f"{PREFIX}mapping.0.weight"])
+
+
+def test_classes_that_are_colours_are_learnt(train):
+    assert train("task=classify", "name=run", "trainer.max_epochs=12", "optim.lr=3e-3", "test=true") == 0
+    metrics = summary(Path("outputs/demo/run"))["metrics"]
+    assert metrics["test/clip_top1"] > 0.6
+    assert metrics["test/video_top1"] > 0.6
