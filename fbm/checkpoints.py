@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from fbm.errors import UserError
+from fbm.run_folder import SUMMARY
 
 PREFIX = "network.encoder."
 
@@ -36,8 +37,8 @@ def find_checkpoint(path: Path) -> Path:
         UserError: neither is there.
     """
     best = path / "checkpoints" / "best.ckpt"
-    if path.is_dir() and not best.is_file():
-        raise UserError(f"no finished run at {path}: it holds no checkpoints/best.ckpt")
+    if path.is_dir() and not (best.is_file() and (path / SUMMARY).is_file()):
+        raise UserError(f"no finished run at {path}: it holds no {SUMMARY} or no checkpoints/best.ckpt")
     if not path.exists():
         raise UserError(f"no such checkpoint: {path}")
     return best if path.is_dir() else path

@@ -140,8 +140,9 @@ def check_value(key: str, value: Any, hint: Any) -> None:  # noqa: ANN401
     try:
         adapter = TypeAdapter(hint, config=None if _has_own_config(hint) else ConfigDict(arbitrary_types_allowed=True))
         taken = adapter.validate_python(value)
-        if isinstance(value, str) and isinstance(taken, bool | int | float):
-            adapter.validate_python(value, strict=True)  # the target gets the word itself: "no" would count as true
+        if isinstance(value, str | float) and isinstance(taken, bool | int | float) and type(taken) is not type(value):
+            # The target gets the value itself: the word "no" would count as true, 8.0 is no number of clips.
+            adapter.validate_python(value, strict=True)
     except ValidationError as error:
         wanted = error.errors()[0]["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         raise UserError(f"{key}={value!r}: it should be {wanted}") from error

@@ -48,7 +48,9 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
     # Hydra finds its caller's file through the wrapped function: a task function of our own module will do.
     guarded.__module__ = __name__
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions come to us in place of being printed
-    sys.argv = [program or f"fbm {config_name}", *arguments]
+    # Hydra wants its -m before the settings; people write it anywhere.
+    many = [word for word in arguments if word in ("-m", "--multirun")]
+    sys.argv = [program or f"fbm {config_name}", *many[:1], *(word for word in arguments if word not in many)]
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
     except UserError:
@@ -57,7 +59,7 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
         complain(explain(error, config_name))
         return 1
     except KeyboardInterrupt:
-        complain("interrupted; the same command goes on where it can")
+        complain("interrupted; what is done is kept")
         return 130
     return 0
 

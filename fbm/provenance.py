@@ -24,6 +24,7 @@ def git_state() -> dict[str, Any] | None:
     """Commit and whether anything was changed since; None where fbm does not run from a checkout."""
     here = Path(__file__).parent
     try:
+        _git(here, "ls-files", "--error-unmatch", "__init__.py")  # an installed fbm may lie in somebody's repository
         commit = _git(here, "rev-parse", "HEAD")
         return {"commit": commit, "dirty": bool(_git(here, "status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):

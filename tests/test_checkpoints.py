@@ -77,7 +77,11 @@ def test_a_random_start_reads_nothing(fresh):
 def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path, pretrained):
     (tmp_path / "checkpoints").mkdir()
     best = save(tmp_path / "checkpoints" / "best.ckpt", pretrained)
-    assert find_checkpoint(tmp_path) == find_checkpoint(best) == best
+    assert find_checkpoint(best) == best
+    with pytest.raises(UserError, match="no finished run"):
+        find_checkpoint(tmp_path)
+    (tmp_path / "summary.json").write_text("{}")
+    assert find_checkpoint(tmp_path) == best
     assert read_checkpoint(tmp_path)["fbm"]["task"] == "disentangle"
 
 

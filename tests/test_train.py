@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -369,3 +370,43 @@ def test_classes_that_are_colours_are_learnt(train):
     metrics = summary(Path("outputs/demo/run"))["metrics"]
     assert metrics["test/clip_top1"] > 0.6
     assert metrics["test/video_top1"] > 0.6
+
+
+# --- tested later
+
+
+def test_a_finished_run_can_be_tested_later_and_is_not_trained_again(train, capsys):
+    assert train("task=classify", "name=run") == 0
+    run = Path("outputs/demo/run")
+    before, history, best = summary(run), rows(run), weights(run)
+    assert train("task=classify", "name=run", "test=true") == 0
+    after = summary(run)
+    assert {name for name in after["metrics"] if name not in before["metrics"]} == {
+        *("test/loss", "test/clip_top1", "test/video_top1")
+    }
+    assert {**after, "metrics": before["metrics"]} == before
+    assert rows(run) == history
+    assert all(torch.equal(value, best[name]) for name, value in weights(run).items())
+    capsys.readouterr()
+    assert train("task=classify", "name=run", "test=true") == 0
+    assert "finished already" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("overrides", ["optim.lr=-1", "data.batch_size=8.0", "task.kernels=0"])
+def test_values_that_only_a_constructor_refuses_are_one_line(train, capsys, overrides):
+    assert train(overrides) == 1
+    only_error(capsys.readouterr().err)
+
+
+def test_an_unfinished_run_is_no_initialisation(study, train, capsys, tmp_path):
+    copy = tmp_path / "half"
+    shutil.copytree(study / "disentangle", copy)
+    (copy / "summary.json").unlink()
+    assert train("task=classify", "init=ours", f"init.checkpoint={copy}") == 1
+    assert "no finished run" in only_error(capsys.readouterr().err)
+
+
+def test_the_sweep_flag_may_stand_behind_the_settings(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert fbm("train", *settings(store, "seed=0,1"), "-m") == 0
+    assert len(list(tmp_path.glob("outputs/demo/*/summary.json"))) == 2

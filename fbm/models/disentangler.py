@@ -56,8 +56,10 @@ class Disentangler(nn.Module):
         super().__init__()
         channels = encoder.feature_shape[0]
         third = channels // 3
-        kernels = kernels or encoder.width * 3 // 4
-        decoder_width = decoder_width or encoder.width
+        kernels = encoder.width * 3 // 4 if kernels is None else kernels
+        decoder_width = encoder.width if decoder_width is None else decoder_width
+        if kernels < 1 or decoder_width < 1:
+            raise ValueError(f"kernels={kernels} and decoder_width={decoder_width} must be at least 1")
         self.encoder = encoder
         self.foreground_decoder = FrameDecoder(third, decoder_width)
         self.background_decoder = FrameDecoder(third, decoder_width)
