@@ -27,8 +27,8 @@ demo: $(STAMP) ## make a data set, pretrain, classify from three initialisations
 	$(BIN)/fbm train experiment=demo/classify
 	$(BIN)/fbm report outputs/demo
 
-test: $(STAMP) ## all tests (10 minutes on 2 cores)
-	$(BIN)/python -m pytest
+test: $(STAMP) ## all tests (2 to 5 minutes on 2 cores)
+	$(BIN)/python -m pytest -n 2
 
 check: $(STAMP) ## ruff, mypy and the guards
 	$(BIN)/ruff check .

@@ -46,7 +46,7 @@ def assemble(config: DictConfig, identity: str, log: bool = True) -> Parts:
         "encoder": encoder,
         "classes": data.classes,
         "optimizer": build(config.optim),
-        "schedule": build(config.schedule) if config.schedule is not None else None,
+        "schedule": _schedule(config, data),
     }
     task: Task = build(config.task, **offered)
     _check_fits(config, data, task)
@@ -54,6 +54,14 @@ def assemble(config: DictConfig, identity: str, log: bool = True) -> Parts:
     prints = {"run": identity, **fingerprints(config, loaded.fingerprint), "data": data.store.manifest.fingerprint}
     carried = {"config": content, "task": config.task_name, "fingerprints": prints}
     return Parts(data, task, _trainer(config, carried, log), loaded, content, prints)
+
+
+def _schedule(config: DictConfig, data: ClipDataModule) -> Any:  # noqa: ANN401
+    """The schedule's maker, or None; one that must know all its steps is told them."""
+    if config.schedule is None:
+        return None
+    steps = data.steps_per_epoch * config.trainer.max_epochs // config.trainer.accumulate_grad_batches
+    return build(config.schedule, total_steps=max(1, steps))
 
 
 def _trainer(config: DictConfig, carried: dict[str, Any], log: bool) -> pl.Trainer:

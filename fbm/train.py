@@ -42,16 +42,24 @@ def train(config: DictConfig) -> float | None:
         check_value(key, config[key], kind)
     identity = fingerprint(resolved(config), HANDLING)
     with open_run(config.run_dir, identity, config.overwrite) as run:
-        if run.summary is None:
-            run.start(OmegaConf.to_yaml(config, resolve=True))
-            run.finish(_fit_and_test(config, run, identity))
-        elif config.test and not any(name.startswith("test/") for name in run.summary["metrics"]):
-            run.finish(_test_later(config, run, run.summary, identity))
-        else:
-            print(f"{run.folder} is finished already; overwrite=true runs it again")
+        try:
+            _bring_to_an_end(config, run, identity)
+        except MisconfigurationException as error:  # Lightning's word for what it was asked and cannot do
+            raise UserError(str(error)) from error
     assert run.summary is not None
     value = run.summary["metrics"].get(run.summary["monitor"])
     return None if value is None else float(value)
+
+
+def _bring_to_an_end(config: DictConfig, run: Run, identity: str) -> None:
+    """Do of the run what is not done yet."""
+    if run.summary is None:
+        run.start(OmegaConf.to_yaml(config, resolve=True))
+        run.finish(_fit_and_test(config, run, identity))
+    elif config.test and not any(name.startswith("test/") for name in run.summary["metrics"]):
+        run.finish(_test_later(config, run, run.summary, identity))
+    else:
+        print(f"{run.folder} is finished already; overwrite=true runs it again")
 
 
 def _fit_and_test(config: DictConfig, run: Run, identity: str) -> dict[str, Any]:
@@ -96,7 +104,7 @@ def _test(parts: Parts, run: Run) -> dict[str, float]:
 
 @contextmanager
 def _running(trainer: pl.Trainer) -> Iterator[None]:
-    """What surrounds training and testing: fewer warnings, errors as ours, and loggers closed whatever happens."""
+    """What surrounds training and testing: fewer warnings, and loggers closed whatever happens."""
     try:
         with warnings.catch_warnings():
             # Reading a memory map is faster than handing clips between processes: no workers is a choice here.
@@ -104,8 +112,6 @@ def _running(trainer: pl.Trainer) -> Iterator[None]:
             warnings.filterwarnings("ignore", ".*is smaller than the logging interval.*")
             warnings.filterwarnings("ignore", ".*exists and is not empty.*")  # it holds this run's own config.yaml
             yield
-    except MisconfigurationException as error:  # Lightning's word for what it was asked and cannot do
-        raise UserError(str(error)) from error
     except SystemExit as stopped:  # Lightning's end of an interrupted run
         raise (KeyboardInterrupt if trainer.interrupted else stopped) from None
     finally:

@@ -136,7 +136,7 @@ def test_a_pickle_that_would_run_a_command_is_one_line_and_does_not_run(small_ro
     setting = f"data.annotations={bait}"
     refused(fbm("prepare", small_root.path, store, setting), "refused: .*system.*could run code")
     found = fbm("doctor", small_root.path, tmp_path / "nowhere", setting)
-    refused(found, "1 problems")
+    refused(found, "problems found: 1")
     assert "could run code" in found.stdout
     assert not (tmp_path / "ran").exists()
     assert not list(store.rglob("*.npy"))
@@ -184,7 +184,7 @@ def test_spoilt_files_are_each_named_and_make_one_error(small_root, store, what)
         assert any(name in line and re.search(reason, line) for line in lines), done.stdout
     nothing_half_written(store)
     assert fbm("prepare", small_root.path, store, "data.skip_broken=true").returncode == 0
-    refused(fbm("doctor", small_root.path, store, "data=ucf101"), "8 problems")
+    refused(fbm("doctor", small_root.path, store, "data=ucf101"), "problems found: 8")
 
 
 def test_the_doctor_is_content_with_what_prepare_made(small_root, store):

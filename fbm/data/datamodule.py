@@ -78,6 +78,11 @@ class ClipDataModule(pl.LightningDataModule):
         return {split: len(clips) for split, clips in self.clips.items()}
 
     @property
+    def steps_per_epoch(self) -> int:
+        """Training batches in an epoch."""
+        return len(self.train_dataloader())
+
+    @property
     def masked(self) -> bool:
         """Whether any training video has any foreground."""
         return any(video.masked_frames for video in self.clips["train"].videos)

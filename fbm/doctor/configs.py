@@ -78,7 +78,7 @@ def _build_all(config: Any) -> None:  # noqa: ANN401
         build(config.masks.source)
     with torch.device("meta"):
         encoder = build(config.encoder)
-        schedule = build(config.schedule) if config.schedule is not None else None
+        schedule = build(config.schedule, total_steps=10) if config.schedule is not None else None
         task = build(config.task, encoder=encoder, classes=["a", "b"], optimizer=build(config.optim), schedule=schedule)
         task.configure_optimizers()
     for node in (*config.callbacks.values(), *config.logger.values()):

@@ -1,0 +1,70 @@
+"""The README's commands run, its links lead somewhere, and it stays short."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from fbm.cli import COMMANDS
+from fbm.config import check
+from fbm.doctor.configs import compose
+from tests.conftest import REPOSITORY
+from tests.tiny import fbm, make_store, settings
+
+README = (REPOSITORY / "README.md").read_text()
+BLOCKS = re.findall(r"^```\n(.*?)^```", README, re.M | re.S)
+LINES = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines()]
+COMMAND_LINES = sorted({line for line in LINES if line.startswith("fbm ")})
+TRAIN = [line for line in COMMAND_LINES if line.startswith("fbm train")]
+# On the demo data, and not from a folder or a checkpoint that only the reader has.
+RUNNABLE = [line for line in TRAIN if not re.search(r"experiment=|--config-dir|init=", line)]
+
+
+def words(line: str) -> tuple[list[str], list[str]]:
+    """(flags, settings) of a command line."""
+    given = shlex.split(line)[2:]
+    flags = [word for word in given if word.startswith("-") or word in ("job", "my_conf")]
+    return flags, [word for word in given if word not in flags]
+
+
+def test_there_are_commands_to_look_at():
+    assert len(TRAIN) >= 8
+    assert len(RUNNABLE) >= 4
+
+
+@pytest.mark.parametrize("line", COMMAND_LINES)
+def test_every_command_is_one_of_ours(line):
+    assert line.split()[1] in COMMANDS
+
+
+@pytest.mark.parametrize("line", TRAIN)
+def test_every_training_command_composes(line):
+    flags, overrides = words(line)
+    single = [re.sub(r"=([^\[,]*),.*", r"=\1", word) for word in overrides]  # the first of a sweep's values
+    if "--config-dir" not in flags:
+        check(compose([word.replace("PATH", "there") for word in single]))
+
+
+@pytest.mark.parametrize("line", RUNNABLE)
+def test_the_commands_on_the_demo_data_run(line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flags, overrides = words(line)
+    store = make_store(tmp_path / "store")
+    given = {word.split("=")[0] for word in overrides}
+    small = [word for word in settings(store) if word.split("=")[0] not in given]
+    assert fbm("train", *flags, *overrides, *small) == 0
+    assert list(tmp_path.glob("outputs/demo/*/summary.json")) or "--cfg" in flags
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"make (\w+)", README)) <= targets
+
+
+def test_links_lead_somewhere_and_it_is_short():
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    assert len(links) >= 6
+    for link in links:
+        assert (Path(REPOSITORY) / link).exists(), link
+    assert len(README.splitlines()) < 200
