@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; what a user can mend becomes one line and exit status 1."""
     # OpenMP threads that spin at barriers make a busy machine ten times slower; torch reads this when imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("WANDB_SILENT", "true")  # where its files are, the run folder says; read when imported
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE)

@@ -2,7 +2,6 @@
 
 import ctypes
 import logging
-import os
 import sys
 import warnings
 
@@ -28,7 +27,6 @@ def keep_memory() -> None:
 
 def quiet() -> None:
     """Keep Lightning's advertisements out of a run's output; its warnings stay."""
-    os.environ.setdefault("WANDB_SILENT", "true")  # where its files are, the run folder says
     warnings.filterwarnings("ignore", ".*LeafSpec.*")  # Lightning's own, beside a newer torch
     for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.WARNING)
