@@ -46,9 +46,11 @@ def prepare_job(config: DictConfig) -> None:
         print(line)
     print(_summary(manifest, prepared.worked_on, config.data.store))
     if manifest.broken and not config.data.skip_broken:
+        first = manifest.broken[0]
         raise UserError(
-            f"{len(manifest.broken)} of {len(manifest.videos)} videos cannot be used (named above; the others are "
-            "stored): mend them and prepare again, or leave them out with data.skip_broken=true"
+            f"{len(manifest.broken)} of {len(manifest.videos)} videos cannot be used, the first is {first.name} "
+            f"({first.status}: {first.reason}); the others are stored: mend them and prepare again, or leave them out "
+            "with data.skip_broken=true"
         )
 
 

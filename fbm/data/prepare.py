@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from rich.filesize import decimal
+
 from fbm.data.decode import UNFIT_SIZES, VideoError, read_header
 from fbm.data.prepare_video import Job, prepare_video
 from fbm.data.store import MANIFEST, Manifest, StoredVideo, frames_file, is_whole, masks_file, read_manifest
@@ -155,8 +157,7 @@ def _check_disk(jobs: Sequence[Job], store: Path, size: int) -> None:
             continue  # reported when its turn comes
     need = frames * size * size * 3 + frames * size * size // 8
     free = shutil.disk_usage(store).free
-    gib = 2**30
-    sizes = f"{frames:,} frames need {need / gib:.2f} GiB, {free / gib:.1f} GiB are free"
+    sizes = f"{frames:,} frames need {decimal(need)}, {decimal(free)} are free"
     print(f"{len(jobs)} videos to prepare: {sizes} at {store}")
     if need > free:
         raise UserError(f"not enough disk for {store}: {sizes}; free some or choose another data.store")
