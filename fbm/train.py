@@ -47,8 +47,11 @@ def train(config: DictConfig) -> float | None:
         except MisconfigurationException as error:  # Lightning's word for what it was asked and cannot do
             raise UserError(str(error)) from error
     assert run.summary is not None
-    value = run.summary["metrics"].get(run.summary["monitor"])
-    return None if value is None else float(value)
+    metrics, monitor = run.summary["metrics"], run.summary["monitor"]
+    told = {name: value for name, value in metrics.items() if name == monitor or name.startswith("test/")}
+    numbers = ", ".join(f"{name} {value:.4g}" for name, value in told.items())
+    print(f"{run.folder}: {numbers}; best epoch {run.summary['best_epoch'] + 1} of {run.summary['epochs']}")
+    return float(metrics[monitor]) if monitor in metrics else None
 
 
 def _bring_to_an_end(config: DictConfig, run: Run, identity: str) -> None:

@@ -100,6 +100,6 @@ def run_cells(run: Run) -> tuple[str, ...]:
         numbers.percent(run.accuracy(VIDEO)),
         numbers.percent(run.accuracy(VAL)),
         numbers.count(summary.epochs),
-        numbers.decimal(summary.throughput.get("train_clips_per_second")),
+        numbers.decimal(summary.throughput.get("clips_per_second")),
         numbers.duration(summary.seconds),
     )

@@ -54,7 +54,7 @@ def fake_run(
             "best_epoch": 2, "epochs": 3, "fingerprints": prints, "data": "demo", "classes": CLASSES,
             "samples": {"train": 216, "val": 72, "test": 144}, "git": {"commit": "abc123", "dirty": False},
             "versions": {"python": "3.11.7", "torch": "2.13.0"}, "hardware": {"device": "cpu", "cpus": 2},
-            "throughput": {"train_clips_per_second": 99.0, "data_wait_share": 0.01},
+            "throughput": {"clips_per_second": 99.0, "data_wait_share": 0.01},
             "started": "2026-11-22T10:00:00+00:00", "seconds": 12.3,
         }  # fmt: skip
         (run / "summary.json").write_text(json.dumps(summary))
