@@ -56,7 +56,7 @@ def assemble(config: DictConfig, identity: str, log: bool = True) -> Parts:
     return Parts(data, task, _trainer(config, carried, log), loaded, content, prints)
 
 
-def _schedule(config: DictConfig, data: ClipDataModule) -> Any:  # noqa: ANN401
+def _schedule(config: DictConfig, data: ClipDataModule) -> Any:
     """The schedule's maker, or None; one that must know all its steps is told them."""
     if config.schedule is None:
         return None

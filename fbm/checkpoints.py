@@ -66,7 +66,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return ours
 
 
-def _is_ours(content: Any) -> bool:  # noqa: ANN401
+def _is_ours(content: Any) -> bool:
     if not isinstance(content, dict) or not {"fbm", "state_dict"} <= content.keys():
         return False
     carried = content["fbm"]

@@ -48,7 +48,7 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in content.items()}
 
 
-def build(node: DictConfig | dict[str, Any], **offered: Any) -> Any:  # noqa: ANN401 - whatever the config names
+def build(node: DictConfig | dict[str, Any], **offered: Any) -> Any:
     """Make what `_target_` names from the node's values.
 
     Args:
@@ -79,7 +79,7 @@ def build(node: DictConfig | dict[str, Any], **offered: Any) -> Any:  # noqa: AN
         raise UserError(f"{content['_target_']}: {error}") from error
 
 
-def _nested(value: Any) -> Any:  # noqa: ANN401
+def _nested(value: Any) -> Any:
     if isinstance(value, dict):
         return build(value) if "_target_" in value else {key: _nested(inner) for key, inner in value.items()}
     return [_nested(inner) for inner in value] if isinstance(value, list) else value
@@ -100,7 +100,7 @@ def check(config: DictConfig, nodes: tuple[str, ...] = ("",)) -> None:
             _check_node(path, node, raw)
 
 
-def _targets(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: ANN401
+def _targets(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(node, dict):
         if "_target_" in node:
             yield path, node
@@ -129,7 +129,7 @@ def _check_node(path: str, node: dict[str, Any], raw: dict[str, Any]) -> None:
             check_value(_said_by(f"{path}.{key}", raw), value, hints[key])
 
 
-def check_value(key: str, value: Any, hint: Any) -> None:  # noqa: ANN401
+def check_value(key: str, value: Any, hint: Any) -> None:
     """Hold one value against a type.
 
     Raises:
@@ -148,7 +148,7 @@ def check_value(key: str, value: Any, hint: Any) -> None:  # noqa: ANN401
         raise UserError(f"{key}={value!r}: it should be {wanted}") from error
 
 
-def _imported(name: str) -> Any:  # noqa: ANN401
+def _imported(name: str) -> Any:
     logger = logging.getLogger("hydra.utils")
     logger.disabled = True  # it would say what the exception says
     try:
@@ -157,20 +157,20 @@ def _imported(name: str) -> Any:  # noqa: ANN401
         logger.disabled = False
 
 
-def _hints(target: Any) -> dict[str, Any]:  # noqa: ANN401
+def _hints(target: Any) -> dict[str, Any]:
     try:
         return get_type_hints(target.__init__ if inspect.isclass(target) else target)
     except (NameError, TypeError):  # names imported for type checkers only
         return {}
 
 
-def _has_own_config(hint: Any) -> bool:  # noqa: ANN401
+def _has_own_config(hint: Any) -> bool:
     """Pydantic refuses a config for types that may carry their own (dataclasses and the like)."""
     kinds = get_args(hint) if isinstance(hint, UnionType) or get_args(hint) else (hint,)
     return any(hasattr(kind, "__dataclass_fields__") or hasattr(kind, "__pydantic_config__") for kind in kinds)
 
 
-def _holds_target(value: Any) -> bool:  # noqa: ANN401
+def _holds_target(value: Any) -> bool:
     return any(True for _ in _targets(value, ""))
 
 
@@ -184,7 +184,7 @@ def _said_by(path: str, raw: dict[str, Any]) -> str:
     return path
 
 
-def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:  # noqa: ANN401
+def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:
     """16 hex digits of a config's content, without the keys (dotted paths) in `leave_out`."""
     kept = {key: value for key, value in flatten(content).items() if not _under(key, leave_out)}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
@@ -206,7 +206,7 @@ def fingerprints(config: DictConfig, pretraining: str | None) -> dict[str, str]:
     }
 
 
-def flatten(content: Any, path: str = "") -> dict[str, Any]:  # noqa: ANN401
+def flatten(content: Any, path: str = "") -> dict[str, Any]:
     """Nested dicts to one with dotted keys; lists are values."""
     if not isinstance(content, dict) or not content:
         return {path: content}

@@ -69,7 +69,7 @@ def _check_settings(config: DictConfig) -> None:
         raise UserError(f"prepare.timeout={timeout}: it should be a number of seconds above 0")
 
 
-def _broken(manifest: Any, store: str) -> Iterator[str]:  # noqa: ANN401
+def _broken(manifest: Any, store: str) -> Iterator[str]:
     """A line for each video that cannot be used; of many with the same fault the first ones, and a count."""
     for status in sorted({video.status for video in manifest.broken}):
         videos = [video for video in manifest.broken if video.status == status]
@@ -78,7 +78,7 @@ def _broken(manifest: Any, store: str) -> Iterator[str]:  # noqa: ANN401
             yield f"{status}: {len(videos) - NAMED} more, each with its reason in {store}/manifest.json"
 
 
-def _summary(manifest: Any, worked_on: int, store: str) -> str:  # noqa: ANN401 - importing its type takes time
+def _summary(manifest: Any, worked_on: int, store: str) -> str:
     whole = [video for video in manifest.videos if video.ok]
     counts = ", ".join(f"{sum(v.split == split for v in whole)} {split}" for split in ("train", "val", "test"))
     masked = sum(video.masked_frames > 0 for video in whole)

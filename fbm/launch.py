@@ -31,7 +31,7 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    def guarded(config: DictConfig) -> Any:  # noqa: ANN401
+    def guarded(config: DictConfig) -> Any:
         try:
             return job(config)
         except (UserError, OmegaConfBaseException) as error:
@@ -100,7 +100,7 @@ def known_keys(config_name: str) -> list[str]:
     return [*groups, *_paths(OmegaConf.to_container(config), "")]
 
 
-def _paths(node: Any, path: str) -> list[str]:  # noqa: ANN401
+def _paths(node: Any, path: str) -> list[str]:
     if not isinstance(node, dict):
         return []
     own = [f"{path}.{key}".lstrip(".") for key in node]

@@ -39,7 +39,7 @@ class Gallery(pl.Callback):
         self._draw(trainer, pl_module, "test", "test.png")
 
     def _draw(self, trainer: pl.Trainer, task: pl.LightningModule, split: str, name: str) -> None:
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = getattr(trainer, "datamodule", None)  # Lightning sets it without declaring it
         if not (trainer.is_global_zero and isinstance(task, PretrainingTask) and isinstance(data, ClipDataModule)):
             return
         batch = fixed_clips(data.clips[split] if len(data.clips[split]) else data.clips["train"], self.examples)

@@ -39,7 +39,7 @@ class Annotation:
 class _PlainUnpickler(pickle.Unpickler):
     """Builds numpy arrays and plain containers; anything else in the file is refused before it can run."""
 
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - the signature is pickle's
+    def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _HARMLESS:
             raise pickle.UnpicklingError(f"it holds {module}.{name}, which is not needed for boxes and could run code")
         return super().find_class(module, name)
@@ -103,7 +103,7 @@ def read_xgtf(path: Path) -> Annotation:
         raise UserError(f"annotation {path}: a box of the Location attribute is malformed: {_brief(error)}") from error
 
 
-def _spanned(box: Any) -> np.ndarray:  # noqa: ANN401 - an XML element, which defusedxml does not type
+def _spanned(box: Any) -> np.ndarray:
     first, last = (int(number) for number in box.attrib["framespan"].split(":"))
     if not 1 <= first <= last < LONGEST:
         raise ValueError(f"framespan {box.attrib['framespan']!r} (1-based, first to last)")
@@ -112,7 +112,7 @@ def _spanned(box: Any) -> np.ndarray:  # noqa: ANN401 - an XML element, which de
     return np.column_stack([frames, np.tile(place, (len(frames), 1))])
 
 
-def _frame_count(element: Any) -> int | None:  # noqa: ANN401
+def _frame_count(element: Any) -> int | None:
     value = element.find(".//{*}attribute[@name='NUMFRAMES']/*[@value]")
     return None if value is None else int(value.attrib["value"])
 

@@ -92,9 +92,7 @@ class UCF101:
         """
         classes = set(self.class_names())
         listed = {
-            part: [
-                v for line in self._lists(part) for v in [self._video(line, part)] if v.name.split("/")[0] in classes
-            ]
+            part: [self._video(name, part) for name in self._lists(part) if name.split("/")[0] in classes]
             for part in ("train", "test")
         }
         if not listed["train"]:

@@ -58,7 +58,7 @@ def examine(group: str, option: str, own: Path | None = None) -> str | None:
     return None
 
 
-def compose(overrides: list[str], own: Path | None = None) -> Any:  # noqa: ANN401
+def compose(overrides: list[str], own: Path | None = None) -> Any:
     """The train config with these overrides, outside a Hydra application."""
     import hydra
     from hydra.core.global_hydra import GlobalHydra
@@ -69,7 +69,7 @@ def compose(overrides: list[str], own: Path | None = None) -> Any:  # noqa: ANN4
         return hydra.compose("train", [*search, *overrides])
 
 
-def _build_all(config: Any) -> None:  # noqa: ANN401
+def _build_all(config: Any) -> None:
     """All that a run builds but its data; the networks without memory for their weights."""
     import torch
 

@@ -55,7 +55,7 @@ class Task(pl.LightningModule):
         """Log the mean over an epoch's samples."""
         self.log(name, value, on_step=False, on_epoch=True, batch_size=samples, prog_bar=bar)
 
-    def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's many forms
+    def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(parameter_groups(self.network))
         if self.make_schedule is None:
             return optimizer
