@@ -45,6 +45,13 @@ def probe(train: Tensor, labels: Tensor, test: Tensor, truth: Tensor) -> float:
     return float((linear(test).argmax(1) == truth).float().mean())
 
 
+def effective_rank(inputs: Tensor) -> float:
+    """Exponential of the entropy of the principal components' shares of the variance."""
+    shares = torch.linalg.svdvals(inputs - inputs.mean(0)).square()
+    shares = (shares / shares.sum()).clamp(min=1e-12)
+    return float(torch.exp(-(shares * shares.log()).sum()))
+
+
 def main() -> None:
     """Print a table, after `make demo`."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -56,7 +63,7 @@ def main() -> None:
     factors = json.loads((given.root / "factors.json").read_text())["videos"]
     clips = {part: Clips(store, part, 32, 16, seed=0, augment=False) for part in ("train", "test")}
     kinds = {factor: sorted({video[factor] for video in factors.values()}) for factor in FACTORS}
-    print("| features | " + " | ".join(FACTORS) + " |\n| --- | --- | --- | --- |")
+    print("| features | " + " | ".join(FACTORS) + " | effective rank |\n| --- | --- | --- | --- | --- |")
     for name, run in (("random", None), ("autoencoder", "autoencode"), ("ours", "disentangle")):
         torch.manual_seed(0)
         encoder = C3DEncoder(8, 16, store.manifest.size)
@@ -79,7 +86,8 @@ def main() -> None:
                 }
                 inputs = {part: take(made[part]).flatten(1) for part in made}
                 scores.append(probe(inputs["train"], answers["train"], inputs["test"], answers["test"]))
-            print(f"| {label} | " + " | ".join(f"{100 * score:.0f} %" for score in scores) + " |", flush=True)
+            cells = [f"{100 * score:.0f} %" for score in scores] + [f"{effective_rank(inputs['train']):.1f}"]
+            print(f"| {label} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":
