@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import UnionType
@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fbm.errors import UserError
+from fbm.naming import register
 from fbm.suggest import did_you_mean
 
 # What decides where and how fast a run happens, not what comes out of it.
@@ -24,12 +25,29 @@ PLACES = (
     *("data.source", "data.module", "masks.source", "init.checkpoint"),
 )
 MARKS = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
+register()
 
 
 def conf_dir() -> Path:
     """Where the configs are: in the installed package, or beside it in a checkout."""
     package = Path(__file__).parent
     return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
+
+
+def compose(overrides: Sequence[str] = (), own: Path | None = None, name: str = "train") -> DictConfig:
+    """One of our configs with these overrides, outside a Hydra application.
+
+    Args:
+        own: a folder of the user's config groups, as given to `--config-dir`.
+        name: "train" or "prepare".
+    """
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return hydra.compose(name, [*search, *overrides])
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:

@@ -9,13 +9,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from fbm.config import conf_dir
+from fbm.config import compose, conf_dir
 from fbm.errors import UserError
-from fbm.naming import register
 from fbm.suggest import did_you_mean
 
 Job = Callable[[DictConfig], Any]
-register()
 
 
 def launch(config_name: str, job: Job, arguments: list[str], program: str | None = None) -> int:
@@ -90,12 +88,7 @@ def explain(error: Exception, config_name: str) -> str:
 
 def known_keys(config_name: str) -> list[str]:
     """Every key and group of the default config, dotted."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        config = compose(config_name)
+    config = compose(name=config_name)
     groups = [folder.name for folder in conf_dir().iterdir() if folder.is_dir()]
     return [*groups, *_paths(OmegaConf.to_container(config), "")]
 

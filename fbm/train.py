@@ -118,13 +118,14 @@ def _running(trainer: pl.Trainer) -> Iterator[None]:
     except SystemExit as stopped:  # Lightning's end of an interrupted run
         raise (KeyboardInterrupt if trainer.interrupted else stopped) from None
     finally:
-        _close(trainer)
+        _finish_wandb()
 
 
-def _close(trainer: pl.Trainer) -> None:
-    """End the W&B run, also of a failed job: the next one in this process would go on writing to it."""
-    for logger in trainer.loggers:
-        logger.finalize("finished")
+def _finish_wandb() -> None:
+    """End the W&B run, also of a failed job: the next one in this process would go on writing to it.
+
+    Lightning finalizes its loggers itself, and leaves this.
+    """
     if "wandb" in sys.modules:
         import wandb
 

@@ -5,8 +5,7 @@ from typing import Any, Literal
 import pytest
 from omegaconf import OmegaConf
 
-from fbm.config import build, check, check_value, conf_dir, fingerprint, fingerprints, flatten, resolved
-from fbm.doctor.configs import compose
+from fbm.config import build, check, check_value, compose, conf_dir, fingerprint, fingerprints, flatten, resolved
 from fbm.errors import UserError
 
 HERE = __name__

@@ -1,6 +1,6 @@
 import pytest
 
-from fbm.doctor.configs import compose
+from fbm.config import compose
 from fbm.naming import LONGEST
 from tests.tiny import fbm
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from fbm.cli import COMMANDS
-from fbm.config import check
-from fbm.doctor.configs import compose
+from fbm.config import check, compose
 from tests.conftest import REPOSITORY
 from tests.tiny import fbm, make_store, settings
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from fbm.data.decode import UNFIT_SIZES, VideoError, read_header
-from fbm.data.prepare_video import Job, prepare_video
+from fbm.data.prepare_video import Job, bare_row, prepare_video
 from fbm.data.store import MANIFEST, Manifest, StoredVideo, frames_file, is_whole, masks_file, read_manifest
 from fbm.data.ucf101 import UCF101, Video
 from fbm.errors import UserError
@@ -68,18 +68,13 @@ def prepare(
 
 def _finish(store: Path, manifest: Manifest) -> None:
     """The journal goes only when the manifest that takes its place is on the disk."""
-    path = store / MANIFEST
+    path, content = store / MANIFEST, manifest.to_json()
     try:
-        if not path.is_file() or path.read_text() != manifest.to_json():
-            write_text(path, manifest.to_json())
+        if not path.is_file() or path.read_text() != content:
+            write_text(path, content)
     except OSError as error:
         raise _unwritable(store, error, "all videos") from error
     (store / JOURNAL).unlink(missing_ok=True)
-
-
-def _missing(video: Video) -> StoredVideo:
-    reason = f"listed in the split files but not there: {video.path}"
-    return StoredVideo(video.name, video.action, video.group, video.split, "missing", reason)
 
 
 def _known(store: Path, size: int) -> dict[str, StoredVideo]:
@@ -115,7 +110,7 @@ def _plan(
     rows, jobs = {}, []
     for video in videos:
         if not video.path.is_file():
-            rows[video.name] = _missing(video)
+            rows[video.name] = bare_row(video, "missing", f"listed in the split files but not there: {video.path}")
             continue
         track = masks.track(video.name) if masks else None
         decoded = _still_decoded(video, known.get(video.name), store, size)
@@ -217,9 +212,11 @@ def _results(jobs: Sequence[Job], workers: int, timeout: float) -> Iterator[Iter
             try:
                 yield future.result()
             except TimeoutError:
-                yield futures[future].failed("timeout", f"not decoded within {timeout:g} s (prepare.timeout)")
+                yield bare_row(futures[future].video, "timeout", f"not decoded within {timeout:g} s (prepare.timeout)")
             except ProcessExpired as error:
-                yield futures[future].failed("undecodable", f"the decoder crashed (exit code {error.exitcode})")
+                yield bare_row(
+                    futures[future].video, "undecodable", f"the decoder crashed (exit code {error.exitcode})"
+                )
 
     try:
         yield finished()

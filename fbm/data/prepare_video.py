@@ -30,10 +30,10 @@ class Job:
         """What the row's `masks` should say: the source and the fingerprint of this video's masks."""
         return f"{self.masks_name}:{self.track.fingerprint if self.track else 'empty'}"
 
-    def failed(self, status: Status, reason: str) -> StoredVideo:
-        """The row of a video that cannot be used."""
-        video = self.video
-        return StoredVideo(video.name, video.action, video.group, video.split, status, reason)
+
+def bare_row(video: Video, status: Status, reason: str = "") -> StoredVideo:
+    """The row of a video of which nothing is stored."""
+    return StoredVideo(video.name, video.action, video.group, video.split, status, reason)
 
 
 def prepare_video(job: Job) -> StoredVideo:
@@ -46,7 +46,7 @@ def prepare_video(job: Job) -> StoredVideo:
         row = job.decoded or _store_frames(job)
         return _store_masks(job, row)
     except VideoError as error:
-        return job.failed(error.status, error.reason)
+        return bare_row(job.video, error.status, error.reason)
 
 
 def _store_frames(job: Job) -> StoredVideo:
@@ -64,7 +64,7 @@ def _store_frames(job: Job) -> StoredVideo:
         _write_header(file, (count, job.size, job.size, 3))
     stat = path.stat()
     return replace(
-        job.failed("ok", ""),
+        bare_row(job.video, "ok"),
         frames=count,
         width=header.width,
         height=header.height,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fbm.config import build, check, conf_dir
+from fbm.config import build, check, compose, conf_dir
 from fbm.errors import UserError
 from fbm.launch import explain
 from fbm.machine import quiet
@@ -56,17 +56,6 @@ def examine(group: str, option: str, own: Path | None = None) -> str | None:
     except Exception as error:  # a user's class may raise anything
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
     return None
-
-
-def compose(overrides: list[str], own: Path | None = None) -> Any:
-    """The train config with these overrides, outside a Hydra application."""
-    import hydra
-    from hydra.core.global_hydra import GlobalHydra
-
-    GlobalHydra.instance().clear()
-    search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return hydra.compose("train", [*search, *overrides])
 
 
 def _build_all(config: Any) -> None:

@@ -9,8 +9,7 @@ from fbm.data.prepare import JOURNAL
 from fbm.data.store import FrameStore, StoredVideo, frames_file, masks_file
 from fbm.data.ucf101 import UCF101, Video
 from fbm.errors import UserError
-from fbm.masks.boxes import BoxTrack, misfit
-from fbm.masks.source import MaskSource, MaskTrack, UnreadableTrack
+from fbm.masks.source import MaskSource, MaskTrack
 from fbm.progress import progress
 
 MEND = "delete it and run `fbm prepare` again"
@@ -69,12 +68,8 @@ def _video_problems(video: Video, track: MaskTrack | None) -> Iterator[str]:
         return
     if packets < header.frames:
         yield f"short: the file is cut, {packets} of the {header.frames} frames it promises are there"
-    if isinstance(track, UnreadableTrack):
-        yield f"bad_annotation: {track.reason}"
-    if isinstance(track, BoxTrack):
-        reason = misfit(track.annotation, header.frames or packets, header.width, header.height)
-        if reason:
-            yield f"bad_annotation: {reason}"
+    if track and (reason := track.misfit(header.frames or packets, header.width, header.height)):
+        yield f"bad_annotation: {reason}"
 
 
 def _unlisted(videos: list[Video]) -> list[Path]:

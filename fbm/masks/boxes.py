@@ -69,9 +69,12 @@ class BoxTrack:
         content = f"{self.annotation.frames}".encode() + self.annotation.boxes.tobytes()
         return hashlib.sha256(content).hexdigest()[:16]
 
+    def misfit(self, frames: int, width: int, height: int) -> str | None:
+        return misfit(self.annotation, frames, width, height)
+
     def draw(self, video: DecodedVideo) -> np.ndarray:
         frames, size = video.frames.shape[:2]
-        if reason := misfit(self.annotation, frames, video.width, video.height):
+        if reason := self.misfit(frames, video.width, video.height):
             raise MaskError(reason)
         return rasterise(self.annotation.boxes, frames, video.width, video.height, size)
 

@@ -32,6 +32,11 @@ class MaskTrack(Protocol):
     def fingerprint(self) -> str:
         """Changes when the masks would: what is stored under the same one is not made again."""
 
+    def misfit(self, frames: int, width: int, height: int) -> str | None:
+        """Why the masks of a video of this length and size (pixels) cannot be made, as far as that can be told
+        without looking at it; None where nothing speaks against it.
+        """
+
     def draw(self, video: DecodedVideo) -> np.ndarray:
         """Bool `T size size`, True on foreground.
 
@@ -53,6 +58,9 @@ class UnreadableTrack:
 
     reason: str
     fingerprint: str = "unreadable"
+
+    def misfit(self, frames: int, width: int, height: int) -> str | None:
+        return self.reason
 
     def draw(self, video: DecodedVideo) -> np.ndarray:
         raise MaskError(self.reason)

@@ -16,6 +16,9 @@ class Hanging:
 
     fingerprint: str = "hanging"
 
+    def misfit(self, frames: int, width: int, height: int) -> None:
+        return None
+
     def draw(self, video: DecodedVideo) -> np.ndarray:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(600)
@@ -25,6 +28,9 @@ class Hanging:
 @dataclass(frozen=True)
 class Crashing:
     fingerprint: str = "crashing"
+
+    def misfit(self, frames: int, width: int, height: int) -> None:
+        return None
 
     def draw(self, video: DecodedVideo) -> np.ndarray:
         os.kill(os.getpid(), signal.SIGSEGV)
