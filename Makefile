@@ -23,9 +23,7 @@ $(STAMP): pyproject.toml requirements.lock
 
 demo: $(STAMP) ## make a data set, pretrain, classify from three initialisations, print Table 1 (8 minutes on 2 cores)
 	$(BIN)/fbm prepare data=demo
-	$(BIN)/fbm train experiment=demo/pretrain
-	$(BIN)/fbm train experiment=demo/classify
-	$(BIN)/fbm report outputs/demo
+	$(BIN)/fbm study demo
 
 test: $(STAMP) ## all tests (2 to 5 minutes on 2 cores)
 	$(BIN)/python -m pytest -n 2

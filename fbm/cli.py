@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 
 from fbm import __version__
 
@@ -11,13 +12,17 @@ usage: fbm COMMAND ...
 
   prepare   decode videos and masks into a frame store      fbm prepare data=ucf101 data.root=PATH
   train     pretrain an encoder, or classify from one       fbm train task=disentangle data=ucf101
+  study     a declared comparison: every run it misses     fbm study demo
+  analyse   what the parts of the features hold; swaps      fbm analyse outputs/demo
+  extract   features of any videos through a checkpoint     fbm extract RUN VIDEOS --out features.npz
   report    run folders to Table 1, Figures 2 and 3, a page  fbm report outputs/demo
+  diff      what differs between two runs                   fbm diff RUN_A RUN_B
   doctor    what is wrong with data, a store or the configs  fbm doctor data=ucf101 data.root=PATH
 
 `fbm COMMAND --help` says what each one takes. prepare and train are Hydra applications: settings are KEY=VALUE,
 -m runs every combination of KEY=A,B, --cfg job prints the config. Completion: eval "$(fbm -sc install=bash)"
 """
-COMMANDS = ("prepare", "train", "report", "doctor")
+COMMANDS = ("prepare", "train", "study", "analyse", "extract", "report", "diff", "doctor")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,17 +57,42 @@ def _run(command: str, rest: list[str]) -> int:
             from fbm.jobs import train_job
 
             return launch("train", train_job, rest)
-        if command == "report":
-            from fbm.report import main as report
-
-            return report(rest)
-        if command == "doctor":
-            from fbm.doctor import main as doctor
-
-            return doctor(rest)
-        from fbm.suggest import did_you_mean
-
-        raise UserError(f"no such command {command!r}{did_you_mean(command, COMMANDS)}")
+        return _room(command)(rest)
     except UserError as error:
         complain(str(error))
         return 1
+    except KeyboardInterrupt:
+        complain("interrupted; what is done is kept")
+        return 130
+
+
+def _room(command: str) -> Callable[[list[str]], int]:
+    """The command line of a room that has its own."""
+    if command == "study":
+        from fbm.study import main as study
+
+        return study
+    if command == "analyse":
+        from fbm.analysis import main as analyse
+
+        return analyse
+    if command == "extract":
+        from fbm.extract import main as extract
+
+        return extract
+    if command == "report":
+        from fbm.report import main as report
+
+        return report
+    if command == "diff":
+        from fbm.diff import main as diff
+
+        return diff
+    if command == "doctor":
+        from fbm.doctor import main as doctor
+
+        return doctor
+    from fbm.errors import UserError
+    from fbm.suggest import did_you_mean
+
+    raise UserError(f"no such command {command!r}{did_you_mean(command, COMMANDS)}")

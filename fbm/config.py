@@ -1,10 +1,9 @@
-"""Compose, check, fingerprint and instantiate configs. The only place that instantiates."""
+"""Compose, check and instantiate configs. The only place that instantiates."""
 
-import hashlib
 import inspect
-import json
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import UnionType
@@ -18,12 +17,6 @@ from fbm.errors import UserError
 from fbm.naming import register
 from fbm.suggest import did_you_mean
 
-# What decides where and how fast a run happens, not what comes out of it.
-PLACES = (
-    *("name", "study", "run_dir", "overwrite", "test", "pretrained", "logger", "callbacks.progress", "hydra"),
-    *("data.root", "data.annotations", "data.store", "data.workers", "data.skip_broken", "data.generate"),
-    *("data.source", "data.module", "masks.source", "init.checkpoint"),
-)
 MARKS = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
 register()
 
@@ -34,19 +27,28 @@ def conf_dir() -> Path:
     return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
 
 
+@contextmanager
+def composing() -> Iterator[None]:
+    """Where `hydra.compose` knows our configs, outside a Hydra application."""
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        yield
+
+
 def compose(overrides: Sequence[str] = (), own: Path | None = None, name: str = "train") -> DictConfig:
     """One of our configs with these overrides, outside a Hydra application.
 
     Args:
         own: a folder of the user's config groups, as given to `--config-dir`.
-        name: "train" or "prepare".
+        name: "train", "prepare" or "study".
     """
     import hydra
-    from hydra.core.global_hydra import GlobalHydra
 
-    GlobalHydra.instance().clear()
     search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    with composing():
         return hydra.compose(name, [*search, *overrides])
 
 
@@ -114,7 +116,7 @@ def check(config: DictConfig, nodes: tuple[str, ...] = ("",)) -> None:
     """
     raw: Any = OmegaConf.to_container(config, resolve=False)
     for path, node in _targets(resolved(config), ""):
-        if any(not place or _under(path, (place,)) for place in nodes):
+        if any(not place or under(path, (place,)) for place in nodes):
             _check_node(path, node, raw)
 
 
@@ -202,28 +204,6 @@ def _said_by(path: str, raw: dict[str, Any]) -> str:
     return path
 
 
-def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:
-    """16 hex digits of a config's content, without the keys (dotted paths) in `leave_out`."""
-    kept = {key: value for key, value in flatten(content).items() if not _under(key, leave_out)}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def fingerprints(config: DictConfig, pretraining: str | None) -> dict[str, str]:
-    """`config`: all that decides a result but the seed; `comparison`: the same without the initialisation.
-
-    Args:
-        pretraining: the config fingerprint of the run that made the encoder's weights.
-    """
-    # A run's name and folder hold its seed and initialisation, and other keys are made of them (a callback's folder).
-    placeless = config.copy()
-    placeless.update({"seed": 0, "study": "", "name": "", "run_dir": ""})
-    content = resolved(placeless)
-    return {
-        "config": fingerprint({**content, "pretraining": pretraining}, PLACES),
-        "comparison": fingerprint(content, (*PLACES, "init")),
-    }
-
-
 def flatten(content: Any, path: str = "") -> dict[str, Any]:
     """Nested dicts to one with dotted keys; lists are values."""
     if not isinstance(content, dict) or not content:
@@ -232,5 +212,6 @@ def flatten(content: Any, path: str = "") -> dict[str, Any]:
     return {key: value for part in parts for key, value in part.items()}
 
 
-def _under(key: str, paths: tuple[str, ...]) -> bool:
+def under(key: str, paths: tuple[str, ...]) -> bool:
+    """Whether a dotted key is one of `paths` or inside one."""
     return any(key == path or key.startswith(f"{path}.") for path in paths)

@@ -3,3 +3,7 @@
 
 class UserError(ValueError):
     """Bad input. The message names what is wrong, where it is, and how to mend it."""
+
+
+class InUseError(UserError):
+    """Another process holds the folder that is asked for."""

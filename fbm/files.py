@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from fbm.errors import UserError
+from fbm.errors import InUseError, UserError
 
 
 @contextmanager
@@ -47,7 +47,8 @@ def held(folder: Path, what: str) -> Iterator[None]:
     """Hold `folder` for this process; the kernel lets go of it however the process ends.
 
     Raises:
-        UserError: another process holds it, or it cannot be written.
+        InUseError: another process holds it.
+        UserError: it cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +59,19 @@ def held(folder: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise UserError(
+            raise InUseError(
                 f"{what} {folder} is in use by another fbm: wait for it, or choose another folder"
             ) from error
         yield
+
+
+def in_use(folder: Path) -> bool:
+    """Whether another process, or another place in this one, holds `folder`."""
+    try:
+        with (folder / ".lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

@@ -15,7 +15,16 @@ def train_job(config: DictConfig) -> float | None:
     """`fbm train`: one run; gives the monitored metric, which a sweeper may optimise."""
     from fbm.train import train
 
+    if config.test and _searches():
+        raise UserError("a search may not touch the test split: leave test=false, and test what it found afterwards")
     return train(config)
+
+
+def _searches() -> bool:
+    """Whether this job is a trial of a sweeper that looks at earlier ones' results."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return HydraConfig.initialized() and "optuna" in HydraConfig.get().sweeper._target_.lower()
 
 
 def prepare_job(config: DictConfig) -> None:

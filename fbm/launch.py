@@ -74,6 +74,8 @@ def explain(error: Exception, config_name: str) -> str:
     if match := re.search(r"Could not override '([^']+)'", text):
         key = match[1].split("@")[0]
         return f"no such setting {key!r}{did_you_mean(key, known_keys(config_name))}"
+    if match := re.search(r"Could not find 'hydra/(?:launcher|sweeper)/(joblib|submitit|optuna)", text):
+        return f"Hydra's {match[1]} plugin is not installed: pip install 'fbm-video[{match[1]}]'"
     if match := re.search(r"In '[^']*': Could not find '([^']+)' Available options in '[^']+': (.*)", text):
         option = match[1].rsplit("/", 1)[-1]
         return f"no such option {match[1]!r}{did_you_mean(option, match[2].split()) or f'; there is {match[2]}'}"

@@ -8,16 +8,18 @@ from omegaconf import OmegaConf
 
 # Said by the name already, or deciding only where things are: these keys, and whole nodes with all that is in them.
 KEYS = {"task", "init", "seed", "data", "experiment", "study", "name", "run_dir", "test", "overwrite", "data.root"}
-KEYS |= {"init.checkpoint", "data.store", "data.annotations", "data.workers", "data.skip_broken"}
+KEYS |= {"engine", "init.name", "init.checkpoint", "data.store", "data.annotations", "data.workers", "data.skip_broken"}
 NODES = ("pretrained", "logger", "hydra", "callbacks.progress")
 LONGEST = 80  # characters of settings; longer ones are told by a hash
 
 
 def run_name(task: str, init: str, seed: int) -> str:
     """The name of the run that Hydra is composing."""
-    name = f"{task}-{init}-seed{seed}"
+    asked = HydraConfig.get() if HydraConfig.initialized() else None
+    # The option that was chosen, where it says more than the task's own name.
+    name = f"{asked.runtime.choices.get('task', task) if asked else task}-{init}-seed{seed}"
     # As they were typed: an interpolation in one is the config's, and cannot be resolved among the overrides.
-    given = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False) if HydraConfig.initialized() else []
+    given = OmegaConf.to_container(asked.overrides.task, resolve=False) if asked else []
     assert isinstance(given, list)
     others = sorted(text.lstrip("+~") for text in given if not _unnamed(text.lstrip("+~").split("=")[0]))
     suffix = re.sub(r"[^\w.,=+-]+", "_", ",".join(others))

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from omegaconf import OmegaConf
 
-from fbm.config import build, check, check_value, compose, conf_dir, fingerprint, fingerprints, flatten, resolved
+from fbm.config import build, check, check_value, compose, conf_dir, resolved
 from fbm.errors import UserError
 
 HERE = __name__
@@ -160,69 +160,6 @@ def test_values_not_given_are_named():
 def test_interpolations_that_lead_nowhere_are_named():
     with pytest.raises(UserError, match="nowhere"):
         resolved(OmegaConf.create({"a": "${nowhere}"}))
-
-
-# --- fingerprints
-
-
-def prints(*overrides: str, pretraining: str | None = None) -> dict[str, str]:
-    return fingerprints(compose(list(overrides)), pretraining)
-
-
-@pytest.mark.parametrize(
-    "override",
-    [
-        *("seed=3", "data.root=/else", "data.store=/else", "data.annotations=/else", "data.workers=4", "logger=csv"),
-        *("name=x", "study=x", "run_dir=/else", "overwrite=true", "test=true", "callbacks.progress=null"),
-        *("pretrained.ours=x", "+data.source.extra=1", "data.generate=null"),
-    ],
-)
-def test_places_seeds_and_loggers_decide_no_result(override):
-    assert prints(override) == prints()
-
-
-@pytest.mark.parametrize(
-    "override",
-    [
-        *("optim.lr=1e-3", "encoder.width=4", "data.size=32", "data.label_fraction=0.5", "data.batch_size=4"),
-        *("trainer.max_epochs=2", "task=autoencode", "schedule=halving", "data.split=2", "masks=none"),
-    ],
-)
-def test_settings_decide_results(override):
-    changed, plain = prints(override), prints()
-    assert changed["config"] != plain["config"]
-    assert changed["comparison"] != plain["comparison"]
-
-
-def test_initialisations_are_compared_with_each_other():
-    random, ours = prints("task=classify"), prints("task=classify", "init=ours", "init.checkpoint=a", pretraining="p")
-    assert random["comparison"] == ours["comparison"]
-    assert random["config"] != ours["config"]
-
-
-def test_another_pretraining_is_another_config():
-    one, other = (prints("init=ours", "init.checkpoint=a", pretraining=made) for made in ("p", "q"))
-    assert one["config"] != other["config"]
-    assert one["comparison"] == other["comparison"]
-    assert one == prints("init=ours", "init.checkpoint=elsewhere", pretraining="p")
-
-
-def test_fingerprints_leave_the_config_as_it_was():
-    config = compose(["seed=3"])
-    before = OmegaConf.to_yaml(config)
-    fingerprints(config, None)
-    assert OmegaConf.to_yaml(config) == before
-
-
-def test_left_out_keys_take_what_is_in_them_along():
-    content = {"a": {"b": 1, "c": 2}, "ab": 3}
-    assert fingerprint(content, ("a",)) == fingerprint({"ab": 3})
-    assert fingerprint(content, ("a.b",)) == fingerprint({"a": {"c": 2}, "ab": 3}) != fingerprint(content)
-    assert fingerprint({"x": 1, "y": 2}) == fingerprint({"y": 2, "x": 1})
-
-
-def test_flatten():
-    assert flatten({"a": {"b": 1, "c": {}}, "d": [1, {"e": 2}]}) == {"a.b": 1, "a.c": {}, "d": [1, {"e": 2}]}
 
 
 def test_configs_are_found_in_a_checkout():

@@ -25,6 +25,8 @@ def named(tmp_path, monkeypatch, capsys):
         (("task=classify", "init=ours", "seed=7"), "classify-ours-seed7"),
         (("data=ucf24", "data.root=x/y", "data.store=z", "data.workers=4", "test=true"), "disentangle-random-seed0"),
         (("pretrained.ours=runs/a", "init.checkpoint=b", "logger=csv", "overwrite=true"), "disentangle-random-seed0"),
+        (("engine=joblib", "init.name=mine"), "disentangle-mine-seed0"),
+        (("task=disentangle_wide",), "disentangle_wide-random-seed0"),
         (("callbacks.progress=null", "hydra.verbose=true"), "disentangle-random-seed0"),
         (("optim.lr=1e-3",), "disentangle-random-seed0-optim.lr=1e-3"),
         (("encoder=c3d", "data.label_fraction=0.1"), "disentangle-random-seed0-data.label_fraction=0.1,encoder=c3d"),

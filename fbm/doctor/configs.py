@@ -10,6 +10,8 @@ from fbm.config import build, check, compose, conf_dir
 from fbm.errors import UserError
 from fbm.launch import explain
 from fbm.machine import quiet
+from fbm.study.declared import read
+from fbm.study.plan import plan
 
 
 def main(arguments: list[str]) -> int:
@@ -44,6 +46,9 @@ def examine(group: str, option: str, own: Path | None = None) -> str | None:
     from omegaconf.errors import OmegaConfBaseException
 
     try:
+        if group == "sweep":
+            plan(read(option, [], own))
+            return None
         config = compose([f"{group}={option}"], own)
         check(config)
         with warnings.catch_warnings():

@@ -1,0 +1,45 @@
+"""Fingerprints of configs: which runs are the same, may be averaged, or compared."""
+
+import hashlib
+import json
+from typing import Any
+
+from omegaconf import DictConfig
+
+from fbm.config import flatten, resolved, under
+
+# What decides where and how fast a run happens, not what comes out of it.
+PLACES = (
+    *("name", "study", "run_dir", "overwrite", "test", "pretrained", "logger", "callbacks.progress", "hydra"),
+    *("data.root", "data.annotations", "data.store", "data.workers", "data.skip_broken", "data.generate"),
+    *("data.source", "data.module", "masks.source", "init.checkpoint"),
+)
+# The same run all the same; whether it is tested can be decided later.
+HANDLING = ("hydra", "overwrite", "test", "data.workers", "data.module.workers", "callbacks.progress")
+
+
+def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:
+    """16 hex digits of a config's content, without the keys (dotted paths) in `leave_out`."""
+    kept = {key: value for key, value in flatten(content).items() if not under(key, leave_out)}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def identify(config: DictConfig) -> str:
+    """The fingerprint of one run: the same settings, seed and places, so the same folder may go on."""
+    return fingerprint(resolved(config), HANDLING)
+
+
+def fingerprints(config: DictConfig, pretraining: str | None) -> dict[str, str]:
+    """`config`: all that decides a result but the seed; `comparison`: the same without the initialisation.
+
+    Args:
+        pretraining: the config fingerprint of the run that made the encoder's weights.
+    """
+    # A run's name and folder hold its seed and initialisation, and other keys are made of them (a callback's folder).
+    placeless = config.copy()
+    placeless.update({"seed": 0, "study": "", "name": "", "run_dir": ""})
+    content = resolved(placeless)
+    return {
+        "config": fingerprint({**content, "pretraining": pretraining}, PLACES),
+        "comparison": fingerprint(content, (*PLACES, "init")),
+    }

@@ -1,0 +1,119 @@
+"""A comparison as one object: what it consists of, what is missing of it, and its report."""
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fbm.errors import UserError
+from fbm.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from fbm.study.declared import Declared
+    from fbm.study.plan import Job
+    from fbm.study.run import Failures
+
+DESCRIPTION = """Run what is missing of a declared comparison, then analyse its encoders and report on it.
+Finished runs are skipped, broken ones run again, and what another process is at is waited for."""
+EXAMPLES = """examples:
+  fbm study demo                                     conf/sweep/demo.yaml
+  fbm study experiments/table1 --dry-run             what it consists of, and what is done
+  fbm study demo study=mine classify.over.seed=[0,1] its own keys, changed
+  fbm study demo trainer.max_epochs=5                any other key: a setting of every run
+"""
+OWN = ("study", "launcher", "settings", "pretrain", "classify", "analyse", "report")  # keys of conf/study.yaml
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of `fbm study`."""
+    made = argparse.ArgumentParser(
+        prog="fbm study",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("name", metavar="NAME", help="a study of conf/sweep, or a folder with one in sweep/")
+    made.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="keys of the study, or settings of every run")
+    made.add_argument("--config-dir", type=Path, help="a folder of your own config groups, sweep/ among them")
+    made.add_argument("--dry-run", action="store_true", help="say what would be run, and run nothing")
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Run a study; 1 where a run of it failed. UserError for what the user can mend."""
+    asked = parser().parse_intermixed_args(argv)
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from fbm.launch import explain
+    from fbm.study.declared import read
+    from fbm.study.plan import plan
+
+    own, launcher, each = _sorted(asked.settings)
+    try:
+        declared = read(asked.name, own, asked.config_dir)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(explain(error, "study")) from error
+    jobs = plan(declared, each)
+    if asked.dry_run:
+        _tell_jobs(declared, jobs)
+        return 0
+    failed = _bring_to_an_end(declared, jobs, launcher, shlex.join(["fbm", "study", *argv]))
+    for folder, reason in failed.items():
+        print(f"failed: {folder}: {reason}")
+    if failed:
+        raise UserError(f"{declared.study}: {len(failed)} of {len(jobs)} runs failed, named above; the others are done")
+    return 0
+
+
+def _bring_to_an_end(declared: "Declared", jobs: Sequence["Job"], settings: list[str], command: str) -> "Failures":
+    from fbm.study.engine import Engine
+    from fbm.study.plan import write_study
+    from fbm.study.run import run
+
+    engine = Engine(declared.launcher, declared.study, settings)
+    folder = write_study(declared, jobs)
+    left = [job for job in jobs if not job.finished]
+    stages = [f"{sum(job.stage == stage for job in jobs)} {stage}" for stage in ("pretrain", "classify")]
+    print(
+        f"{declared.study}: {len(jobs)} runs ({', '.join(stages)}), {len(jobs) - len(left)} finished, {len(left)} to "
+        f"run{f' by engine={declared.launcher}' if declared.launcher else ''}"
+    )
+    failed = run(engine, jobs) if left else {}
+    encoders = [job.folder for job in jobs if job.stage == "pretrain" and job.finished]
+    if declared.analyse and encoders:
+        from fbm.analysis import analyse
+
+        analyse(encoders)
+    if declared.report and any(job.stage == "classify" and job.finished for job in jobs):
+        from fbm.report.make import make, tell
+
+        tell(make([folder], folder / "report", command))
+    return failed
+
+
+def _tell_jobs(declared: "Declared", jobs: Sequence["Job"]) -> None:
+    for job in jobs:
+        state = "finished" if job.finished else "running" if job.running else "to run"
+        print(f"{state:8}  {job.folder}{f'  (needs {job.needs})' if job.needs else ''}")
+    print(f"{declared.study}: {len(jobs)} runs, {sum(job.finished for job in jobs)} finished")
+
+
+def _sorted(settings: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """The study's own keys, its launcher's, and those of every run."""
+    from fbm.launch import known_keys
+
+    own: list[str] = []
+    launcher: list[str] = []
+    each: list[str] = []
+    known = {key.split(".")[0] for key in known_keys("train")}
+    for setting in settings:
+        key, equals, _ = setting.lstrip("+~").partition("=")
+        head = key.split(".")[0].split("/")[0].split("@")[0]
+        if not equals and not setting.startswith("~"):
+            raise UserError(f"{setting!r} is no setting: KEY=VALUE is wanted (see `fbm study --help`)")
+        if head not in {*known, *OWN, "hydra"} and not setting.startswith("+"):
+            raise UserError(f"no such setting {key!r}{did_you_mean(head, (*known, *OWN))}")
+        (own if head in OWN else launcher if head == "hydra" else each).append(setting)
+    return own, launcher, each

@@ -1,0 +1,109 @@
+"""A declared comparison as its config says it."""
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from fbm.config import compose, conf_dir, flatten, resolved
+from fbm.errors import UserError
+from fbm.suggest import did_you_mean
+
+Values = dict[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """What weights come from. `inits`: initialisation to its settings; `over`: matched with the classification's."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    study: str
+    settings: list[str]
+    inits: dict[str, list[str]]
+    over: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What is compared: every combination of `over`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    settings: list[str]
+    over: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A whole study; `conf/study.yaml` says what each part means."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    study: str
+    launcher: str | None
+    settings: list[str]
+    pretrain: Pretraining
+    classify: Classification
+    analyse: bool
+    report: bool
+
+
+def read(name: str, overrides: list[str], own: Path | None = None) -> Declared:
+    """The study that `name` declares: an option of `conf/sweep`, or a folder with one file in its `sweep/`.
+
+    Args:
+        overrides: of the study's own keys, in Hydra's grammar.
+        own: a folder of the user's config groups.
+
+    Raises:
+        UserError: there is no such study, or a key of it is unknown or of a wrong type.
+        HydraException: it does not compose.
+    """
+    name, own = _find(name, own)
+    config = resolved(compose([f"sweep={name}", *overrides], own, "study"))
+    try:
+        declared = TypeAdapter(Declared).validate_python(config)
+    except ValidationError as error:
+        raise UserError(f"the study {name}: {_fault(error)}") from error
+    # Its runs find the user's options too.
+    search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
+    return replace(declared, settings=[*search, *declared.settings])
+
+
+def axes(over: dict[str, Any]) -> Values:
+    """Dotted keys to the values they take; a single value is a list of one."""
+    flat = flatten(over) if over else {}
+    return {key: value if isinstance(value, list) else [value] for key, value in flat.items()}
+
+
+def shipped() -> list[str]:
+    """Names of the studies in `conf/sweep`."""
+    return sorted(path.stem for path in (conf_dir() / "sweep").glob("*.yaml"))
+
+
+def _find(name: str, own: Path | None) -> tuple[str, Path | None]:
+    folder = Path(name)
+    if not folder.is_dir():
+        known = [*shipped(), *(path.stem for path in (own / "sweep").glob("*.yaml"))] if own else shipped()
+        if name not in known:
+            raise UserError(
+                f"no study {name!r}{did_you_mean(name, known)} (a name of conf/sweep, or a folder such as "
+                "experiments/table1)"
+            )
+        return name, own
+    files = sorted((folder / "sweep").glob("*.yaml"))
+    if len(files) != 1:
+        raise UserError(f"{folder} declares {len(files) or 'no'} sweeps: one file FOLDER/sweep/NAME.yaml is wanted")
+    return files[0].stem, folder
+
+
+def _fault(error: ValidationError) -> str:
+    first = error.errors()[0]
+    *path, key = (str(part) for part in first["loc"])
+    where = ".".join([*path, key])
+    if first["type"] == "unexpected_keyword_argument":
+        part = {"pretrain": Pretraining, "classify": Classification}.get(".".join(path), Declared)
+        return f"unknown key {where}{did_you_mean(key, [field.name for field in fields(part)])}"
+    return f"{where}={first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"

@@ -1,0 +1,91 @@
+"""Jobs through Hydra's launchers: the same plugins that `-m` uses, given a list of jobs in place of a grid."""
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import hydra
+from hydra._internal.callbacks import Callbacks  # a HydraContext cannot be made without
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.types import HydraContext
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from fbm.config import composing
+from fbm.errors import InUseError, UserError
+from fbm.launch import explain
+from fbm.study.plan import Job
+
+# The study says itself what it launches.
+QUIET = ("hydra.mode=MULTIRUN", "hydra/hydra_logging=none")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    Attributes:
+        reason: why it failed; None where it did not.
+        in_use: another process was at it.
+        died: its process ended without a word.
+    """
+
+    reason: str | None = None
+    in_use: bool = False
+    died: bool = False
+
+
+class Engine:
+    """One of Hydra's launchers.
+
+    Args:
+        launcher: an option of `conf/engine`; None runs one job after the other in this process.
+        study: whose folder the launcher may write to.
+        settings: of the launcher, such as `hydra.launcher.n_jobs=4`.
+
+    Raises:
+        UserError: the launcher is unknown, not installed, or does not know a setting.
+    """
+
+    def __init__(self, launcher: str | None, study: str, settings: Sequence[str] = ()) -> None:
+        chosen = [f"engine={launcher}"] if launcher else []
+        with composing():
+            try:
+                overrides = [f"study={study}", *chosen, *QUIET, *settings]
+                self.config = hydra.compose("train", overrides, return_hydra_config=True)
+            except (HydraException, OmegaConfBaseException) as error:
+                raise UserError(explain(error, "train")) from error
+
+    def run(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Run jobs that do not need each other, and say how each ended."""
+        with composing():
+            HydraConfig.instance().set_config(self.config)
+            context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks())
+            launcher = Plugins.instance().instantiate_launcher(context, run_one, self.config)
+            try:
+                returned = launcher.launch([list(job.overrides) for job in jobs], initial_job_idx=0)
+            except Exception as error:  # the launcher's own: a worker was killed, a queue refused the jobs
+                lost = Outcome(f"its process ended without a word: {type(error).__name__} ({error})", died=True)
+                return [Outcome() if job.finished else lost for job in jobs]
+            finally:
+                HydraConfig.instance().cfg = None
+        return [done.return_value for done in returned]
+
+
+def run_one(config: DictConfig) -> Outcome:
+    """One job, in whichever process the engine chose. Raises nothing, so that the others are run."""
+    from fbm.train import train
+
+    try:
+        train(config)
+    except InUseError as error:
+        return Outcome(str(error), in_use=True)
+    except (UserError, OmegaConfBaseException) as error:
+        return Outcome(" ".join(str(error).split()))
+    except Exception as error:
+        traceback.print_exc()
+        return Outcome(f"{type(error).__name__}: {' '.join(str(error).split())}")
+    return Outcome()

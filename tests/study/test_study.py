@@ -1,0 +1,145 @@
+"""`fbm study` from declaration to finished runs, with each launcher."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from fbm.files import held
+from tests.study.conftest import declare, summaries
+from tests.tiny import fbm, only_error
+
+NAMES = {"disentangle-random-seed0", "autoencode-random-seed0"}
+NAMES |= {f"classify-{init}-seed{seed}" for init in ("random", "autoencoder", "ours") for seed in (0, 1)}
+
+
+def run(*more: str) -> int:
+    return fbm("study", ".", *more)
+
+
+@pytest.mark.slow
+def test_a_study_runs_what_is_missing_and_no_more(study, capsys):
+    assert run("classify.over.seed=[0]") == 0
+    out = capsys.readouterr().out
+    assert "tiny: 5 runs (2 pretrain, 3 classify), 0 finished, 5 to run" in out
+    first = summaries()
+    assert set(first) == {name for name in NAMES if not name.endswith("seed1")}
+    assert {name: summary["init"] for name, summary in first.items() if summary["task"] == "classify"} == {
+        f"classify-{init}-seed0": init for init in ("random", "autoencoder", "ours")
+    }
+    assert first["classify-ours-seed0"]["loaded"]["missing"] == 0
+    assert run() == 0
+    assert "tiny: 8 runs (2 pretrain, 6 classify), 5 finished, 3 to run" in capsys.readouterr().out
+    second = summaries()
+    assert set(second) == NAMES
+    assert {name: second[name]["started"] for name in first} == {name: first[name]["started"] for name in first}
+    declared = json.loads(Path("outputs/tiny/study.json").read_text())
+    assert {row["folder"] for row in declared["jobs"]} == NAMES
+    assert {row["stage"] for row in declared["jobs"]} == {"pretrain", "classify"}
+    assert run() == 0
+    assert "8 finished, 0 to run" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_hydras_launchers_run_a_study(study, launcher, capfd):
+    plugin = {"joblib": "hydra_plugins.hydra_joblib_launcher", "submitit_local": "submitit"}[launcher]
+    pytest.importorskip(plugin)
+    assert run(f"launcher={launcher}", "classify.over.seed=[0]") == 0, capfd.readouterr()
+    assert set(summaries()) == {name for name in NAMES if not name.endswith("seed1")}
+
+
+@pytest.mark.slow
+def test_a_failing_run_stops_only_what_needs_it(study, capsys):
+    declare(
+        study,
+        pretrain={"inits": {"ours": ["task=disentangle", "task.kernels=0"], "autoencoder": ["task=autoencode"]}},
+    )
+    assert run("classify.over.seed=[0]") == 1
+    captured = capsys.readouterr()
+    failed = [line for line in captured.out.splitlines() if line.startswith("failed: ")]
+    assert len(failed) == 2
+    assert "kernels=0" in failed[0]
+    assert failed[1].startswith("failed: outputs/tiny/classify-ours-seed0: not run: it needs outputs/tiny/disentangle-")
+    assert only_error(captured.err.splitlines()[-1]) == "tiny: 2 of 5 runs failed, named above; the others are done"
+    assert set(summaries()) == {"autoencode-random-seed0", "classify-random-seed0", "classify-autoencoder-seed0"}
+
+
+@pytest.mark.slow
+def test_killed_and_started_again_it_repeats_no_finished_run(study, capsys):
+    command = [sys.executable, "-c", "from fbm.cli import main; main()", "study", "."]
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while len(summaries()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    before = summaries()
+    assert 3 <= len(before) < 8
+    assert run() == 0
+    after = summaries()
+    assert set(after) == NAMES
+    assert all(after[name] == before[name] for name in before)
+    assert f"{len(before)} finished, {8 - len(before)} to run" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_what_another_process_is_at_is_waited_for(study, capsys):
+    let_go, taken = threading.Event(), threading.Event()
+
+    def other():
+        with held(Path("outputs/tiny/disentangle-random-seed0"), "the run folder"):
+            taken.set()
+            let_go.wait(60)
+
+    holder = threading.Thread(target=other)
+    holder.start()
+    taken.wait()
+    threading.Timer(2, let_go.set).start()
+    assert run("classify.over.init=[ours]", "classify.over.seed=[0]") == 0
+    assert let_go.is_set()
+    holder.join()
+    assert {"disentangle-random-seed0", "classify-ours-seed0"} <= set(summaries())
+
+
+def test_a_dry_run_runs_nothing(study, capsys):
+    assert run("--dry-run") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert len(out) == 9
+    assert "to run    outputs/tiny/classify-ours-seed1  (needs outputs/tiny/disentangle-random-seed0)" in out
+    assert not Path("outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([".", "clasify.over.seed=[0]"], "no such setting 'clasify.over.seed'; did you mean 'classify'?"),
+        ([".", "trainer.max_epocs=1"], "no such setting 'trainer.max_epocs'; did you mean 'trainer.max_epochs'?"),
+        ([".", "classify.ovr.seed=[0]"], "no such setting 'classify.ovr.seed'; did you mean 'classify.over.seed'?"),
+        ([".", "quick"], "'quick' is no setting: KEY=VALUE is wanted"),
+        (["dmo"], "no study 'dmo'; did you mean 'demo'?"),
+        (["store"], "store declares no sweeps: one file FOLDER/sweep/NAME.yaml is wanted"),
+        ([".", "+pretrain.over.optim.lr=[1e-3]"], "pretrain.over.optim.lr must be in classify.over too"),
+        ([".", "+pretrain.over.seed=[0]"], "classify.over has seed=1, which pretrain.over has not"),
+        ([".", "classify.over.init=[randm]"], "no such option 'init/randm'; did you mean 'random'?"),
+        ([".", "launcher=joblb"], "no such option 'engine/joblb'; did you mean 'joblib'?"),
+        ([".", "name=same"], "give one of them a name of its own"),
+        ([".", "analyse=perhaps"], "analyse='perhaps': input should be a valid boolean"),
+    ],
+)
+def test_bad_input_is_one_line(study, arguments, said, capsys):
+    assert fbm("study", *arguments) == 1
+    assert said in only_error(capsys.readouterr().err.splitlines()[-1])
+    assert not list(Path().glob("outputs/*/*"))
+
+
+def test_an_unknown_key_in_a_study_is_named(study, capsys):
+    declare(study, classify={"settings": [], "ower": {"seed": [0]}, "over": {}})
+    assert run() == 1
+    assert only_error(capsys.readouterr().err) == ("the study tiny: unknown key classify.ower; did you mean 'over'?")
