@@ -1,4 +1,12 @@
-"""Run folders -> Table 1, Figures 2 and 3 and one web page. Knows a run's files, not how it was trained."""
+"""Run folders -> tables, paired differences, figures and one web page. Knows a run's files, not how it was trained.
+
+index.html                        everything on one page
+table1.md .json .csv .tex         a row for each initialisation (and share of labels); .csv in full precision
+comparisons.md .json .csv .tex    paired differences between initialisations, where there are two to compare
+scarcity.md .csv .tex             accuracy by share of labels, where there are several; .csv has a row for each point
+runs.csv                          a row for each finished run with all its metrics
+figure2.png figure3.png label-scarcity.png
+"""
 
 import argparse
 import shlex
@@ -11,7 +19,8 @@ def parser() -> argparse.ArgumentParser:
     """The command line of `fbm report`."""
     made = argparse.ArgumentParser(
         prog="fbm report",
-        description="Make Table 1, Figure 2, Figure 3 and one web page from finished runs.",
+        description="Make Table 1, paired differences, label-scarcity curves, figures and one web page from runs. "
+        "A folder with a study.json means the runs that it declares; what is missing of them is named.",
     )
     made.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a study (every run inside) or a run folder")
     made.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: <first PATH>/report)")
@@ -25,7 +34,8 @@ def main(argv: list[str]) -> int:
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is a file, and the report needs a folder. Choose another --out.")
     # Imported here so that `--help` answers at once.
-    from fbm.report.make import make, tell
+    from fbm.report.make import make
+    from fbm.report.tell import tell
 
     tell(make(asked.paths, out, command=shlex.join(["fbm", "report", *argv])))
     return 0

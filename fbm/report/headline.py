@@ -1,38 +1,57 @@
 """One sentence on what came out, in words that do not take sides."""
 
+from collections.abc import Sequence
+
 from fbm.report import numbers
+from fbm.report.labels import share
 from fbm.report.stats import INTERVAL
 from fbm.report.table1 import Row, Table1
 
 
 def headline(table: Table1) -> str:
-    """The best row, its margin over random initialization, and whether the intervals overlap."""
-    tested = [(row.clip.mean, row) for row in table.rows if row.clip]
+    """The best row, its margin over random initialization, and whether the intervals overlap.
+
+    With several shares of labels, that for the smallest and for the largest share with a tested row.
+    """
+    tested = [row for row in table.rows if row.clip]
     if not tested:
         return "No run has been tested yet, so there is no accuracy to report."
-    mean, best = max(tested, key=lambda pair: pair[0])
+    fractions = sorted({row.fraction for row in tested if row.fraction is not None})
+    if len(fractions) < 2:
+        return _said(tested)
+    ends = ((share(one), [row for row in tested if row.fraction == one]) for one in (fractions[0], fractions[-1]))
+    return " ".join(f"With {words}: {_said(rows)}" for words, rows in ends)
+
+
+def _said(tested: Sequence[Row]) -> str:
+    best = max(tested, key=_mean)
     if len(tested) == 1:
-        return f"{best.label} has {numbers.percent(mean)} % clip accuracy; there is no row to compare it with."
-    said = f"{best.label} has the highest clip accuracy, {numbers.percent(mean)} %"
-    base = _row(tested, "random")
+        return f"{best.name} has {numbers.percent(_mean(best))} % clip accuracy; there is no row to compare it with."
+    said = f"{best.name} has the highest clip accuracy, {numbers.percent(_mean(best))} %"
+    base = _row(tested, "random", best)
     if base is None:
         sentences = [f"{said}; there is no tested random initialization to compare it with"]
     elif base is best:
-        _, second = max((pair for pair in tested if pair[1] is not best), key=lambda pair: pair[0])
-        sentences = [f"{said}; the next row, {second.label}, is {_margin(second, best)}"]
+        second = max((row for row in tested if row is not best), key=_mean)
+        sentences = [f"{said}; the next row, {second.name}, is {_margin(second, best)}"]
     else:
         sentences = [f"{said}, {_margin(best, base)}"]
-    ours = _row(tested, "ours")
+    ours = _row(tested, "ours", best)
     if ours and base and ours is not best and base is not best:
-        sentences.append(f"{ours.label} is {_margin(ours, base)}")
-    if len({row.comparison for _, row in tested}) > 1:
+        sentences.append(f"{ours.name} is {_margin(ours, base)}")
+    if len({row.comparison for row in tested}) > 1:
         sentences.append("The rows differ in more than the initialization (see the note)")
     return ". ".join(sentences) + "."
 
 
-def _row(tested: list[tuple[float, Row]], init: str) -> Row | None:
-    rows = [row for _, row in tested if row.init == init]
-    return rows[0] if rows else None
+def _mean(row: Row) -> float:
+    return row.clip.mean if row.clip else 0.0
+
+
+def _row(tested: Sequence[Row], init: str, best: Row) -> Row | None:
+    """The row of an initialisation, rather from the comparison of the best row than from another."""
+    rows = [row for row in tested if row.init == init]
+    return min(rows, key=lambda row: row.comparison != best.comparison, default=None)
 
 
 def _margin(row: Row, base: Row) -> str:
@@ -50,4 +69,4 @@ def _margin(row: Row, base: Row) -> str:
     # Pairing by seed sees more than two separate intervals, so a reader of the headline gets it too.
     if base.init == "random" and row.gain and row.gain.half_width is not None:
         sure += f"; paired by seed {numbers.gain(row.gain)} points"
-    return f"{said} {base.label[0].lower()}{base.label[1:]} ({numbers.percent(base.clip.mean)} %; {sure})"
+    return f"{said} {base.name[0].lower()}{base.name[1:]} ({numbers.percent(base.clip.mean)} %; {sure})"

@@ -12,6 +12,8 @@ KNOWN = {
 INSTANCE_WORDS = {"seed", "seeds", "name", "run", "study", "path", "dir", "folder", "root", "file", "id"}
 INSTANCE_WORDS |= {"checkpoint", "pretrained", "workers", "overwrite", "test"}
 INSTANCE_GROUPS = {"logger", "hydra"}
+REPEATS = ("data.module.", "data.source.")  # made of the keys beside them
+FRACTION = "data.label_fraction"
 MOST_KEYS = 3
 
 
@@ -51,7 +53,7 @@ def _tells_apart(key: str, groups: Sequence[Sequence[Mapping[str, str]]]) -> boo
 
 def _names_an_instance(key: str) -> bool:
     parts = key.lower().split(".")
-    return parts[0] in INSTANCE_GROUPS or bool(set(parts[-1].split("_")) & INSTANCE_WORDS)
+    return parts[0] in INSTANCE_GROUPS or key.startswith(REPEATS) or bool(set(parts[-1].split("_")) & INSTANCE_WORDS)
 
 
 def variant(config: Mapping[str, Any], keys: Sequence[str], fingerprint: str) -> str:
@@ -61,3 +63,8 @@ def variant(config: Mapping[str, Any], keys: Sequence[str], fingerprint: str) ->
     if len(keys) > MOST_KEYS:
         said.append(f"and {len(keys) - MOST_KEYS} more")
     return ", ".join(said) or f"config {fingerprint[:8]}"
+
+
+def share(fraction: float) -> str:
+    """A share of the labels in words: `25 % of labels`."""
+    return f"{100 * fraction:g} % of labels"

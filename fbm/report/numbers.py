@@ -56,3 +56,20 @@ def duration(seconds: float | None) -> str:
 def names(values: Sequence[object]) -> str:
     """A short list: `0, 1, 2`, or a dash when empty."""
     return ", ".join(str(value) for value in values) or DASH
+
+
+def plain(value: float) -> str:
+    """A measured number on a chart: one decimal from 10 on, else three digits: `45.4`, `1.62`, `0.0312`."""
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
+
+
+def between(low: float, high: float) -> str:
+    """Two shares in 0..1 as a range in per cent: `55.0 to 69.3`."""
+    return f"{percent(low)} to {percent(high)}"
+
+
+def p_value(p: float | None) -> str:
+    """A p value with three digits: `0.25`, `0.0312`, `<0.001`; a dash where there is no test."""
+    if p is None:
+        return DASH
+    return "<0.001" if p < 0.001 else f"{p:.3g}"

@@ -1,21 +1,37 @@
-"""The web page: one file with its pictures and styles inside, readable from disk without a network."""
+"""The web page: one file with its pictures, style and script inside, readable from disk without a network."""
 
-import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from fbm.report import numbers, tables
-from fbm.report.figures import BAND, VAL
+from fbm.report import charts, comparison_table, grids, per_class, plotting, scarcity_table, tables
+from fbm.report.comparisons import Difference
 from fbm.report.headline import headline
+from fbm.report.pictures import data_uri, progress, swaps
+from fbm.report.pretraining import pretrainings
+from fbm.report.probes import probed
 from fbm.report.provenance import provenance
-from fbm.report.runs import Found, Run, shown
-from fbm.report.table1 import CLIP, VIDEO, Table1
+from fbm.report.runs import Found
+from fbm.report.scarcity import Curve
+from fbm.report.table1 import Table1
 
-RUN_HEAD = (
-    "Run", "Task", "Init", "Seed", "Test clip, %", "Test video, %", "Val clip, %",
-    "Epochs", "Clips/s", "Time",
-)  # fmt: skip
+# Links at the top of the page, in its order; a section that is not there has none.
+SECTIONS = {
+    "table1": "Table 1",
+    "paired": "Paired differences",
+    "scarce": "Label scarcity",
+    "training": "While training",
+    "classes": "Class by class",
+    "pictures": "Pictures",
+    "probed": "Parts of the feature",
+    "pretraining": "Pretraining",
+    "runs": "Runs",
+    "missing": "Missing runs",
+    "provenance": "Provenance",
+}
+ALWAYS = {"table1", "training", "pictures", "runs", "provenance"}
 
 
 @dataclass(frozen=True)
@@ -27,79 +43,79 @@ class Pictures:
     figure3: Path | None
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How a pretraining run's reconstructions came about: (caption, data URI) in order of epochs."""
+def render(
+    table: Table1,
+    found: Found,
+    pictures: Pictures,
+    command: str,
+    differences: Sequence[Difference] = (),
+    curves: Sequence[Curve] = (),
+) -> str:
+    """The page as HTML text. UserError for a damaged file of a run."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
 
-    run: str
-    shots: list[tuple[str, str]]
-
-
-def render(table: Table1, found: Found, pictures: Pictures, command: str) -> str:
-    """The page as HTML text."""
-    from jinja2 import Environment, StrictUndefined
-
-    source = files("fbm.report").joinpath("page.html.j2").read_text(encoding="utf-8")
-    studies = sorted({run.summary.study for run in found.runs if run.summary.study})
-    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return template.from_string(source).render(
-        title=" + ".join(studies) or "fbm report",
+    loader = PackageLoader("fbm.report", "web")
+    page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page.filters["tied"] = _tied
+    said = _results(table, found, differences, curves) | _pretraining(found, table.classes) | _runs(table, found)
+    return page.get_template("page.html.j2").render(
+        said,
+        title=" + ".join(sorted({run.summary.study for run in found.runs if run.summary.study})) or "fbm report",
         headline=headline(table),
-        caption=tables.caption(table),
-        head=tables.HEAD,
-        rows=[tables.cells(row) for row in table.rows],
-        notes=table.notes,
-        protocol=list(tables.PROTOCOL.values()),
-        figure3=pictures.figure3 and data_uri(pictures.figure3),
-        band=BAND,
         figure2=pictures.figure2 and data_uri(pictures.figure2),
         figure2_says=pictures.figure2_says,
-        progress=progress(found),
-        run_head=RUN_HEAD,
-        runs=[run_cells(run) for run in found.runs],
-        unfinished=[shown(path) for path in found.unfinished],
-        missing=[(row.label, numbers.names(row.missing_seeds)) for row in table.rows if row.missing_seeds],
-        fingerprints=[(row.label, row.config, row.comparison) for row in table.rows],
-        provenance=provenance(found.runs),
         command=command,
+        sections=[(id_, name) for id_, name in SECTIONS.items() if id_ in ALWAYS or said[id_]],
+        cells=grids.grid,
+        size=plotting.SIZE,
+        css=Markup(_text("page.css")),
+        js=Markup(_text("page.js")),
     )
 
 
-def data_uri(picture: Path) -> str:
-    """A PNG file as text to put in a page."""
-    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode('ascii')}"
+def _results(table: Table1, found: Found, apart: Sequence[Difference], curves: Sequence[Curve]) -> dict[str, Any]:
+    confusions = per_class.confusions(table)
+    drawable = [one for one in confusions if len(one.classes) <= per_class.MOST_CLASSES]
+    return {
+        "table1": tables.sheet(table, found),
+        "paired": apart and comparison_table.sheet(apart, table),
+        "scarcity": plotting.draw_alike(charts.scarcity(curves, table.classes)),
+        "scarce": curves and scarcity_table.sheet(curves, table.data),
+        "validation": plotting.draw_alike(charts.validation(table)),
+        "classes": confusions,
+        "class_rows": per_class.spreads(confusions),
+        "matrices": [(one, per_class.matrix(one)) for one in drawable],
+        "most_classes": per_class.MOST_CLASSES,
+    }
 
 
-def progress(found: Found) -> list[Progress]:
-    """First, middle and last epoch picture; only the lowest seed of a pretraining, to keep the page small."""
-    chosen: dict[tuple[str, str], Run] = {}
-    for run in sorted(found.of("disentangle", "autoencode"), key=lambda run: (run.summary.seed, run.path)):
-        chosen.setdefault((run.summary.task, run.summary.fingerprints.config), run)
-    shown_runs = []
-    for run in chosen.values():
-        shots = sorted((run.path / "gallery").glob("epoch-*.png"))
-        picked = [shots[at] for at in sorted({0, len(shots) // 2, len(shots) - 1})] if shots else []
-        if picked:
-            shown_runs.append(Progress(run.summary.run, [(_epoch(shot), data_uri(shot)) for shot in picked]))
-    return shown_runs
+def _pretraining(found: Found, classes: int) -> dict[str, Any]:
+    groups = pretrainings(found)
+    drawn, albums = [plotting.draw(chart) for chart in charts.pretraining(groups, classes)], progress(groups)
+    return {
+        "swaps": swaps(groups),
+        "probed": probed(groups),
+        "losses": drawn,
+        "progress": albums,
+        "pretraining": drawn or albums,
+    }
 
 
-def _epoch(shot: Path) -> str:
-    return shot.stem.replace("-", " ")
+def _runs(table: Table1, found: Found) -> dict[str, Any]:
+    return {
+        "runs": grids.runs_grid(found),
+        "missing": grids.missing(table, found),
+        "provenance": provenance(found.runs),
+        "fingerprints": grids.fingerprints_grid(table),
+        "lineage": grids.lineage_grid(table),
+    }
 
 
-def run_cells(run: Run) -> tuple[str, ...]:
-    """One line of the table of runs, in the order of RUN_HEAD."""
-    summary = run.summary
-    return (
-        summary.run,
-        summary.task,
-        summary.init or numbers.DASH,
-        str(summary.seed),
-        numbers.percent(run.accuracy(CLIP)),
-        numbers.percent(run.accuracy(VIDEO)),
-        numbers.percent(run.accuracy(VAL)),
-        numbers.count(summary.epochs),
-        numbers.decimal(summary.throughput.get("clips_per_second")),
-        numbers.duration(summary.seconds),
-    )
+def _text(name: str) -> str:
+    return files("fbm.report").joinpath("web", name).read_text(encoding="utf-8")
+
+
+def _tied(said: str) -> str:
+    """Text whose numbers do not part from their per cent signs at the end of a line."""
+    return said.replace(" %", "\u00a0%")

@@ -11,7 +11,12 @@ def provenance(runs: Sequence[Run]) -> list[tuple[str, str]]:
     lines = [
         ("Data fingerprint", _distinct(run.summary.fingerprints.data for run in runs)),
         ("Commit", _distinct(_commit(run) for run in runs)),
+        ("Lock (requirements.lock)", _distinct(run.summary.lock or "not recorded" for run in runs)),
+        ("Installed packages", _distinct(run.summary.packages or "not recorded" for run in runs)),
     ]
+    for title, prints in (("Lock", [r.summary.lock for r in runs]), ("Packages", [r.summary.packages for r in runs])):
+        if any(prints):
+            lines.append((title, _distinct(text or "not recorded" for text in prints)))
     for title, facts in (
         ("Version", [run.summary.versions for run in runs]),
         ("Hardware", [run.summary.hardware for run in runs]),

@@ -1,8 +1,8 @@
 """Run folders on disk -> `Run`: finding them, reading their summaries, refusing what cannot be reported."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,50 +10,39 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from fbm.errors import UserError
+from fbm.report.places import is_run, run_folders
+from fbm.report.places import shown as shown
+from fbm.report.study import Job, Missing, read_study
+from fbm.report.summary import Summary
 
-
-@dataclass(frozen=True)
-class Fingerprints:
-    """Hashes of what a run depended on: `config` leaves out the seed, `comparison` the initialisation too."""
-
-    config: str
-    comparison: str
-    data: str
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A `summary.json`, as the training spine writes it; unknown keys are ignored."""
-
-    run: str
-    task: str
-    seed: int
-    metrics: dict[str, float | None]
-    fingerprints: Fingerprints
-    init: str | None = None
-    study: str = ""
-    epochs: int | None = None
-    data: str = ""
-    classes: list[str] = field(default_factory=list)
-    samples: dict[str, int] = field(default_factory=dict)
-    git: dict[str, Any] | None = None
-    versions: dict[str, str] = field(default_factory=dict)
-    hardware: dict[str, Any] = field(default_factory=dict)
-    throughput: dict[str, float | None] = field(default_factory=dict)
-    seconds: float | None = None
+NAMED = 5  # folders named in one error line
 
 
 @dataclass(frozen=True)
 class Run:
-    """One finished run: its folder and what its summary says."""
+    """One finished run: its folder, what its summary says, and the values that a study declared for it."""
 
     path: Path
     summary: Summary
+    declared: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def where(self) -> str:
         """The folder as a person would type it from here."""
         return shown(self.path)
+
+    @property
+    def init(self) -> str:
+        """The initialisation's name."""
+        return self.summary.init or "unnamed"
+
+    @property
+    def label_fraction(self) -> float | None:
+        """Share of the labelled training groups in 0..1, by the summary or else by the config; None if unsaid."""
+        said = self.summary.label_fraction
+        if said is None:
+            said = (self.config().get("data") or {}).get("label_fraction")
+        return None if said is None else float(said)
 
     def accuracy(self, metric: str) -> float | None:
         """One accuracy of the summary, None if it was not measured. UserError unless it is in 0..1."""
@@ -64,6 +53,10 @@ class Run:
 
     def config(self) -> dict[str, Any]:
         """The resolved config. UserError if the file is not readable YAML."""
+        return self._config
+
+    @cached_property
+    def _config(self) -> dict[str, Any]:
         file = self.path / "config.yaml"
         try:
             loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -76,31 +69,31 @@ class Run:
 
 @dataclass(frozen=True)
 class Found:
-    """What lies under the given paths: finished runs, and folders of runs that never wrote a summary."""
+    """What lies under the given paths.
+
+    Attributes:
+        runs: finished ones.
+        missing: what a study declares and is not finished; elsewhere, folders of runs that never wrote a summary.
+        others: runs in a study's folder that the study does not declare; they are not read.
+    """
 
     runs: tuple[Run, ...]
-    unfinished: tuple[Path, ...]
+    missing: tuple[Missing, ...] = ()
+    others: int = 0
+
+    @property
+    def unfinished(self) -> tuple[Path, ...]:
+        """Folders of runs that were begun and never wrote a summary."""
+        return tuple(run.path for run in self.missing if run.begun)
+
+    @property
+    def not_begun(self) -> tuple[Path, ...]:
+        """Folders of declared runs that are not there yet."""
+        return tuple(run.path for run in self.missing if not run.begun)
 
     def of(self, *tasks: str) -> tuple[Run, ...]:
         """The finished runs of these tasks."""
         return tuple(run for run in self.runs if run.summary.task in tasks)
-
-
-def shown(path: Path) -> str:
-    """`path` relative to the working directory where it lies inside, absolute elsewhere."""
-    here = Path.cwd()
-    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
-
-
-def run_folders(top: Path) -> list[Path]:
-    """Run folders at or below `top`, sorted, without hidden folders (.hydra) and runs' insides (wandb)."""
-    found = []
-    for folder, below, files in os.walk(top):
-        if "config.yaml" in files or "summary.json" in files:
-            found.append(Path(folder))
-            below.clear()
-        below[:] = [name for name in below if not name.startswith(".")]
-    return sorted(found)
 
 
 def read_summary(file: Path) -> Summary:
@@ -117,19 +110,48 @@ def read_summary(file: Path) -> Summary:
 
 
 def find(paths: Sequence[Path]) -> Found:
-    """All runs at or below `paths`, each once. UserError for a missing path, no run, or two data sets."""
-    folders: dict[Path, None] = {}
+    """All runs of the studies and at or below the other paths, each once.
+
+    Raises:
+        UserError: a path is missing, there is no run or no finished one, a file is damaged, or there are two data sets.
+    """
+    wanted: dict[Path, Job | None] = {}
+    others: set[Path] = set()
     for path in paths:
         if not path.is_dir():
             raise UserError(f"{path}: no such folder. Name a study (outputs/demo) or run folders inside one.")
-        folders.update(dict.fromkeys(run_folders(path.resolve())))
-    if not folders:
+        declared, here = read_study(path.resolve()), run_folders(path.resolve())
+        for folder in here if declared is None else declared:
+            wanted[folder] = wanted.get(folder) or (declared or {}).get(folder)
+        others.update(() if declared is None else set(here) - set(declared))
+    if not wanted:
         asked = ", ".join(map(str, paths))
         raise UserError(f"{asked}: no run found (no folder with a config.yaml). Train first.")
-    finished = [folder for folder in folders if (folder / "summary.json").exists()]
-    runs = tuple(Run(folder, read_summary(folder / "summary.json")) for folder in finished)
+    finished = [folder for folder in wanted if (folder / "summary.json").exists()]
+    missing = tuple(_missing(folder, job) for folder, job in wanted.items() if folder not in finished)
+    if not finished:
+        raise UserError(_none_finished(missing))
+    runs = tuple(_run(folder, wanted[folder]) for folder in sorted(finished))
     _refuse_two_data_sets(runs)
-    return Found(runs, tuple(folder for folder in folders if folder not in finished))
+    return Found(runs, missing, len(others - set(wanted)))
+
+
+def _run(folder: Path, job: Job | None) -> Run:
+    return Run(folder, read_summary(folder / "summary.json"), job.values if job else {})
+
+
+def _missing(folder: Path, job: Job | None) -> Missing:
+    begun = is_run(folder)
+    return Missing(folder, begun, job.stage, job.label, job.values) if job else Missing(folder, begun)
+
+
+def _none_finished(missing: Sequence[Missing]) -> str:
+    named = [f"{shown(run.path)} ({run.state})" for run in missing[:NAMED]]
+    more = [f"{len(missing) - NAMED} more"] if len(missing) > NAMED else []
+    return (
+        f"no run is finished: {', '.join([*named, *more])}. Give the command that began them (`fbm study` or "
+        "`fbm train`) again, then report."
+    )
 
 
 def _refuse_two_data_sets(runs: Sequence[Run]) -> None:

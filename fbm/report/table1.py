@@ -4,23 +4,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fbm.errors import UserError
+from fbm.report.absent import missing_seeds
 from fbm.report.curves import first_epoch_reaching
-from fbm.report.labels import KNOWN, differing_keys, order, variant
+from fbm.report.groups import Group, groups, name, settings
+from fbm.report.labels import share
+from fbm.report.notes import notes
 from fbm.report.runs import Found, Run
 from fbm.report.stats import Estimate, estimate
+from fbm.report.summary import CLIP as CLIP
+from fbm.report.summary import VIDEO as VIDEO
 
-CLIP = "test/clip_top1"
-VIDEO = "test/video_top1"
 FITTED = 0.90
 PUBLISHED = {"random": 0.522, "autoencoder": 0.568, "ours": 0.625}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One initialisation under one config. Accuracies are shares in 0..1, None where nothing was tested."""
+    """One initialisation under one config. Accuracies are shares in 0..1, None where nothing was tested.
+
+    Attributes:
+        name: the initialisation, with what sets it apart from others of it.
+        label: `name`, and the share of labels where the table has several.
+        fraction: share of the labelled training groups in 0..1, None if no run says it.
+        within: what the rows of its comparison have in common, such as `data.label_fraction=0.25`; empty where the
+            table is one comparison.
+        missing_seeds: of the runs that its study declares; without a study, seeds that other rows have.
+    """
 
     init: str
+    name: str
     label: str
+    fraction: float | None
+    within: str
     runs: tuple[Run, ...]
     missing_seeds: tuple[int, ...]
     clip: Estimate | None
@@ -55,6 +70,11 @@ class Table1:
     test_clips: tuple[int, ...]
     notes: tuple[str, ...]
 
+    @property
+    def fractions(self) -> tuple[float, ...]:
+        """The shares of labels that the rows have, ascending."""
+        return tuple(sorted({row.fraction for row in self.rows if row.fraction is not None}))
+
 
 def table1(found: Found) -> Table1:
     """Rows by (init, config fingerprint). UserError without a finished classification run, or for doubles."""
@@ -62,92 +82,47 @@ def table1(found: Found) -> Table1:
     if not runs:
         raise UserError(
             "no finished classification run among the paths, and Table 1 needs one. Train with task=classify "
-            f"({len(found.runs)} other finished and {len(found.unfinished)} unfinished runs found)."
+            f"({len(found.runs)} other finished and {len(found.missing)} unfinished runs found)."
         )
-    groups = _groups(runs)
-    labels = _labels(groups)
-    seeds = {run.summary.seed for run in runs}
-    rows = [_row(label, group, seeds, groups) for label, group in zip(labels, groups, strict=True)]
+    grouped = groups(runs)
+    several = len({group[0].label_fraction for group in grouped}) > 1
+    rows = tuple(_row(group, grouped, several, found) for group in grouped)
     first = runs[0].summary
     clips = sorted({run.summary.samples["test"] for run in runs if "test" in run.summary.samples})
-    return Table1(tuple(rows), first.data, len(first.classes), tuple(clips), tuple(_notes(groups)))
+    return Table1(rows, first.data, len(first.classes), tuple(clips), tuple(notes(grouped)))
 
 
-def _init(run: Run) -> str:
-    return run.summary.init or "unnamed"
-
-
-def _groups(runs: Sequence[Run]) -> list[list[Run]]:
-    grouped: dict[tuple[str, str], dict[int, Run]] = {}
-    for run in runs:
-        group = grouped.setdefault((_init(run), run.summary.fingerprints.config), {})
-        double = group.setdefault(run.summary.seed, run)
-        if double is not run:
-            raise UserError(
-                f"{double.where} and {run.where} are the same run twice (init {_init(run)}, seed "
-                f"{run.summary.seed}, same config): remove one of them or name the runs to report."
-            )
-    keys = sorted(grouped, key=lambda key: (*order(key[0]), key[1]))
-    return [[grouped[key][seed] for seed in sorted(grouped[key])] for key in keys]
-
-
-def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
-    labels = []
-    for group in groups:
-        init = _init(group[0])
-        label = KNOWN.get(init, init)
-        rivals = [rival for rival in groups if _init(rival[0]) == init]
-        if len(rivals) > 1:
-            keys = differing_keys([[run.config() for run in rival] for rival in rivals])
-            label += f" ({variant(group[0].config(), keys, group[0].summary.fingerprints.config)})"
-        labels.append(label)
-    return labels
-
-
-def _row(label: str, runs: Sequence[Run], seeds: set[int], groups: Sequence[Sequence[Run]]) -> Row:
-    init = _init(runs[0])
+def _row(runs: Group, among: Sequence[Group], several: bool, found: Found) -> Row:
+    first, called = runs[0], name(runs, among)
     fitted = [first_epoch_reaching(run, "train/top1", FITTED) for run in runs]
     return Row(
-        init=init,
-        label=label,
+        init=first.init,
+        name=called,
+        label=called if not several or first.label_fraction is None else f"{called}, {share(first.label_fraction)}",
+        fraction=first.label_fraction,
+        within=settings(among)[first.summary.fingerprints.comparison],
         runs=tuple(runs),
-        missing_seeds=tuple(sorted(seeds - {run.summary.seed for run in runs})),
-        clip=estimate(list(_tested(runs, CLIP).values())),
-        video=estimate(list(_tested(runs, VIDEO).values())),
+        missing_seeds=missing_seeds(runs, found),
+        clip=estimate(list(tested(runs, CLIP).values())),
+        video=estimate(list(tested(runs, VIDEO).values())),
         fitted_epochs=estimate([epoch for epoch in fitted if epoch is not None]),
-        gain=_gain(runs, groups),
-        published=PUBLISHED.get(init),
+        gain=_gain(runs, among),
+        # The paper's are with all labels.
+        published=PUBLISHED.get(first.init) if not several or first.label_fraction == 1 else None,
     )
 
 
-def _tested(runs: Sequence[Run], metric: str) -> dict[int, float]:
+def tested(runs: Group, metric: str) -> dict[int, float]:
+    """A test accuracy by seed, of the runs that have it. UserError for an impossible value."""
     values = ((run.summary.seed, run.accuracy(metric)) for run in runs)
     return {seed: value for seed, value in values if value is not None}
 
 
-def _gain(runs: Sequence[Run], groups: Sequence[Sequence[Run]]) -> Estimate | None:
+def _gain(runs: Group, among: Sequence[Group]) -> Estimate | None:
     """Paired by seed with the random row that differs in the initialisation alone; None if there is none."""
     mine = runs[0].summary.fingerprints.comparison
-    for base in groups:
-        if _init(base[0]) == "random" != _init(runs[0]) and base[0].summary.fingerprints.comparison == mine:
-            ours, theirs = _tested(runs, CLIP), _tested(base, CLIP)
+    for base in among:
+        if base[0].init == "random" != runs[0].init and base[0].summary.fingerprints.comparison == mine:
+            ours, theirs = tested(runs, CLIP), tested(base, CLIP)
             return estimate([ours[seed] - theirs[seed] for seed in ours if seed in theirs])
     return None
-
-
-def _notes(groups: Sequence[Sequence[Run]]) -> list[str]:
-    notes = []
-    by_comparison: dict[str, list[Run]] = {}
-    for group in groups:
-        by_comparison.setdefault(group[0].summary.fingerprints.comparison, []).extend(group)
-    if len(by_comparison) > 1:
-        keys = differing_keys([[run.config() for run in runs] for runs in by_comparison.values()])
-        keys = [key for key in keys if key.split(".")[0] != "init"]
-        notes.append(
-            "Not one fair comparison: rows differ in more than the initialization "
-            f"({', '.join(keys) or 'see their config.yaml'})."
-        )
-    untested = [run.summary.run for group in groups for run in group if run.accuracy(CLIP) is None]
-    if untested:
-        notes.append(f"Finished but not tested, so not in the test accuracies: {', '.join(untested)}.")
-    return notes

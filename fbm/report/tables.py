@@ -1,12 +1,12 @@
-"""Table 1 as cells, Markdown, JSON and on the terminal."""
+"""Table 1 as cells, as a sheet and on the terminal."""
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fbm.report import numbers
-from fbm.report.curves import first_epoch_reaching
-from fbm.report.runs import Found, Run, shown
-from fbm.report.stats import INTERVAL, Estimate
+from fbm.report.labels import share
+from fbm.report.runs import Found
+from fbm.report.sheet import Sheet
+from fbm.report.stats import INTERVAL
 from fbm.report.table1 import CLIP, FITTED, VIDEO, Row, Table1
 
 if TYPE_CHECKING:
@@ -23,8 +23,19 @@ HEAD = (
     f"Epochs to {100 * FITTED:.0f}\u00a0% train",
     "Paper: UCF-101, 24 classes, %",
 )
-# The terminal's columns: place in HEAD, and a name short enough for 80 characters.
-SHORT_HEAD = {0: HEAD[0], 1: "Clip, %", 2: "Video, %", 3: "Gain", 4: "Runs", 7: "90 % train", 8: "Paper*"}
+# Places in HEAD, and names short enough for 80 characters or a page; the terminal's gains are among its differences.
+GAIN, PAPER = 3, 8
+TEX_HEAD = {
+    0: HEAD[0],
+    1: "Clip, %",
+    2: "Video, %",
+    GAIN: "Gain",
+    4: "Runs",
+    6: HEAD[6],
+    7: "90 % train",
+    PAPER: "Paper",
+}
+SHORT_HEAD = {at: head for at, head in TEX_HEAD.items() if at not in (GAIN, 6)} | {PAPER: "Paper*"}
 PROTOCOL = {
     CLIP: "clip accuracy (the paper's protocol): top-1 over the middle 16 frames of each 32-frame chunk",
     VIDEO: "video accuracy: top-1 of the mean softmax over a video's clips",
@@ -61,75 +72,49 @@ def caption(table: Table1) -> str:
     )
 
 
-def markdown(table: Table1, found: Found) -> str:
-    """Table 1 as a Markdown page of its own."""
-    lines = ["# Table 1", "", caption(table), ""]
-    for line in (HEAD, tuple("---" for _ in HEAD), *map(cells, table.rows)):
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |")
-    lines += ["", *(f"**{note}**  " for note in table.notes)]
-    lines += [f"- {text}" for text in PROTOCOL.values()]
-    lines += [f"- unfinished, not in the table: {shown(path)}" for path in found.unfinished]
-    return "\n".join(lines) + "\n"
+def absent(found: Found) -> list[str]:
+    """A line for each run that is not there, and one for those that are there and do not count."""
+    lines = [f"{run.state}, not in the table: {run}" for run in found.missing]
+    if found.others:
+        plural = "run here is" if found.others == 1 else "runs here are"
+        lines.append(f"{found.others} {plural} not part of the study")
+    return lines
 
 
-def as_json(table: Table1, found: Found) -> str:
-    """Table 1 in full precision; the same runs give the same text."""
-    content = {
-        "data": table.data,
-        "data_fingerprint": found.runs[0].summary.fingerprints.data,
-        "classes": table.classes,
-        "test_clips": list(table.test_clips),
-        "protocol": PROTOCOL,
-        "rows": [_row(row) for row in table.rows],
-        "notes": list(table.notes),
-        "unfinished": [shown(path) for path in found.unfinished],
-    }
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+def sheet(table: Table1, found: Found) -> Sheet:
+    """Table 1 with everything that belongs to it."""
+    rows = tuple(map(cells, table.rows))
+    return Sheet("Table 1", caption(table), HEAD, rows, table.notes, (*PROTOCOL.values(), *absent(found)))
 
 
-def _row(row: Row) -> dict[str, Any]:
-    return {
-        "init": row.init,
-        "label": row.label,
-        "config_fingerprint": row.config,
-        "comparison_fingerprint": row.comparison,
-        CLIP: _estimate(row.clip),
-        VIDEO: _estimate(row.video),
-        "gain_over_random": _estimate(row.gain),
-        "epochs_to_fit": _estimate(row.fitted_epochs),
-        "seeds": list(row.seeds),
-        "missing_seeds": list(row.missing_seeds),
-        "published": row.published,
-        "runs": [_run(run) for run in row.runs],
-    }
-
-
-def _estimate(value: Estimate | None) -> dict[str, Any] | None:
-    if value is None:
-        return None
-    return {"mean": value.mean, "half_width_95": value.half_width, "n": len(value.values)}
-
-
-def _run(run: Run) -> dict[str, Any]:
-    return {
-        "path": run.where,
-        "seed": run.summary.seed,
-        CLIP: run.accuracy(CLIP),
-        VIDEO: run.accuracy(VIDEO),
-        "epochs_to_fit": first_epoch_reaching(run, "train/top1", FITTED),
-    }
+def tex_sheet(table: Table1, found: Found) -> Sheet:
+    """Table 1 with fewer and shorter columns."""
+    places = sorted(TEX_HEAD)
+    rows = tuple(tuple(cells(row)[at] for at in places) for row in table.rows)
+    head = tuple(TEX_HEAD[at] for at in places)
+    return Sheet("Table 1", caption(table), head, rows, table.notes, (*PROTOCOL.values(), *absent(found)))
 
 
 def terminal(table: Table1) -> "Table":
-    """Table 1 for a rich console: the columns that fit 80 characters; `make.tell` names the missing seeds."""
+    """Table 1 for a rich console: the columns that fit 80 characters; `tell` names the missing seeds.
+
+    With several shares of labels an initialisation is a line of its own, and the paper's accuracies are left out.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     drawn = Table(title="Table 1", caption=caption(table), caption_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
     drawn.pad_edge, drawn.collapse_padding = False, True
-    for at, head in SHORT_HEAD.items():
+    several = len(table.fractions) > 1
+    heads = {at: head for at, head in SHORT_HEAD.items() if not (several and at == PAPER)}
+    for at, head in heads.items():
         drawn.add_column(head, justify="right" if at else "left", no_wrap=at > 0)
+    said = ""
     for row in table.rows:
-        drawn.add_row(*(Text(cells(row)[at]) for at in SHORT_HEAD))  # Text: labels may hold brackets
+        if several and row.name != said:
+            said = row.name
+            drawn.add_row(Text(said, style="bold"))  # Text: labels may hold brackets
+        first = share(row.fraction) if several and row.fraction is not None else row.label
+        drawn.add_row(Text(first), *(Text(cells(row)[at]) for at in heads if at))
     return drawn

@@ -27,6 +27,7 @@ def fake_run(
     val: tuple[float, ...] = (0.3, 0.4, 0.5),
     train: tuple[float, ...] = (0.6, 0.92, 0.99),
     finished: bool = True,
+    more: dict[str, Any] | None = None,
 ) -> Path:
     run = study / (name or f"{task}-{init}-seed{seed}")
     run.mkdir(parents=True)
@@ -55,7 +56,7 @@ def fake_run(
             "samples": {"train": 216, "val": 72, "test": 144}, "git": {"commit": "abc123", "dirty": False},
             "versions": {"python": "3.11.7", "torch": "2.13.0"}, "hardware": {"device": "cpu", "cpus": 2},
             "throughput": {"clips_per_second": 99.0, "data_wait_share": 0.01},
-            "started": "2026-11-22T10:00:00+00:00", "seconds": 12.3,
+            "started": "2026-11-22T10:00:00+00:00", "seconds": 12.3, **(more or {}),
         }  # fmt: skip
         (run / "summary.json").write_text(json.dumps(summary))
     return run
@@ -92,3 +93,21 @@ def fake_study(top: Path, name: str = "demo") -> Path:
     fake_run(study, task="disentangle", init=None, seed=1)
     fake_run(study, task="autoencode", init=None)
     return study
+
+
+def declare(study: Path, *jobs: dict[str, Any]) -> Path:
+    """Write `study.json`; a job needs its folder, everything else has a default."""
+    rows = [{"stage": "classify", "label": "random", "values": {}, **job} for job in jobs]
+    study.mkdir(parents=True, exist_ok=True)
+    (study / "study.json").write_text(json.dumps({"name": study.name, "jobs": rows}))
+    return study
+
+
+def labelled(study: Path, init: str, fraction: float, seed: int, clip: float | None, **more: Any) -> Path:
+    """A classification on a share of the labels, as its config and summary say it."""
+    extra = {"data": {"label_fraction": fraction, "module": {"label_fraction": fraction}}, **more.pop("extra", {})}
+    more.setdefault("comparison", f"labels-{fraction}")
+    return fake_run(
+        study, init=init, seed=seed, clip=clip, name=f"{init}-{fraction}-seed{seed}{more.pop('suffix', '')}",
+        extra=extra, more={"label_fraction": fraction, **more.pop("more", {})}, **more,
+    )  # fmt: skip

@@ -1,9 +1,17 @@
+import io
 import struct
 
-from fbm.report.figures import figure2, figure3, spread
+import matplotlib.colors
+import matplotlib.image
+import numpy as np
+
+from fbm.report.figures import compared, figure2, figure3, figure_scarcity, spread
+from fbm.report.looks import COLOURS
 from fbm.report.runs import find
+from fbm.report.scarcity import scarcity
 from fbm.report.table1 import table1
 from tests.report.fake import fake_run, fake_study
+from tests.report.full_study import full_study
 
 
 def size(png: bytes) -> tuple[int, int]:
@@ -54,3 +62,35 @@ def test_figure2_says_why_there_is_none(tmp_path):
     picture, says = figure2(find([tmp_path]))
     assert picture is None
     assert "test.png does not exist" in says
+
+
+def test_figure3_gives_each_share_of_labels_a_panel(tmp_path):
+    table = table1(find([full_study(tmp_path)]))
+    assert [(title, len(rows)) for title, rows in compared(table)] == [
+        ("6.25 % of labels", 3),
+        ("25 % of labels", 3),
+        ("100 % of labels", 3),
+    ]
+    png = figure3(table)
+    assert png
+    width, height = size(png)
+    assert width == 1280  # two a row
+    assert height == 768
+
+
+def test_rows_of_one_comparison_stay_together_without_a_title(tmp_path):
+    assert [(title, len(rows)) for title, rows in compared(table1(find([fake_study(tmp_path)])))] == [("", 3)]
+
+
+def test_the_scarcity_figure(tmp_path):
+    table = table1(find([full_study(tmp_path)]))
+    png = figure_scarcity(scarcity(table), table.classes)
+    assert png
+    assert size(png) == (1280, 768)
+    pixels = matplotlib.image.imread(io.BytesIO(png))[..., :3]
+    for colour in COLOURS[:3]:  # random, autoencoder and ours are all on it
+        assert (np.abs(pixels - matplotlib.colors.to_rgb(colour)).max(axis=-1) < 0.02).sum() > 500
+
+
+def test_no_scarcity_figure_without_curves():
+    assert figure_scarcity((), classes=6) is None

@@ -3,7 +3,7 @@ from pathlib import Path
 from fbm.report.headline import headline
 from fbm.report.runs import find
 from fbm.report.table1 import table1
-from tests.report.fake import fake_run, fake_study
+from tests.report.fake import fake_run, fake_study, labelled
 
 
 def say(path: Path) -> str:
@@ -56,3 +56,30 @@ def test_no_random_row(tmp_path):
     said = say(tmp_path)
     assert "no tested random initialization" in said
     assert "differ in more than the initialization" in said
+
+
+def test_shares_of_labels_are_never_compared_with_each_other(tmp_path):
+    for init, low, high in (("random", 0.3, 0.7), ("ours", 0.4, 0.6)):
+        labelled(tmp_path / "demo", init, 0.1, 0, low)
+        labelled(tmp_path / "demo", init, 0.5, 0, 0.95)
+        labelled(tmp_path / "demo", init, 1.0, 0, high)
+    first, second = say(tmp_path).split(" With 100 % of labels: ")
+    assert first.startswith(
+        "With 10 % of labels: Pretrained (ours) has the highest clip accuracy, 40.0 %, 10.0 points above random"
+    )
+    assert "Random initialization has the highest clip accuracy, 70.0 %" in second
+    assert "differ in more" not in first + second
+
+
+def test_the_share_that_nobody_tested_is_left_out(tmp_path):
+    labelled(tmp_path / "demo", "random", 0.1, 0, None)
+    labelled(tmp_path / "demo", "random", 0.5, 0, 0.5)
+    labelled(tmp_path / "demo", "ours", 0.5, 0, 0.6)
+    assert say(tmp_path).startswith("Pretrained (ours) has the highest clip accuracy, 60.0 %, 10.0 points above random")
+
+
+def test_the_base_is_of_the_same_comparison(tmp_path):
+    fake_run(tmp_path / "demo", init="random", comparison="a", clip=0.1, config="c1")
+    fake_run(tmp_path / "demo", init="random", comparison="b", clip=0.5, config="c2", name="b")
+    fake_run(tmp_path / "demo", init="ours", comparison="b", clip=0.6)
+    assert "60.0 %, 10.0 points above random" in say(tmp_path)

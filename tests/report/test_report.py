@@ -8,19 +8,24 @@ import pytest
 
 from fbm.errors import UserError
 from fbm.report import main
-from tests.report.fake import fake_run, fake_study
+from tests.report.fake import declare, fake_run, fake_study, labelled
 
 
 def test_everything_is_written(tmp_path, capsys):
     study = fake_study(tmp_path)
     assert main([str(study)]) == 0
     out = study / "report"
-    names = ["figure2.png", "figure3.png", "index.html", "table1.json", "table1.md"]
+    names = [
+        *("comparisons.csv", "comparisons.json", "comparisons.md", "comparisons.tex", "figure2.png", "figure3.png"),
+        *("index.html", "runs.csv", "table1.csv", "table1.json", "table1.md", "table1.tex"),
+    ]
     assert sorted(file.name for file in out.iterdir()) == names
     assert (out / "figure2.png").read_bytes() == (study / "disentangle-None-seed0/gallery/test.png").read_bytes()
     said = capsys.readouterr().out
     assert "52.0 ± 5.0" in said
-    assert "unfinished, not averaged: " in said
+    assert "Paired differences" in said
+    assert "+11.0 ± 6.6" in said
+    assert "unfinished, not in the table: " in said
     assert "missing seeds of Pretrained (autoencoder): 0, 2" in said
     assert all(str(out / name) in said for name in names)
 
@@ -56,18 +61,53 @@ def test_json_is_full_and_the_same_twice(tmp_path):
     assert [run["test/clip_top1"] for run in row["runs"]] == [0.60, 0.66, 0.63]
     assert row["config_fingerprint"] == "classify-ours-same"
     assert len(content["unfinished"]) == 1
+    compared = json.loads((study / "report" / "comparisons.json").read_text())
+    assert compared["differences"][1]["difference"]["n"] == 3
+    assert compared["differences"][0]["t_p"] is None
+    assert len(compared["assumptions"]) == 5
 
 
 def test_out_and_stale_pictures(tmp_path, capsys):
     study, out = tmp_path / "demo", tmp_path / "elsewhere"
     run = fake_run(study, val=())
     out.mkdir()
-    (out / "figure2.png").write_text("of an earlier report")
+    for stale in ("figure2.png", "comparisons.md", "scarcity.csv", "label-scarcity.png"):
+        (out / stale).write_text("of an earlier report")
     assert main([str(run), "--out", str(out)]) == 0
-    assert sorted(file.name for file in out.iterdir()) == ["index.html", "table1.json", "table1.md"]
+    assert sorted(file.name for file in out.iterdir()) == [
+        "index.html", "runs.csv", "table1.csv", "table1.json", "table1.md", "table1.tex",
+    ]  # fmt: skip
     said = capsys.readouterr().out
     assert "figure2.png left out: no finished disentangle run" in said
     assert "figure3.png left out" in said
+
+
+def test_label_scarcity(tmp_path, capsys):
+    study = tmp_path / "demo"
+    for fraction in (0.25, 1.0):
+        for init in ("random", "ours"):
+            for seed in (0, 1):
+                labelled(study, init, fraction, seed, 0.4 + 0.1 * seed + 0.2 * fraction * len(init) / 6)
+    assert main([str(study)]) == 0
+    out = study / "report"
+    assert (out / "label-scarcity.png").read_bytes().startswith(b"\x89PNG")
+    assert "| Random initialization | 50.0 ± 63.5 (2) | 65.0 ± 63.5 (2) |" in (out / "scarcity.md").read_text()
+    assert "100~\\% of labels" in (out / "scarcity.tex").read_text()
+    assert len((out / "scarcity.csv").read_text().splitlines()) == 5
+    said = capsys.readouterr().out
+    assert "data.label_fraction=0.25" in said
+    assert "With 25 % of labels: Random initialization has the highest" in said
+
+
+def test_many_missing_runs_are_counted_on_the_terminal(tmp_path, capsys):
+    study = tmp_path / "demo"
+    fake_run(study)
+    jobs = [{"folder": f"classify-random-seed{seed}", "values": {"seed": seed}} for seed in range(15)]
+    main([str(declare(study, *jobs))])
+    said = capsys.readouterr().out
+    assert said.count("not begun, not in the table") == 10
+    assert "and 4 more such lines, see table1.md" in said
+    assert (study / "report" / "table1.md").read_text().count("not begun, not in the table") == 14
 
 
 def test_out_is_a_file(tmp_path):

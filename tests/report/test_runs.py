@@ -4,6 +4,7 @@ import pytest
 
 from fbm.errors import UserError
 from fbm.report.runs import find
+from fbm.report.summary import Origin
 from tests.report.fake import fake_run, fake_study
 
 
@@ -16,6 +17,29 @@ def test_finds_every_run_once_and_nothing_inside_them(tmp_path):
     assert len(found.runs) == 10
     assert [path.name for path in found.unfinished] == ["classify-autoencoder-seed2"]
     assert len(found.of("disentangle", "autoencode")) == 3
+
+
+def test_what_a_run_moved_aside_is_no_run(tmp_path):
+    """A run that is done again and breaks off at once leaves its folder with nothing but what was there before."""
+    run = fake_run(tmp_path / "demo")
+    aside = run / "earlier-1"
+    aside.mkdir()
+    for file in ("config.yaml", "summary.json"):
+        (run / file).rename(aside / file)
+    with pytest.raises(UserError, match="no run found"):
+        find([tmp_path])
+
+
+def test_summaries_of_older_and_newer_runs(tmp_path):
+    start = {"folder": "outputs/a/b", "study": "a", "run": "b", "seed": 0, "fingerprint": "f", "later": 1}
+    new = {"confusion": [[3, 1], [0, 4]], "pretraining": start, "label_fraction": 0.5, "lock": None, "unheard": 1}
+    fake_run(tmp_path / "demo", seed=0)
+    fake_run(tmp_path / "demo", seed=1, more=new)
+    old, newer = find([tmp_path]).runs
+    assert (old.summary.confusion, old.summary.pretraining, old.label_fraction) == (None, None, None)
+    assert newer.summary.confusion == [[3, 1], [0, 4]]
+    assert newer.summary.pretraining == Origin("outputs/a/b", "a", "b", 0, "f")
+    assert newer.label_fraction == 0.5
 
 
 def test_missing_path(tmp_path):

@@ -1,0 +1,98 @@
+"""Table 1 and the paired differences as JSON in full precision; the same runs give the same text."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from fbm.report.comparison_table import assumptions
+from fbm.report.comparisons import Difference
+from fbm.report.curves import first_epoch_reaching
+from fbm.report.places import shown
+from fbm.report.runs import Found, Run
+from fbm.report.stats import Estimate
+from fbm.report.study import Missing
+from fbm.report.table1 import CLIP, FITTED, VIDEO, Row, Table1
+from fbm.report.tables import PROTOCOL
+
+
+def table1_json(table: Table1, found: Found) -> str:
+    """Every row with its runs, what is missing, and what the numbers mean."""
+    return _text(
+        {
+            "data": table.data,
+            "data_fingerprint": found.runs[0].summary.fingerprints.data,
+            "classes": table.classes,
+            "test_clips": list(table.test_clips),
+            "protocol": PROTOCOL,
+            "rows": [_row(row) for row in table.rows],
+            "notes": list(table.notes),
+            "unfinished": [shown(path) for path in found.unfinished],
+            "missing": [_missing(run) for run in found.missing],
+            "not_in_study": found.others,
+        }
+    )
+
+
+def comparisons_json(differences: Sequence[Difference], table: Table1) -> str:
+    """Every paired difference, and what the tests assume."""
+    content = {
+        "metric": CLIP,
+        "differences": [_difference(one) for one in differences],
+        "assumptions": list(assumptions(differences, table)),
+    }
+    return _text(content)
+
+
+def _text(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "init": row.init,
+        "label": row.label,
+        "label_fraction": row.fraction,
+        "within": row.within,
+        "config_fingerprint": row.config,
+        "comparison_fingerprint": row.comparison,
+        CLIP: _estimate(row.clip),
+        VIDEO: _estimate(row.video),
+        "gain_over_random": _estimate(row.gain),
+        "epochs_to_fit": _estimate(row.fitted_epochs),
+        "seeds": list(row.seeds),
+        "missing_seeds": list(row.missing_seeds),
+        "published": row.published,
+        "runs": [_run(run) for run in row.runs],
+    }
+
+
+def _difference(one: Difference) -> dict[str, Any]:
+    return {
+        **{"a": one.label_a, "b": one.label_b, "init_a": one.init_a, "init_b": one.init_b, "within": one.within},
+        "difference": _estimate(one.estimate),
+        **{"t_p": one.t_p, "holm_p": one.holm_p, "sign_flip_p": one.sign_flip_p},
+        **{"seeds": list(one.seeds), "unpaired_seeds": list(one.unpaired), "remark": one.remark},
+    }
+
+
+def _estimate(value: Estimate | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    return {"mean": value.mean, "half_width_95": value.half_width, "n": len(value.values)}
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "path": run.where,
+        "seed": run.summary.seed,
+        CLIP: run.accuracy(CLIP),
+        VIDEO: run.accuracy(VIDEO),
+        "epochs_to_fit": first_epoch_reaching(run, "train/top1", FITTED),
+    }
+
+
+def _missing(run: Missing) -> dict[str, Any]:
+    return {
+        **{"path": shown(run.path), "state": run.state, "stage": run.stage, "label": run.label},
+        "values": dict(run.values),
+    }

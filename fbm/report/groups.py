@@ -1,0 +1,91 @@
+"""Runs -> rows: which runs may be averaged, how a row is called, and within what it may be compared."""
+
+from collections.abc import Sequence
+
+from fbm.errors import UserError
+from fbm.report.labels import FRACTION, KNOWN, differing_keys, flatten, order, variant
+from fbm.report.origins import origin
+from fbm.report.runs import Run
+
+Group = Sequence[Run]
+
+
+def groups(runs: Sequence[Run]) -> list[Group]:
+    """Runs that differ in the seed alone, together; by initialisation, label fraction and seed. UserError for doubles.
+
+    The config fingerprint holds that of the pretraining, so weights of unlike pretrainings are never in one group.
+    """
+    grouped: dict[tuple[str, str], dict[int, Run]] = {}
+    for run in runs:
+        group = grouped.setdefault((run.init, run.summary.fingerprints.config), {})
+        double = group.setdefault(run.summary.seed, run)
+        if double is not run:
+            raise UserError(
+                f"{double.where} and {run.where} are the same run twice (init {run.init}, seed "
+                f"{run.summary.seed}, same config): remove one of them or name the runs to report."
+            )
+    made = [[seeds[seed] for seed in sorted(seeds)] for seeds in grouped.values()]
+    return sorted(made, key=_order)
+
+
+def _order(group: Group) -> tuple[int, str, float, str]:
+    run = group[0]
+    return (*order(run.init), run.label_fraction or 0, run.summary.fingerprints.config)
+
+
+def name(group: Group, among: Sequence[Group]) -> str:
+    """The initialisation, and what sets the group apart from others of it except the share of labels."""
+    rivals = [rival for rival in among if rival[0].init == group[0].init]
+    said = KNOWN.get(group[0].init, group[0].init)
+    keys = [key for key in _keys(rivals) if key != FRACTION]
+    twins = [rival for rival in rivals if _values(rival, [*keys, FRACTION]) == _values(group, [*keys, FRACTION])]
+    fingerprint = group[0].summary.fingerprints.config
+    apart = [variant(group[0].config(), keys, fingerprint)] if keys else []
+    if len(twins) > 1:  # what sets them apart is not in the config: it is their pretraining
+        facts = [
+            [{**run.declared, "pretraining": (origin(run) or "").rsplit("/", 1)[-1]} for run in twin] for twin in twins
+        ]
+        apart.append(variant(facts[twins.index(group)][0], differing_keys(facts), fingerprint))
+    return f"{said} ({', '.join(apart)})" if apart else said
+
+
+def settings(among: Sequence[Group]) -> dict[str, str]:
+    """What all groups of a comparison have in common and others have not, by comparison fingerprint.
+
+    Such as `data.label_fraction=0.25`; empty text where there is but one comparison.
+    """
+    compared = comparisons_of(among)
+    keys = compared_keys(among)
+    if len(compared) == 1:
+        return dict.fromkeys(compared, "")
+    return {fingerprint: variant(runs[0].config(), keys, fingerprint) for fingerprint, runs in compared.items()}
+
+
+def compared_keys(among: Sequence[Group]) -> list[str]:
+    """Config keys beside the initialisation's that tell the comparisons apart."""
+    return [key for key in _keys(list(comparisons_of(among).values())) if key.split(".")[0] != "init"]
+
+
+def declared_apart(among: Sequence[Group]) -> bool:
+    """Whether the comparisons differ in nothing but the share of labels and what a study declares to vary."""
+    keys, compared = compared_keys(among), comparisons_of(among)
+    declared = {FRACTION}.union(*(run.declared for group in among for run in group))
+    told_apart = {tuple(_values(runs, keys)) for runs in compared.values()}
+    return set(keys) <= declared and len(told_apart) == len(compared)
+
+
+def comparisons_of(among: Sequence[Group]) -> dict[str, list[Run]]:
+    """Runs by comparison fingerprint, in the order of the groups."""
+    compared: dict[str, list[Run]] = {}
+    for group in among:
+        compared.setdefault(group[0].summary.fingerprints.comparison, []).extend(group)
+    return compared
+
+
+def _keys(among: Sequence[Group]) -> list[str]:
+    return differing_keys([[run.config() for run in group] for group in among])
+
+
+def _values(group: Group, keys: Sequence[str]) -> list[str | None]:
+    flat = flatten(group[0].config())
+    return [flat.get(key) for key in keys]

@@ -1,0 +1,32 @@
+"""What a reader of Table 1 must know beside it."""
+
+from collections.abc import Iterator, Sequence
+
+from fbm.report.groups import Group, compared_keys, comparisons_of, declared_apart, name
+from fbm.report.labels import FRACTION
+from fbm.report.origins import varying
+from fbm.report.summary import CLIP
+
+
+def notes(among: Sequence[Group]) -> Iterator[str]:
+    """Sentences on how far the rows may be compared, on runs without a test, and on what the intervals are over."""
+    if len(comparisons_of(among)) > 1:
+        yield _compared(among)
+    untested = [run.summary.run for group in among for run in group if run.accuracy(CLIP) is None]
+    if untested:
+        yield f"Finished but not tested, so not in the test accuracies: {', '.join(untested)}."
+    said = (varying(name(group, among), group) for group in among)
+    yield from dict.fromkeys(sentence for sentence in said if sentence)
+
+
+def _compared(among: Sequence[Group]) -> str:
+    keys = compared_keys(among)
+    if not declared_apart(among):
+        return f"Not one fair comparison: rows differ in more than the initialization ({_named(keys)})."
+    if keys == [FRACTION]:
+        return "Initializations are compared within one share of the labels, never across shares."
+    return f"Initializations are compared where these are equal, never across them: {_named(keys)}."
+
+
+def _named(keys: Sequence[str]) -> str:
+    return ", ".join(keys) or "see their config.yaml"

@@ -1,0 +1,178 @@
+"""From a chart's data to places on paper, in the units of the SVG's viewBox; the template writes the SVG itself."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fbm.report.charts import Chart, Line, Mark
+
+WIDTH, HEIGHT = 720, 400
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 40, 54
+# Two tick labels nearer than this would touch on a phone, where letters are larger within the drawing.
+APART = 56
+MOST_DOTS = 30
+SHIFT = 7  # between the error bars of two lines at the same x
+# In the order of looks.MARKERS: disc, square, diamond, two triangles, plus, cross.
+SHAPES = (
+    "M-3.2 0a3.2 3.2 0 1 0 6.4 0a3.2 3.2 0 1 0-6.4 0z",
+    "M-3.4-3.4h6.8v6.8h-6.8z",
+    "M0-4.6 4.6 0 0 4.6-4.6 0z",
+    "M0-4.6 4.4 3.4h-8.8z",
+    "M0 4.6 4.4-3.4h-8.8z",
+    "M-1.4-4.4h2.8v3h3v2.8h-3v3h-2.8v-3h-3v-2.8h3z",
+    "M-4.2-2.6-2.6-4.2 0-1.6 2.6-4.2 4.2-2.6 1.6 0 4.2 2.6 2.6 4.2 0 1.6-2.6 4.2-4.2 2.6-1.6 0z",
+)
+
+
+class Size(NamedTuple):
+    """The paper and its plotting area, for the template."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+
+
+SIZE = Size(WIDTH, HEIGHT, LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM)
+
+
+class Tick(NamedTuple):
+    """A place on an axis and its label, which is empty where it would touch its neighbour's."""
+
+    at: float
+    label: str
+
+
+class Dot(NamedTuple):
+    """A mark's place, the two ends of its range, its `x` in words and what it says."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    head: str
+    says: str
+
+
+class Stroke(NamedTuple):
+    """A line's label and look, path data (`tail` and `band` may be empty) and dots; each `every`-th is seen."""
+
+    label: str
+    colour: int
+    shape: str
+    path: str
+    tail: str
+    band: str
+    dots: list[Dot]
+    every: int
+
+
+class Drawing(NamedTuple):
+    """A chart in places: ticks, the y of chance, strokes in order of the legend."""
+
+    chart: Chart
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    chance: float | None
+    strokes: list[Stroke]
+
+
+class Scale(NamedTuple):
+    """A straight map from data (their logarithm if `log`) to paper."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def __call__(self, value: float) -> float:
+        value = math.log2(value) if self.log else value
+        share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+        return round(self.start + share * (self.end - self.start), 1)
+
+
+def draw_alike(charts: Sequence[Chart]) -> list[Drawing]:
+    """Lay charts of one measure out with the same axes, so that the eye may compare them."""
+    return [draw(chart, charts) for chart in charts]
+
+
+def draw(chart: Chart, beside: Sequence[Chart] = ()) -> Drawing:
+    """Lay a chart out on a paper of WIDTH x HEIGHT, with axes that hold the charts `beside` it too."""
+    marks = [mark for shown in beside or [chart] for line in shown.lines for mark in line.marks]
+    x, x_ticks = _across(chart, marks)
+    levels = [level for mark in marks for level in (mark.low, mark.high)]
+    if chart.chance is not None:
+        levels += [0, chart.chance]
+    y_values = ticks(min(levels), max(levels), 6)
+    y = Scale(min(y_values), max(y_values), HEIGHT - BOTTOM, TOP)
+    middle = (len(chart.lines) - 1) / 2
+    shift = SHIFT if chart.kind == "shares" else 0
+    return Drawing(
+        chart,
+        x_ticks,
+        [Tick(y(value), f"{value:.{_decimals(y_values)}f}") for value in y_values],
+        None if chart.chance is None else y(chart.chance),
+        [_stroke(chart, line, x, y, shift * (nth - middle)) for nth, line in enumerate(chart.lines)],
+    )
+
+
+def ticks(low: float, high: float, most: int, whole: bool = False) -> list[float]:
+    """Round numbers that enclose `low` and `high`, about `most` of them; whole numbers alone if `whole`."""
+    from matplotlib.ticker import MaxNLocator
+
+    if low == high:
+        low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+    found = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10], integer=whole).tick_values(low, high)
+    return [round(float(value), 10) for value in found]
+
+
+def _decimals(values: Sequence[float]) -> int:
+    return max(len(f"{value:g}".partition(".")[2]) for value in values)
+
+
+def _across(chart: Chart, marks: Sequence[Mark]) -> tuple[Scale, list[Tick]]:
+    values = sorted({mark.x for mark in marks})
+    log = chart.kind == "shares"
+    low, high = (math.log2(values[0]), math.log2(values[-1])) if log else (values[0], values[-1])
+    scale = Scale(low, high, LEFT + 26, WIDTH - RIGHT - 26, log)
+    if not log and low < high:
+        values = [value for value in ticks(low, high, 8, whole=True) if low <= value <= high]
+    return scale, _apart([Tick(scale(value), f"{value:g}") for value in values])
+
+
+def _apart(found: Sequence[Tick]) -> list[Tick]:
+    """The last label stays, and every other that is far enough from the one to its right."""
+    kept: list[Tick] = []
+    for tick in reversed(found):
+        right = next((other for other in reversed(kept) if other.label), None)
+        kept.append(tick if right is None or right.at - tick.at >= APART else tick._replace(label=""))
+    return kept[::-1]
+
+
+def _stroke(chart: Chart, line: Line, x: Scale, y: Scale, shift: float) -> Stroke:
+    dots = [
+        Dot(
+            *(round(x(mark.x) + shift, 1), y(mark.y), y(mark.low), y(mark.high)),
+            *(chart.at.format(f"{mark.x:g}"), mark.says),
+        )
+        for mark in line.marks
+    ]
+    whole, tail = dots[: line.whole], dots[max(line.whole - 1, 0) :]
+    band = [(dot.x, dot.high) for dot in whole] + [(dot.x, dot.low) for dot in reversed(whole)]
+    return Stroke(
+        line.label,
+        line.look.colour,
+        SHAPES[line.look.marker],
+        _path([(dot.x, dot.y) for dot in whole]),
+        _path([(dot.x, dot.y) for dot in tail]) if len(tail) > 1 else "",
+        _path(band) + "Z" if chart.kind == "epochs" and len(whole) > 1 else "",
+        dots,
+        every=math.ceil(len(dots) / MOST_DOTS) or 1,
+    )
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:g} {y:g}" for x, y in points)

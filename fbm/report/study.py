@@ -1,0 +1,77 @@
+"""A study's own list of its runs, `study.json`: what belongs to it, whether done or not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from fbm.errors import UserError
+from fbm.report.places import shown
+
+STUDY = "study.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One declared run. `folder` is relative to the study's; `values` is what sets it apart from the others."""
+
+    folder: str
+    stage: Literal["pretrain", "classify"]
+    label: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Study:
+    """All runs that a study consists of."""
+
+    name: str
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A run without a summary. A run that no `study.json` declares has no stage, label and values."""
+
+    path: Path
+    begun: bool
+    stage: str = ""
+    label: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def state(self) -> str:
+        """Whether the run was begun: `unfinished`, or `not begun`."""
+        return "unfinished" if self.begun else "not begun"
+
+    def __str__(self) -> str:
+        said = {"init": self.label, **self.values} if self.stage == "classify" else dict(self.values)
+        about = [f"{self.stage} {self.label}".strip(), *(f"{key}={said[key]}" for key in said if key != "init")]
+        return f"{shown(self.path)} ({', '.join(about)})" if self.stage else shown(self.path)
+
+
+def read_study(folder: Path) -> dict[Path, Job] | None:
+    """Declared jobs by their resolved folders; None without a `study.json` in `folder`. UserError if it is damaged."""
+    file = folder / STUDY
+    if not file.exists():
+        return None
+    try:
+        study = TypeAdapter(Study).validate_json(file.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise _damaged(file, f"{place}: {first['msg']}" if place else first["msg"]) from error
+    except OSError as error:
+        raise _damaged(file, error.strerror or type(error).__name__) from error
+    if not study.jobs:
+        raise _damaged(file, "it declares no run")
+    jobs: dict[Path, Job] = {}
+    for job in study.jobs:  # two initialisations may start from one pretraining run: it is there once
+        jobs.setdefault((folder / job.folder).resolve(), job)
+    return jobs
+
+
+def _damaged(file: Path, reason: str) -> UserError:
+    return UserError(f"{shown(file)}: damaged ({reason}). Start the study again (`fbm study`): it writes it anew.")

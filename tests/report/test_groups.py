@@ -1,0 +1,87 @@
+from typing import Any
+
+import pytest
+
+from fbm.errors import UserError
+from fbm.report.groups import groups
+from fbm.report.runs import find
+from fbm.report.table1 import table1
+from tests.report.fake import declare, fake_run
+
+
+def start(run: str, fingerprint: str = "f") -> dict[str, Any]:
+    return {"pretraining": {"folder": f"o/{run}", "study": "o", "run": run, "seed": 0, "fingerprint": fingerprint}}
+
+
+def test_by_initialisation_and_seed(tmp_path):
+    for init, seed in (("zebra", 0), ("ours", 2), ("random", 1), ("ours", 0)):
+        fake_run(tmp_path / "demo", init=init, seed=seed)
+    made = groups(find([tmp_path]).runs)
+    assert [(group[0].init, [run.summary.seed for run in group]) for group in made] == [
+        ("random", [1]), ("ours", [0, 2]), ("zebra", [0]),
+    ]  # fmt: skip
+
+
+def test_unlike_pretrainings_are_never_averaged_and_told_apart(tmp_path):
+    """The config fingerprint holds the pretraining's: see tests/test_fingerprints.py."""
+    for kind, clip in (("wide", 0.6), ("narrow", 0.8)):
+        for seed in (0, 1):
+            fake_run(
+                tmp_path / "demo", init="ours", seed=seed, clip=clip, config=f"c-{kind}", name=f"{kind}-{seed}",
+                more=start(f"pre-{kind}", kind),
+            )  # fmt: skip
+    table = table1(find([tmp_path]))
+    assert {row.label: row.clip and row.clip.mean for row in table.rows} == {
+        "Pretrained (ours) (pretraining=pre-narrow)": 0.8,
+        "Pretrained (ours) (pretraining=pre-wide)": 0.6,
+    }
+    assert table.notes == ()  # one comparison: the initialisations are what differs
+
+
+def test_pretrainings_of_a_study_are_called_by_what_it_declares(tmp_path):
+    jobs = []
+    for frames in (8, 16):
+        for seed in (0, 1):
+            run = fake_run(
+                tmp_path / "demo", init="ours", seed=seed, config=f"c{frames}", name=f"f{frames}-{seed}",
+                more=start(f"pre{frames}-seed{seed}", f"p{frames}"),
+            )  # fmt: skip
+            jobs.append({"folder": run.name, "values": {"init": "ours", "seed": seed, "task.frames": frames}})
+    table = table1(find([declare(tmp_path / "demo", *jobs)]))
+    assert [row.label for row in table.rows] == [
+        "Pretrained (ours) (task.frames=16)", "Pretrained (ours) (task.frames=8)",
+    ]  # fmt: skip
+
+
+def test_what_a_study_declares_to_vary_is_no_warning(tmp_path):
+    jobs = []
+    for gradient in (0.0, 1.0):
+        for init in ("random", "ours"):
+            run = fake_run(
+                tmp_path / "demo", init=init, comparison=f"g{gradient}", name=f"{init}-{gradient}",
+                extra={"task": {"encoder_gradient": gradient}},
+            )  # fmt: skip
+            values = {"init": init, "seed": 0, "task.encoder_gradient": gradient}
+            jobs.append({"folder": run.name, "label": init, "values": values})
+    declared = table1(find([declare(tmp_path / "demo", *jobs)]))
+    assert declared.notes == (
+        "Initializations are compared where these are equal, never across them: task.encoder_gradient.",
+    )
+    assert [row.within for row in declared.rows][:2] == ["task.encoder_gradient=0.0", "task.encoder_gradient=1.0"]
+    (tmp_path / "demo" / "study.json").unlink()
+    assert "Not one fair comparison" in table1(find([tmp_path])).notes[0]
+
+
+def test_a_difference_that_no_key_shows_stays_a_warning(tmp_path):
+    for comparison, fraction in (("a", 0.25), ("b", 1.0), ("c", 1.0)):
+        fake_run(
+            tmp_path / "demo", comparison=comparison, name=comparison, extra={"data": {"label_fraction": fraction}}
+        )
+    assert "Not one fair comparison" in table1(find([tmp_path])).notes[0]
+
+
+def test_doubles_are_refused_naming_both(tmp_path):
+    fake_run(tmp_path / "demo", name="one")
+    fake_run(tmp_path / "demo", name="two")
+    with pytest.raises(UserError, match=r"one and .*two are the same run twice"):
+        groups(find([tmp_path]).runs)
