@@ -2,15 +2,17 @@
 
 import pickle
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from fbm.config import build, check
 from fbm.errors import UserError
+from fbm.models.encoder import C3DEncoder
 from fbm.run_folder import SUMMARY
 
 PREFIX = "network.encoder."
@@ -18,16 +20,21 @@ PREFIX = "network.encoder."
 
 @dataclass(frozen=True)
 class Loaded:
-    """What came of loading an encoder: names of weights, and the config fingerprint of the run they are from."""
+    """What came of loading an encoder: names of weights, and the run they are from."""
 
     matched: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()  # the encoder has them, the checkpoint has not
     unexpected: tuple[str, ...] = ()  # the other way round
-    fingerprint: str | None = None
+    pretraining: dict[str, Any] | None = None  # `folder` as it was named, `study`, `run`, `seed`, `fingerprint`
+
+    @property
+    def fingerprint(self) -> str | None:
+        """The config fingerprint of the run that the weights are from."""
+        return None if self.pretraining is None else self.pretraining["fingerprint"]
 
     def counts(self) -> dict[str, int]:
         """How many of each."""
-        return {name: len(value) for name, value in asdict(self).items() if name != "fingerprint"}
+        return {name: len(getattr(self, name)) for name in ("matched", "missing", "unexpected")}
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -73,7 +80,48 @@ def _is_ours(content: Any) -> bool:
     return isinstance(carried, dict) and {"task", "fingerprints", "metrics"} <= carried.keys()
 
 
-def load_encoder(encoder: nn.Module, init: DictConfig) -> Loaded:
+def encoder_of(content: dict[str, Any], named: str) -> C3DEncoder:
+    """The encoder of a checkpoint that was read, made from the config it carries, in eval mode.
+
+    Args:
+        named: what an error calls the checkpoint.
+
+    Raises:
+        UserError: the config describes no encoder that can be made here, or one with other weights.
+    """
+    encoder = _empty_encoder(content["fbm"].get("config"), named)
+    weights = _encoder_weights(content)
+    _check_shapes(encoder.state_dict(), weights, _compared(encoder, weights), named)
+    try:
+        encoder.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        raise UserError(
+            f"{named} does not hold its encoder's weights: {str(error).splitlines()[-1].strip()}"
+        ) from error
+    return encoder.eval()
+
+
+def _empty_encoder(config: Any, named: str) -> C3DEncoder:
+    node = config.get("encoder") if isinstance(config, dict) else None
+    if not isinstance(node, dict) or any(isinstance(value, dict | list) for value in node.values()):
+        raise UserError(f"{named} carries no config of its encoder: it is damaged, or of a very early fbm")
+    try:
+        check(OmegaConf.create({"encoder": node}))
+        # Looked at before it is called: a config from elsewhere could name any function.
+        target = build({**node, "_partial_": True}).func
+        if not (isinstance(target, type) and issubclass(target, C3DEncoder)):
+            raise UserError(f"{node['_target_']} is no encoder of fbm")
+        encoder: C3DEncoder = build({**node, "_partial_": False})
+    except (UserError, TypeError) as error:  # what it names need not be callable
+        raise UserError(f"the encoder of {named} cannot be made: {error}") from error
+    return encoder
+
+
+def _encoder_weights(content: dict[str, Any]) -> dict[str, Any]:
+    return {key.removeprefix(PREFIX): value for key, value in content["state_dict"].items() if key.startswith(PREFIX)}
+
+
+def initialise(encoder: nn.Module, init: DictConfig) -> Loaded:
     """Give `encoder` the weights that a `conf/init` choice names, in place, and say what matched.
 
     Args:
@@ -92,23 +140,33 @@ def load_encoder(encoder: nn.Module, init: DictConfig) -> Loaded:
     made_by = content["fbm"]["task"]
     if made_by != init.task:
         raise UserError(f"init={init.name} needs a checkpoint of task={init.task}, {init.checkpoint} is of {made_by}")
-    weights = {
-        key.removeprefix(PREFIX): value for key, value in content["state_dict"].items() if key.startswith(PREFIX)
-    }
-    own = encoder.state_dict()
-    loaded = Loaded(
-        tuple(key for key in own if key in weights),
-        tuple(key for key in own if key not in weights),
-        tuple(key for key in weights if key not in own),
-        content["fbm"]["fingerprints"]["config"],
-    )
-    _check_shapes(own, weights, loaded, init.checkpoint)
+    weights = _encoder_weights(content)
+    loaded = _compared(encoder, weights, _made_by(content["fbm"], str(init.checkpoint)))
+    _check_shapes(encoder.state_dict(), weights, loaded, init.checkpoint)
     encoder.load_state_dict(weights, strict=False)
     print(
         f"init={init.name}: {len(loaded.matched)} weights matched, {len(loaded.missing)} missing, "
         f"{len(loaded.unexpected)} unexpected, from {init.checkpoint}"
     )
     return loaded
+
+
+def _made_by(carried: dict[str, Any], named: str) -> dict[str, Any]:
+    config = carried.get("config", {})
+    return {
+        **{"folder": named, "study": config.get("study"), "run": config.get("name"), "seed": config.get("seed")},
+        "fingerprint": carried["fingerprints"]["config"],
+    }
+
+
+def _compared(encoder: nn.Module, weights: dict[str, Any], pretraining: dict[str, Any] | None = None) -> Loaded:
+    own = encoder.state_dict()
+    return Loaded(
+        tuple(key for key in own if key in weights),
+        tuple(key for key in own if key not in weights),
+        tuple(key for key in weights if key not in own),
+        pretraining,
+    )
 
 
 def _check_shapes(own: dict[str, Any], weights: dict[str, Any], loaded: Loaded, path: str) -> None:

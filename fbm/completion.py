@@ -15,8 +15,13 @@ def complete(arguments: list[str], commands: Sequence[str]) -> int:
         if len(words) <= 2:
             print(" ".join(command for command in commands if command.startswith("".join(words[-1:]))))
             return 0
-        if words[1] not in ("prepare", "train"):
-            return 0  # the others take paths: the shell completes them
+        if words[1] == "study" and len(words) == 3:
+            from fbm.study.declared import shipped
+
+            print(" ".join(name for name in shipped() if name.startswith(words[2])))
+            return 0
+        if words[1] in ("study", "analyse", "extract", "report", "diff"):
+            return 0  # they take paths: the shell completes them
     # Hydra takes what stands behind the program's name: let the sub-command be part of that name.
     os.environ["COMP_LINE"] = " ".join(["fbm", *words[2:]])
     command, job = ("train", train_job) if "train" in words[1:2] else ("prepare", prepare_job)

@@ -1,5 +1,8 @@
+import doctest
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +10,8 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from fbm.checkpoints import find_checkpoint, load_encoder, read_checkpoint
+import fbm
+from fbm.checkpoints import find_checkpoint, initialise, read_checkpoint
 from fbm.errors import UserError
 from fbm.models.encoder import C3DEncoder
 
@@ -22,13 +26,18 @@ class Command:
         return os.mkdir, (str(self.path),)
 
 
-def carried(task: str = "disentangle") -> dict[str, Any]:
-    return {"task": task, "fingerprints": {"config": "abc"}, "metrics": {}, "epoch": 0, "config": {}}
+NODE = {"_target_": "fbm.models.encoder.C3DEncoder", "width": 2, "frames": 8, "size": 32}
+
+
+def carried(task: str = "disentangle", encoder: Any = NODE) -> dict[str, Any]:
+    config = {"encoder": encoder, "seed": 0}
+    return {"task": task, "fingerprints": {"config": "abc"}, "metrics": {}, "epoch": 0, "config": config}
 
 
 def save(path: Path, encoder: torch.nn.Module, task: str = "disentangle", **more: Any) -> Path:
     weights = {f"network.encoder.{key}": value for key, value in encoder.state_dict().items()}
-    torch.save({"state_dict": {**weights, "network.decoder.weight": torch.ones(1)}, "fbm": carried(task), **more}, path)
+    content = {"state_dict": {**weights, "network.decoder.weight": torch.ones(1)}, "fbm": carried(task)}
+    torch.save({**content, **more}, path)
     return path
 
 
@@ -57,7 +66,7 @@ def fresh() -> C3DEncoder:
 
 def test_an_encoder_is_taken_out_whole(tmp_path, pretrained, fresh, capsys):
     assert not equal(pretrained, fresh)
-    loaded = load_encoder(fresh, init(save(tmp_path / "a.ckpt", pretrained)))
+    loaded = initialise(fresh, init(save(tmp_path / "a.ckpt", pretrained)))
     assert equal(pretrained, fresh)
     assert loaded.counts() == {"matched": len(fresh.state_dict()), "missing": 0, "unexpected": 0}
     assert loaded.fingerprint == "abc"
@@ -66,7 +75,7 @@ def test_an_encoder_is_taken_out_whole(tmp_path, pretrained, fresh, capsys):
 
 def test_a_random_start_reads_nothing(fresh):
     before = {key: value.clone() for key, value in fresh.state_dict().items()}
-    assert load_encoder(fresh, init("nowhere", "random", None)).counts() == {
+    assert initialise(fresh, init("nowhere", "random", None)).counts() == {
         "matched": 0,
         "missing": 0,
         "unexpected": 0,
@@ -90,7 +99,7 @@ def test_what_does_not_match_is_counted(tmp_path, pretrained, fresh, capsys):
     del weights["network.encoder.mapping.0.bias"]
     weights["network.encoder.extra"] = torch.ones(1)
     torch.save({"state_dict": weights, "fbm": carried()}, tmp_path / "a.ckpt")
-    loaded = load_encoder(fresh, init(tmp_path / "a.ckpt"))
+    loaded = initialise(fresh, init(tmp_path / "a.ckpt"))
     assert loaded.missing == ("mapping.0.bias",)
     assert loaded.unexpected == ("extra",)
     assert "62 weights matched, 1 missing, 1 unexpected" in capsys.readouterr().out
@@ -99,7 +108,7 @@ def test_what_does_not_match_is_counted(tmp_path, pretrained, fresh, capsys):
 def test_nothing_matched_is_an_error(tmp_path, fresh):
     path = save(tmp_path / "a.ckpt", torch.nn.Linear(2, 2))
     with pytest.raises(UserError, match="no weight of the encoder"):
-        load_encoder(fresh, init(path))
+        initialise(fresh, init(path))
 
 
 @pytest.mark.parametrize(("width", "frames"), [(4, 8), (2, 16)])
@@ -107,26 +116,26 @@ def test_another_encoder_is_refused_and_nothing_is_half_loaded(tmp_path, fresh, 
     path = save(tmp_path / "a.ckpt", C3DEncoder(width, frames, 32))
     before = {key: value.clone() for key, value in fresh.state_dict().items()}
     with pytest.raises(UserError, match=r"a\.ckpt is of another encoder.*\(and encoder\.width\)"):
-        load_encoder(fresh, init(path))
+        initialise(fresh, init(path))
     assert all(torch.equal(value, before[key]) for key, value in fresh.state_dict().items())
 
 
 def test_a_checkpoint_of_another_task_is_refused(tmp_path, pretrained, fresh):
     path = save(tmp_path / "a.ckpt", pretrained, task="autoencode")
     with pytest.raises(UserError, match=r"needs a checkpoint of task=disentangle, .* is of autoencode"):
-        load_encoder(fresh, init(path))
+        initialise(fresh, init(path))
 
 
 def test_no_checkpoint_named(fresh):
     with pytest.raises(UserError, match=r"init=ours needs .* task=disentangle run: init\.checkpoint=PATH"):
-        load_encoder(fresh, init(None))
+        initialise(fresh, init(None))
 
 
 def test_no_checkpoint_there(tmp_path, fresh):
     with pytest.raises(UserError, match="no such checkpoint"):
-        load_encoder(fresh, init(tmp_path / "nowhere.ckpt"))
+        initialise(fresh, init(tmp_path / "nowhere.ckpt"))
     with pytest.raises(UserError, match="no finished run"):
-        load_encoder(fresh, init(tmp_path))
+        initialise(fresh, init(tmp_path))
 
 
 @pytest.mark.parametrize("form", ["torch", "pickle", "old pickle"])
@@ -181,3 +190,92 @@ def test_a_checkpoint_that_fbm_did_not_make_is_named(tmp_path, content):
     torch.save(content, tmp_path / "a.ckpt")
     with pytest.raises(UserError, match="not a checkpoint that fbm made"):
         read_checkpoint(tmp_path / "a.ckpt")
+
+
+def run_folder(path: Path, encoder: C3DEncoder) -> Path:
+    """A finished run whose checkpoint carries the config of this encoder."""
+    node = {**NODE, "width": encoder.width, "frames": encoder.frames, "size": encoder.size}
+    (path / "checkpoints").mkdir(parents=True)
+    save(path / "checkpoints" / "best.ckpt", encoder, fbm=carried(encoder=node))
+    (path / "summary.json").write_text("{}")
+    return path
+
+
+def test_a_loaded_encoder_gives_the_features_of_the_trained_one(tmp_path, pretrained):
+    loaded = fbm.load_encoder(run_folder(tmp_path / "run", pretrained))
+    assert not loaded.training
+    assert (loaded.width, loaded.frames, loaded.size) == (2, 8, 32)
+    clip = torch.randn(2, 3, 8, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(loaded(clip), pretrained.eval()(clip))
+    assert equal(fbm.load_encoder(str(tmp_path / "run" / "checkpoints" / "best.ckpt")), pretrained)
+
+
+def test_an_encoder_is_put_where_it_is_asked_for(tmp_path, pretrained):
+    loaded = fbm.load_encoder(run_folder(tmp_path / "run", pretrained), map_location="meta")
+    assert {value.device.type for value in loaded.state_dict().values()} == {"meta"}
+
+
+def test_the_example_of_load_encoder_runs(tmp_path, monkeypatch):
+    run_folder(tmp_path / "outputs" / "demo" / "disentangle-random-seed0", C3DEncoder(8, 16, 64))
+    monkeypatch.chdir(tmp_path)
+    (example,) = doctest.DocTestFinder().find(fbm.load_encoder, globs={})
+    assert len(example.examples) >= 6
+    assert doctest.DocTestRunner().run(example).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("missing", r"a\.ckpt does not hold its encoder's weights: Missing key.*mapping\.0\.bias"),
+        ("unexpected", r"a\.ckpt does not hold its encoder's weights: Unexpected key.*extra"),
+        ("shape", r"a\.ckpt is of another encoder"),
+        ("all", r"no weight of the encoder is in .*a\.ckpt"),
+    ],
+)
+def test_weights_that_do_not_match_strictly_are_refused(tmp_path, pretrained, change, message):
+    weights = {f"network.encoder.{key}": value for key, value in pretrained.state_dict().items()}
+    if change in ("missing", "shape"):
+        bias = weights.pop("network.encoder.mapping.0.bias")
+        weights |= {"network.encoder.mapping.0.bias": bias[1:]} if change == "shape" else {}
+    elif change == "unexpected":
+        weights["network.encoder.extra"] = torch.ones(1)
+    else:
+        weights = {"network.decoder.weight": torch.ones(1)}
+    torch.save({"state_dict": weights, "fbm": carried()}, tmp_path / "a.ckpt")
+    with pytest.raises(UserError, match=message) as caught:
+        fbm.load_encoder(tmp_path / "a.ckpt")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("node", "message"),
+    [
+        (None, "carries no config of its encoder"),
+        ({**NODE, "width": {"_target_": "os.mkdir"}}, "carries no config of its encoder"),
+        ({**NODE, "_target_": "nowhere.Encoder"}, "cannot be made: .*nowhere.Encoder cannot be imported"),
+        ({**NODE, "depth": 3}, "cannot be made: .*depth"),
+        ({"width": 2}, "cannot be made: there is no _target_"),
+        ({"_target_": "fbm.models.encoder.STRIDE"}, "cannot be made: "),
+        ({**NODE, "frames": 9}, "cannot be made: .*frames 9"),
+    ],
+)
+def test_an_encoder_that_cannot_be_made_is_named(tmp_path, pretrained, node, message):
+    path = save(tmp_path / "a.ckpt", pretrained, fbm=carried(encoder=node))
+    with pytest.raises(UserError, match=message):
+        fbm.load_encoder(path)
+
+
+@pytest.mark.parametrize("more", [{}, {"_partial_": True}])
+def test_a_config_that_names_any_function_does_not_get_it_called(tmp_path, pretrained, more):
+    node = {"_target_": "os.mkdir", "path": str(tmp_path / "ran"), **more}
+    path = save(tmp_path / "a.ckpt", pretrained, fbm=carried(encoder=node))
+    with pytest.raises(UserError, match=r"os\.mkdir is no encoder of fbm"):
+        fbm.load_encoder(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_importing_fbm_imports_nothing_heavy():
+    code = "import sys, fbm; print(sorted({'torch', 'numpy', 'hydra', 'pytorch_lightning'} & set(sys.modules)))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

@@ -25,7 +25,9 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
 def test_configs_and_templates_travel_along(wheel):
     names = set(wheel.namelist())
     configs = {f"fbm/conf/{path.relative_to(ROOT / 'conf')}" for path in (ROOT / "conf").rglob("*.yaml")}
-    templates = {str(path.relative_to(ROOT)) for path in (ROOT / "fbm").rglob("*.j2")}
+    templates = {
+        str(path.relative_to(ROOT)) for path in (ROOT / "fbm").rglob("*") if path.suffix in {".j2", ".css", ".js"}
+    }
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "fbm").rglob("*.py")}
     assert configs
     assert templates
