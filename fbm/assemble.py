@@ -6,10 +6,12 @@ from typing import Any
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 
-from fbm.checkpoints import Loaded, load_encoder
-from fbm.config import build, fingerprints, resolved
+from fbm.checkpoints import Loaded, initialise
+from fbm.config import build, resolved
 from fbm.data.datamodule import ClipDataModule
 from fbm.errors import UserError
+from fbm.fingerprints import fingerprints
+from fbm.loggers import Mirror
 from fbm.tasks.task import Task
 
 
@@ -25,12 +27,12 @@ class Parts:
     prints: dict[str, str]
 
 
-def assemble(config: DictConfig, identity: str, log: bool = True) -> Parts:
+def assemble(config: DictConfig, identity: str, again: bool = False) -> Parts:
     """Build everything, and see that it fits together.
 
     Args:
         identity: the run's own fingerprint.
-        log: False leaves the loggers out, which would begin their files anew.
+        again: leave out the loggers that cannot go on: they would begin their files anew.
 
     Raises:
         UserError: a part refuses its values, or two parts do not fit.
@@ -41,7 +43,7 @@ def assemble(config: DictConfig, identity: str, log: bool = True) -> Parts:
         print("no validation clips: the best checkpoint and early stopping follow train/loss")
         config.monitor = {"metric": "train/loss", "mode": "min"}
     encoder = build(config.encoder)
-    loaded = load_encoder(encoder, config.init)
+    loaded = initialise(encoder, config.init)
     offered = {
         "encoder": encoder,
         "classes": data.classes,
@@ -53,7 +55,7 @@ def assemble(config: DictConfig, identity: str, log: bool = True) -> Parts:
     content = resolved(config)
     prints = {"run": identity, **fingerprints(config, loaded.fingerprint), "data": data.store.manifest.fingerprint}
     carried = {"config": content, "task": config.task_name, "fingerprints": prints}
-    return Parts(data, task, _trainer(config, carried, log), loaded, content, prints)
+    return Parts(data, task, _trainer(config, carried, again), loaded, content, prints)
 
 
 def _schedule(config: DictConfig, data: ClipDataModule) -> Any:
@@ -64,14 +66,15 @@ def _schedule(config: DictConfig, data: ClipDataModule) -> Any:
     return build(config.schedule, total_steps=max(1, steps))
 
 
-def _trainer(config: DictConfig, carried: dict[str, Any], log: bool) -> pl.Trainer:
+def _trainer(config: DictConfig, carried: dict[str, Any], again: bool) -> pl.Trainer:
     callbacks = [build(node, carried=carried) for node in config.callbacks.values() if node is not None]
+    loggers = [build(node, carried=carried) for node in config.logger.values() if node is not None]
     trainer: pl.Trainer = build(
         config.trainer,
         callbacks=callbacks,
         # Without one of ours there is none: Lightning would put its own in its place.
         enable_progress_bar=any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks),
-        logger=[build(node) for node in config.logger.values() if node is not None and log],
+        logger=[logger for logger in loggers if not again or isinstance(logger, Mirror)],
     )
     return trainer
 

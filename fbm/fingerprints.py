@@ -15,7 +15,7 @@ PLACES = (
     *("data.source", "data.module", "masks.source", "init.checkpoint"),
 )
 # The same run all the same; whether it is tested can be decided later.
-HANDLING = ("hydra", "overwrite", "test", "data.workers", "data.module.workers", "callbacks.progress")
+HANDLING = ("hydra", "overwrite", "test", "logger", "data.workers", "data.module.workers", "callbacks.progress")
 
 
 def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:

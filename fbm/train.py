@@ -1,7 +1,7 @@
 """The spine: compose -> build -> fit -> test -> summary."""
 
-import sys
 import time
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +14,17 @@ from pydantic import NonNegativeInt
 
 from fbm.assemble import Parts, assemble
 from fbm.checkpoints import read_checkpoint
-from fbm.config import check, check_value, fingerprint, resolved
+from fbm.config import check, check_value
 from fbm.errors import UserError
+from fbm.files import write_text
+from fbm.fingerprints import identify
+from fbm.loggers import FinishedRun, close, mirror
 from fbm.machine import keep_memory, quiet
-from fbm.provenance import provenance
+from fbm.provenance import hardware, record
 from fbm.run_folder import Run, open_run
 
-# The same run all the same; whether it is tested can be decided later.
-HANDLING = ("hydra", "overwrite", "test", "data.workers", "data.module.workers", "callbacks.progress")
+TOLD = ("test/loss", "test/clip_top1", "test/video_top1")  # beside the monitored metric, in a run's last line
+FAILURE = "failure.txt"  # the traceback, in the folder of a run that failed
 
 
 def train(config: DictConfig) -> float | None:
@@ -40,7 +43,7 @@ def train(config: DictConfig) -> float | None:
     check(config)
     for key, kind in (("seed", NonNegativeInt), ("test", bool), ("overwrite", bool)):
         check_value(key, config[key], kind)
-    identity = fingerprint(resolved(config), HANDLING)
+    identity = identify(config)
     with open_run(config.run_dir, identity, config.overwrite) as run:
         try:
             _bring_to_an_end(config, run, identity)
@@ -48,8 +51,8 @@ def train(config: DictConfig) -> float | None:
             raise UserError(str(error)) from error
     assert run.summary is not None
     metrics, monitor = run.summary["metrics"], run.summary["monitor"]
-    told = {name: value for name, value in metrics.items() if name == monitor or name.startswith("test/")}
-    numbers = ", ".join(f"{name} {value:.4g}" for name, value in told.items())
+    told = [name for name in (monitor, *TOLD) if name in metrics]
+    numbers = ", ".join(f"{name} {metrics[name]:.4g}" for name in told)
     print(f"{run.folder}: {numbers}; best epoch {run.summary['best_epoch'] + 1} of {run.summary['epochs']}")
     return float(metrics[monitor]) if monitor in metrics else None
 
@@ -58,45 +61,74 @@ def _bring_to_an_end(config: DictConfig, run: Run, identity: str) -> None:
     """Do of the run what is not done yet."""
     if run.summary is None:
         run.start(OmegaConf.to_yaml(config, resolve=True))
-        run.finish(_fit_and_test(config, run, identity))
+        _fit_and_test(config, run, identity)
     elif config.test and not any(name.startswith("test/") for name in run.summary["metrics"]):
-        run.finish(_test_later(config, run, run.summary, identity))
+        _test_later(config, run, run.summary, identity)
     else:
         print(f"{run.folder} is finished already; overwrite=true runs it again")
 
 
-def _fit_and_test(config: DictConfig, run: Run, identity: str) -> dict[str, Any]:
-    """A whole run; gives its summary."""
-    started = time.time()
+def _fit_and_test(config: DictConfig, run: Run, identity: str) -> None:
+    """A whole run."""
+    started, recorded = time.time(), record(run.folder)
     parts = assemble(config, identity)
-    trainer = parts.trainer
-    with _running(trainer):
-        for logger in trainer.loggers:
+    with _running(parts.trainer, run):
+        for logger in parts.trainer.loggers:
             logger.log_hyperparams(parts.content)
-        trainer.fit(parts.task, parts.data)
-        fitted = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        throughput = _fit(parts, str(config.monitor.metric))
         tested = _test(parts, run) if config.test else {}
+        summary = {
+            **_result(config, parts, run, tested),
+            **{**recorded, "hardware": hardware(parts.trainer), "throughput": throughput},
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(started)),
+            "seconds": round(time.time() - started, 1),
+        }
+        run.finish(summary)
+        mirror(parts.trainer.loggers, FinishedRun(run.folder, summary))
+
+
+def _fit(parts: Parts, monitor: str) -> dict[str, float]:
+    """Train; gives how fast it was.
+
+    Raises:
+        UserError: there is no metric that is called `monitor`.
+    """
+    try:
+        parts.trainer.fit(parts.task, parts.data)
+    except (MisconfigurationException, RuntimeError) as error:  # two callbacks look for it, each in its own way
+        metrics = parts.trainer.callback_metrics
+        if monitor in metrics or monitor not in str(error):
+            raise
+        raise UserError(
+            f"monitor.metric={monitor}: there is no such metric; there are {', '.join(sorted(metrics))}"
+        ) from error
+    logged = parts.trainer.callback_metrics
+    return {name[5:]: float(value) for name, value in logged.items() if name.startswith("time/")}
+
+
+def _result(config: DictConfig, parts: Parts, run: Run, tested: dict[str, float]) -> dict[str, Any]:
+    """The part of the summary that tells what was done and what came of it."""
     best = read_checkpoint(run.best)["fbm"]
     return {
-        **{"study": config.study, "run": config.name, "task": config.task_name, "init": config.init.name},
-        **{"seed": config.seed, "monitor": config.monitor.metric, "metrics": {**best["metrics"], **tested}},
-        **{"best_epoch": best["epoch"], "epochs": trainer.current_epoch, "fingerprints": parts.prints},
-        **{"loaded": parts.loaded.counts(), "data": config.data.name},
+        **{"study": config.study, "run": config.name, "job_type": config.job_type, "task": config.task_name},
+        **{"init": config.init.name, "seed": config.seed, "label_fraction": float(config.data.label_fraction)},
+        **{"monitor": config.monitor.metric, "metrics": {**best["metrics"], **tested}, **parts.task.tested},
+        **{"best_epoch": best["epoch"], "epochs": parts.trainer.current_epoch, "fingerprints": parts.prints},
+        **{"loaded": parts.loaded.counts(), "pretraining": parts.loaded.pretraining, "data": config.data.name},
         **{"classes": parts.data.classes, "samples": parts.data.samples},
-        **provenance(trainer),
-        "throughput": {name[5:]: value for name, value in fitted.items() if name.startswith("time/")},
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(started)),
-        "seconds": round(time.time() - started, 1),
     }
 
 
-def _test_later(config: DictConfig, run: Run, summary: dict[str, Any], identity: str) -> dict[str, Any]:
-    """The summary of a finished run, with the metrics of its best checkpoint on the test split."""
-    parts = assemble(config, identity, log=False)
+def _test_later(config: DictConfig, run: Run, summary: dict[str, Any], identity: str) -> None:
+    """Add to a finished run's summary what its best checkpoint does on the test split."""
+    parts = assemble(config, identity, again=True)
     if parts.prints["data"] != summary["fingerprints"]["data"]:
         raise UserError(f"{run.folder} was trained on other data than {parts.data.store.root} holds now")
-    with _running(parts.trainer):
-        return {**summary, "metrics": {**summary["metrics"], **_test(parts, run)}}
+    with _running(parts.trainer, run):
+        tested = _test(parts, run)
+        summary = {**summary, "metrics": {**summary["metrics"], **tested}, **parts.task.tested}
+        run.finish(summary)
+        mirror(parts.trainer.loggers, FinishedRun(run.folder, summary, again=True))
 
 
 def _test(parts: Parts, run: Run) -> dict[str, float]:
@@ -106,8 +138,9 @@ def _test(parts: Parts, run: Run) -> dict[str, float]:
 
 
 @contextmanager
-def _running(trainer: pl.Trainer) -> Iterator[None]:
-    """What surrounds training and testing: fewer warnings, and loggers closed whatever happens."""
+def _running(trainer: pl.Trainer, run: Run) -> Iterator[None]:
+    """What surrounds training and testing: fewer warnings, a failure told in the folder, loggers closed in any case."""
+    failed = True
     try:
         with warnings.catch_warnings():
             # Reading a memory map is faster than handing clips between processes: no workers is a choice here.
@@ -115,18 +148,12 @@ def _running(trainer: pl.Trainer) -> Iterator[None]:
             warnings.filterwarnings("ignore", ".*is smaller than the logging interval.*")
             warnings.filterwarnings("ignore", ".*exists and is not empty.*")  # it holds this run's own config.yaml
             yield
+        failed = False
     except SystemExit as stopped:  # Lightning's end of an interrupted run
         raise (KeyboardInterrupt if trainer.interrupted else stopped) from None
+    except Exception:
+        if run.summary is None:
+            write_text(run.folder / FAILURE, traceback.format_exc())
+        raise
     finally:
-        _finish_wandb()
-
-
-def _finish_wandb() -> None:
-    """End the W&B run, also of a failed job: the next one in this process would go on writing to it.
-
-    Lightning finalizes its loggers itself, and leaves this.
-    """
-    if "wandb" in sys.modules:
-        import wandb
-
-        wandb.finish()
+        close(trainer.loggers, failed)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,19 @@ from fbm.masks.boxes import BoxMasks
 
 REPOSITORY = Path(__file__).parents[1]
 SIZE = 32  # of the frames in `demo_store`
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _wandb_stays_here(tmp_path_factory) -> Iterator[None]:
+    """No test finds a key, goes online or writes into the home directory, whoever runs it."""
+    place = tmp_path_factory.mktemp("wandb")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("WANDB_API_KEY", raising=False)
+        patch.setenv("WANDB_MODE", "offline")
+        patch.setenv("NETRC", str(place / "netrc"))
+        for kind in ("DATA", "CACHE", "CONFIG"):
+            patch.setenv(f"WANDB_{kind}_DIR", str(place / kind.lower()))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from tests.tiny import fbm, make_store, only_error, settings
 SUMMARY = {
     *("study", "run", "task", "init", "seed", "monitor", "metrics", "best_epoch", "epochs", "fingerprints", "loaded"),
     *("data", "classes", "samples", "fbm", "git", "versions", "hardware", "throughput", "started", "seconds"),
+    *("job_type", "label_fraction", "pretraining", "confusion", "video_confusion", "lock", "packages"),
 }
 
 
@@ -79,8 +80,8 @@ def rows(run: Path) -> list[dict[str, str]]:
 def test_a_run_folder_holds_everything(study, task):
     run = study / task
     names = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and ".hydra" not in path.parts}
-    assert names == {
-        *("config.yaml", "summary.json", "metrics.csv", "hparams.yaml", ".lock"),
+    assert names - {"provenance/git.diff"} == {  # only where something is uncommitted
+        *("config.yaml", "summary.json", "metrics.csv", "hparams.yaml", ".lock", "provenance/packages.txt"),
         *("checkpoints/best.ckpt", "checkpoints/last.ckpt", "gallery/epoch-000.png", "gallery/test.png"),
     }
 
@@ -104,6 +105,8 @@ def test_summary_tells_the_result_and_where_it_is_from(study, store):
         0,
     )
     assert (told["epochs"], told["best_epoch"], told["monitor"]) == (1, 0, "val/loss")
+    assert (told["job_type"], told["label_fraction"], told["pretraining"]) == ("pretrain", 1.0, None)
+    assert (told["confusion"], told["video_confusion"]) == (None, None)
     assert told["samples"] == {"train": 18, "val": 6, "test": 12}
     assert set(told["fingerprints"]) == {"run", "config", "comparison", "data"}
     assert told["fingerprints"]["data"] == json.loads((store / "manifest.json").read_text())["fingerprint"]
@@ -192,6 +195,10 @@ def test_classify_from_each_initialisation(study, train, capsys, init, task, by)
     run = Path("outputs/demo/run")
     assert "63 weights matched, 0 missing, 0 unexpected" in capsys.readouterr().out
     assert summary(run)["loaded"] == {"matched": 63, "missing": 0, "unexpected": 0}
+    made_by = {"study": "demo", "run": task, "seed": 0}
+    fingerprint = summary(study / task)["fingerprints"]["config"]
+    assert summary(run)["pretraining"] == {"folder": str(place), **made_by, "fingerprint": fingerprint}
+    assert summary(run)["job_type"] == "classify"
     made = {key: value for key, value in weights(study / task).items() if key.startswith(PREFIX)}
     assert made
     assert all(torch.equal(weights(run, "last")[key], value) for key, value in made.items())  # frozen: all as it was
@@ -241,7 +248,52 @@ def test_lightnings_refusals_are_one_line(train, capsys):
     assert "maxx" in only_error(capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("less", [[], ["callbacks.early_stopping=null"]])
+def test_an_unknown_metric_to_monitor_is_one_line_that_names_those_there_are(train, capsys, less):
+    assert train("task=classify", "name=run", "monitor.metric=val/clip_top2", *less) == 1
+    said = only_error(capsys.readouterr().err)
+    assert said.startswith("monitor.metric=val/clip_top2: there is no such metric; there are ")
+    assert all(name in said for name in ("train/loss", "val/clip_top1", "val/loss", "val/video_top1"))
+
+
 # --- run folders
+
+
+def test_a_failed_run_tells_why_in_its_folder_and_a_later_success_does_not(train, monkeypatch):
+    run = Path("outputs/demo/run")
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "fit", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train("task=classify", "name=run")
+    told = (run / "failure.txt").read_text()
+    assert told.startswith("Traceback")
+    assert told.rstrip().endswith("ZeroDivisionError: division by zero")
+    assert not (run / "summary.json").exists()
+    assert train("task=classify", "name=run") == 0
+    assert not (run / "failure.txt").exists()
+    assert (run / "earlier-1" / "failure.txt").read_text() == told
+
+
+def test_what_is_refused_before_it_began_and_what_was_interrupted_did_not_fail(train, monkeypatch):
+    assert train("task=classify", "name=refused", "data.size=64") == 1
+    monkeypatch.setattr(Trainer, "fit", interrupted)
+    assert train("task=classify", "name=stopped") == 130
+    assert list(Path("outputs/demo").glob("*/failure.txt")) == []
+
+
+def interrupted(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_test_that_fails_later_leaves_the_finished_run_as_it_was(train, monkeypatch):
+    run = Path("outputs/demo/run")
+    assert train("task=classify", "name=run") == 0
+    before = (run / "summary.json").read_bytes()
+    monkeypatch.setattr(Trainer, "test", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train("task=classify", "name=run", "test=true")
+    assert (run / "summary.json").read_bytes() == before
+    assert not (run / "failure.txt").exists()
 
 
 def test_a_finished_run_is_not_run_again(train, capsys, monkeypatch):
@@ -385,7 +437,9 @@ def test_a_finished_run_can_be_tested_later_and_is_not_trained_again(train, caps
     assert {name for name in after["metrics"] if name not in before["metrics"]} == {
         *("test/loss", "test/clip_top1", "test/video_top1")
     }
-    assert {**after, "metrics": before["metrics"]} == before
+    counts = {name: after[name] for name in ("confusion", "video_confusion")}
+    assert all(sum(map(sum, rows)) == 12 for rows in counts.values())
+    assert {**after, "metrics": before["metrics"], **dict.fromkeys(counts)} == before
     assert rows(run) == history
     assert all(torch.equal(value, best[name]) for name, value in weights(run).items())
     capsys.readouterr()

@@ -1,5 +1,7 @@
 from fbm.callbacks.carry import Carry
+from fbm.callbacks.confusion import ConfusionPicture
 from fbm.callbacks.gallery import Gallery
+from fbm.callbacks.probes import OnlineProbes
 from fbm.callbacks.throughput import Throughput
 
-__all__ = ["Carry", "Gallery", "Throughput"]
+__all__ = ["Carry", "ConfusionPicture", "Gallery", "OnlineProbes", "Throughput"]

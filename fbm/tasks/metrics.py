@@ -1,16 +1,24 @@
-"""Accuracy over videos, which torchmetrics does not have: it needs to know which clips belong together."""
+"""What torchmetrics does not have: votes over videos, IoU of foregrounds, the quality of a reconstruction."""
 
 import torch
-from torch import Tensor
-from torchmetrics import Metric
+from torch import Tensor, nn
+from torchmetrics import MeanMetric, Metric
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+from torchmetrics.functional.image import structural_similarity_index_measure
+from torchmetrics.image import PeakSignalNoiseRatio
 from torchmetrics.utilities import dim_zero_cat
+
+from fbm.models.disentangler import Reconstruction, foreground_shown
+
+DATA_RANGE = 2.0  # frames are in [-1, 1]
+SSIM_WINDOW = 7  # pixels, evenly weighted; the customary 11 x 11 Gaussian would take a fifth of a validation step
 
 
 class VideoAccuracy(Metric):
     """Share of videos whose label has the highest mean probability over the video's clips."""
 
     full_state_update = False
-    higher_is_better = True
+    higher_is_better: bool | None = True
 
     probabilities: list[Tensor]
     labels: list[Tensor]
@@ -29,8 +37,98 @@ class VideoAccuracy(Metric):
 
     def compute(self) -> Tensor:
         """A scalar in [0, 1]."""
+        predicted, labels = self.votes()
+        return (predicted == labels).float().mean()
+
+    def votes(self) -> tuple[Tensor, Tensor]:
+        """The predicted and the true class of every video, both int64 of shape `videos`."""
         probabilities = dim_zero_cat(self.probabilities)
         _, video, clips = torch.unique(dim_zero_cat(self.videos), return_inverse=True, return_counts=True)
         sums = probabilities.new_zeros(len(clips), probabilities.shape[1]).index_add_(0, video, probabilities)
         labels = torch.zeros_like(clips).index_copy_(0, video, dim_zero_cat(self.labels))
-        return (sums.argmax(1) == labels).float().mean()
+        return sums.argmax(1), labels
+
+
+class VideoConfusion(VideoAccuracy):
+    """How many videos of each class were taken for which one, by their mean probability."""
+
+    higher_is_better = None
+
+    def compute(self) -> Tensor:
+        """Counts `C C` int64: rows true, columns predicted."""
+        predicted, labels = self.votes()
+        counts: Tensor = multiclass_confusion_matrix(predicted, labels, dim_zero_cat(self.probabilities).shape[1])
+        return counts
+
+
+class ForegroundIoU(Metric):
+    """Intersection over union of the reconstructed foreground and the mask, the mean over frames with any mask.
+
+    What counts as foreground in a reconstruction: see `foreground_shown`. It is nan where no frame has a mask.
+    """
+
+    full_state_update = False
+    higher_is_better = True
+
+    total: Tensor
+    frames: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for state in ("total", "frames"):
+            self.add_state(state, default=torch.tensor(0.0), dist_reduce_fx="sum")
+
+    def update(self, predicted: Tensor, masks: Tensor) -> None:
+        """Add reconstructed foregrounds `B 3 H W` in [-1, 1] and their true masks `B H W`, 1 = foreground."""
+        shown, true = foreground_shown(predicted), masks > 0
+        union = (shown | true).sum((1, 2)).clamp(min=1)
+        self.total += ((shown & true).sum((1, 2)) / union).sum()  # an empty mask shares nothing and adds nothing
+        self.frames += true.flatten(1).any(1).sum()
+
+    def compute(self) -> Tensor:
+        """A scalar in [0, 1]."""
+        return self.total / self.frames
+
+
+class ReconstructionQuality(nn.Module):
+    """Three measures of the three pictures.
+
+    `psnr_PICTURE`: dB, of each frame, averaged. `ssim_PICTURE`: at most 1, see `ssim`.
+    PICTURE is a field of `Reconstruction`; the masked-out grey counts too, in the truth and in the reconstruction.
+    `iou_first_foreground`, `iou_last_foreground`: see `ForegroundIoU`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        made: dict[str, Metric] = {}
+        for picture in Reconstruction._fields:
+            made[f"psnr_{picture}"] = PeakSignalNoiseRatio(DATA_RANGE, reduction="elementwise_mean", dim=(1, 2, 3))
+            made[f"ssim_{picture}"] = MeanMetric()
+        made |= {f"iou_{picture}_foreground": ForegroundIoU() for picture in ("first", "last")}
+        self.metrics = nn.ModuleDict(made)
+
+    def named(self) -> dict[str, Metric]:
+        """The metrics by the names they are logged under, without the split."""
+        return {name: metric for name, metric in self.metrics.items() if isinstance(metric, Metric)}
+
+    @torch.no_grad()
+    def update(self, reconstruction: Reconstruction, true: Reconstruction, masks: Tensor) -> None:
+        """Add a batch: what was reconstructed, what should have been, and the clips' masks `B T H W`."""
+        named = self.named()
+        for picture, made, wanted in zip(Reconstruction._fields, reconstruction, true, strict=True):
+            named[f"psnr_{picture}"].update(made.float(), wanted)
+            named[f"ssim_{picture}"].update(ssim(made.float(), wanted), len(made))
+        named["iou_first_foreground"].update(reconstruction.first_foreground, masks[:, 0])
+        named["iou_last_foreground"].update(reconstruction.last_foreground, masks[:, -1])
+
+
+def ssim(predicted: Tensor, true: Tensor) -> Tensor:
+    """Mean SSIM of frames `B 3 H W` in [-1, 1], over evenly weighted windows of 7 x 7 pixels; a scalar."""
+    # Every window lies in one channel of one frame: taken as the channels of a single picture the mean is the same, in
+    # half the time.
+    one, other = (frames.reshape(1, -1, *frames.shape[2:]) for frames in (predicted, true))
+    value = structural_similarity_index_measure(
+        one, other, gaussian_kernel=False, kernel_size=SSIM_WINDOW, data_range=DATA_RANGE
+    )
+    assert isinstance(value, Tensor)  # not the maps, which it gives when asked to
+    return value

@@ -39,6 +39,8 @@ class Task(pl.LightningModule):
         super().__init__()
         self.network = network
         self.make_optimizer, self.make_schedule = optimizer, schedule
+        # What a test leaves for the summary beside its metrics. Confusions: counts, rows true, columns predicted.
+        self.tested: dict[str, Any] = {"confusion": None, "video_confusion": None}
 
     @property
     def encoder(self) -> C3DEncoder:

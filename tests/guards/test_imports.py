@@ -26,6 +26,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"fbm.tasks", "fbm.data", "fbm.analysis.features", "fbm.analysis.fit"},
         {"hydra", "omegaconf", "wandb"},
     ),
+    "loggers": ({"fbm.checkpoints", "fbm.config"}, {"hydra", "omegaconf", "torch"}),
     "report": (set(), HEAVY),
     "extract": ({"fbm.models", "fbm.data.decode", "fbm.checkpoints", "fbm.machine"}, HEAVY - {"torch"}),
     "diff": ({"fbm.config", "fbm.fingerprints", "fbm.run_folder"}, HEAVY),

@@ -3,7 +3,15 @@ import torch
 from torch import Tensor
 
 from fbm.losses import disentangling_losses
-from fbm.models.disentangler import Disentangler, split
+from fbm.models.disentangler import (
+    FOREGROUND_THRESHOLD,
+    Disentangled,
+    Disentangler,
+    Features,
+    Reconstruction,
+    foreground_shown,
+    split,
+)
 from fbm.models.encoder import C3DEncoder
 from tests.models.count import millions
 
@@ -121,3 +129,64 @@ def test_motion_decides_the_last_foreground_and_not_the_first(network, clip):
     assert torch.equal(before.first_foreground, after.first_foreground)
     assert torch.equal(before.first_background, after.first_background)
     assert not torch.allclose(before.last_foreground, after.last_foreground)
+
+
+class AsPublished(Disentangler):
+    """The forward pass in one piece, as it stood before features could be given from outside."""
+
+    def forward(self, clip: Tensor) -> Disentangled:
+        motion, foreground, background = split(self.encoder(clip))
+        moved = self.cross_convolution(foreground.detach(), self.kernel_decoder(motion))
+        frames = Reconstruction(
+            first_foreground=self.foreground_decoder(foreground),
+            first_background=self.background_decoder(background),
+            last_foreground=self.foreground_decoder(moved),
+        )
+        return Disentangled(frames, moved)
+
+
+def two_steps(kind: type[Disentangler], clip: Tensor) -> tuple[list[Tensor], dict[str, Tensor]]:
+    torch.manual_seed(0)
+    network = kind(C3DEncoder(width=4, frames=16, size=64)).train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
+    masks = torch.zeros(3, 16, 64, 64)
+    masks[:, :, 16:40, 16:40] = 1
+    losses = []
+    for _ in range(2):
+        target = network.last_foreground_target(clip)
+        losses.append(disentangling_losses(network(clip), clip, masks, target).total)
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    return losses, network.state_dict()
+
+
+def test_training_is_bit_for_bit_as_in_one_piece(clip):
+    losses, weights = two_steps(Disentangler, clip)
+    expected_losses, expected_weights = two_steps(AsPublished, clip)
+    assert losses == expected_losses
+    assert losses[0] != losses[1]
+    assert weights.keys() == expected_weights.keys()
+    assert all(torch.equal(weights[name], expected_weights[name]) for name in weights)
+
+
+def test_parts_of_different_clips_make_one_reconstruction(network, clip):
+    network.eval()
+    with torch.no_grad():
+        own = split(network.encoder(clip))
+        alone = network(clip).reconstruction
+        shifted = Features(own.motion.roll(1, 0), own.foreground, own.background.roll(1, 0))
+        mixed = network.reconstruct(shifted).reconstruction
+        torch.testing.assert_close(mixed.first_foreground, alone.first_foreground)
+        torch.testing.assert_close(mixed.first_background, alone.first_background.roll(1, 0))
+        expected = network.foreground_decoder(
+            network.cross_convolution(own.foreground, network.kernel_decoder(own.motion.roll(1, 0)))
+        )
+        torch.testing.assert_close(mixed.last_foreground, expected)
+
+
+def test_a_foreground_shows_where_any_channel_is_far_from_grey():
+    frames = torch.zeros(1, 3, 1, 4)
+    frames[0, :, 0, 1] = FOREGROUND_THRESHOLD - 0.01
+    frames[0, 0, 0, 2], frames[0, 2, 0, 3] = FOREGROUND_THRESHOLD + 0.01, -FOREGROUND_THRESHOLD - 0.01
+    assert foreground_shown(frames).tolist() == [[[False, False, True, True]]]

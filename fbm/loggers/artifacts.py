@@ -1,0 +1,30 @@
+"""Checkpoints as W&B artifacts: what a pretraining makes and a classification starts from, tied by their content."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from wandb import Artifact, Run
+
+
+def model(path: Path, study: str, run: str, metadata: dict[str, Any]) -> Artifact:
+    """The checkpoint of a run, by path: nothing is copied.
+
+    Two made of the same file have one digest, by which W&B knows them to be the same version.
+    """
+    artifact = Artifact(re.sub(r"[^\w.-]+", "-", f"{study}-{run}")[:128], type="model", metadata=metadata)
+    # In full: `wandb sync` may be called from another folder.
+    artifact.add_file(str(path.resolve()), name=path.name, policy="immutable", skip_cache=True)
+    return artifact
+
+
+def consume(run: Run, artifact: Artifact) -> None:
+    """Declare an artifact as an input of a run.
+
+    W&B's own `use_artifact` refuses offline, for the sake of names that only its server knows. With the artifact
+    itself, what it does online can be written to an offline file too, and is done by `wandb sync`.
+    """
+    if run.offline:
+        run._log_artifact(artifact, aliases=[], is_user_created=True, use_after_commit=True)
+    else:
+        run.use_artifact(artifact)

@@ -1,0 +1,110 @@
+"""MLflow, by default a store of files in the run folder, without a server."""
+
+import os
+import time
+from argparse import Namespace
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from fbm.config import flatten
+from fbm.errors import UserError
+from fbm.files import write_text
+from fbm.loggers.mirror import FinishedRun, Mirror, kept_id, kinds
+
+ID = "mlflow_id"
+A_CALL, LONGEST = 100, 500  # parameters that MLflow takes at once, characters of one
+
+
+class MLflowLogger(Mirror, Logger):
+    """Metrics, the config as parameters, and as artifacts the pictures, `config.yaml` and `summary.json`.
+
+    Lightning's own makes its store when it is built, also where a config is only examined.
+
+    Args:
+        folder: the run's; the run's id is kept there.
+        study: MLflow's experiment.
+        run: MLflow's run name.
+        uri: of a tracking server or another store; None is `folder`/mlflow.
+        tags: beside the kinds of the run.
+        carried: what the run's checkpoints carry.
+
+    Raises:
+        UserError: MLflow is not installed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        study: str,
+        run: str,
+        uri: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        carried: dict[str, Any] | None = None,
+    ) -> None:
+        try:
+            import mlflow  # noqa: F401
+        except ImportError as error:
+            raise UserError("logger=mlflow needs MLflow: pip install fbm-video[mlflow]") from error
+        super().__init__()
+        self.folder, self.study, self.run = Path(folder), study, run
+        self.uri = uri or (self.folder / "mlflow").resolve().as_uri()
+        self.tags = {**kinds(carried or {}), **(tags or {})}
+
+    @cached_property
+    def client(self) -> Any:
+        """MLflow's client of the store."""
+        from mlflow import MlflowClient
+
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # it would rather have a database, and a server
+        return MlflowClient(self.uri)
+
+    @cached_property
+    def run_id(self) -> str:
+        """Of the run that this run folder began, or of a new one."""
+        run_id = kept_id(self.folder / ID)
+        if run_id is None:
+            experiment = self.client.get_experiment_by_name(self.study)
+            number = experiment.experiment_id if experiment else self.client.create_experiment(self.study)
+            run_id = str(self.client.create_run(number, tags=self.tags, run_name=self.run).info.run_id)
+            write_text(self.folder / ID, f"{run_id}\n")
+        return run_id
+
+    @property
+    def name(self) -> str:
+        return self.study
+
+    @property
+    def version(self) -> str:
+        return self.run
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:
+        from mlflow.entities import Param
+
+        content = flatten(vars(params) if isinstance(params, Namespace) else params)
+        entries = [Param(key, str(value)[:LONGEST]) for key, value in content.items()]
+        for start in range(0, len(entries), A_CALL):
+            self.client.log_batch(self.run_id, params=entries[start : start + A_CALL])
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        entries = [Metric(key, value, now, step or 0) for key, value in metrics.items()]
+        self.client.log_batch(self.run_id, metrics=entries)
+
+    def show(self, run: FinishedRun) -> None:
+        for picture in run.pictures:
+            self.client.log_artifact(self.run_id, str(picture.path), "gallery")
+        for name in ("config.yaml", "summary.json"):
+            self.client.log_artifact(self.run_id, str(run.folder / name))
+
+    def close(self, failed: bool) -> None:
+        if "run_id" in self.__dict__:  # it was begun
+            self.client.set_terminated(self.run_id, "FAILED" if failed else "FINISHED")

@@ -1,0 +1,131 @@
+"""Weights & Biases: online where there is a key, otherwise a file in the run folder that `wandb sync` sends."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import wandb
+from lightning_fabric.loggers.logger import rank_zero_experiment
+
+from fbm.errors import UserError
+from fbm.files import write_text
+from fbm.loggers.artifacts import consume, model
+from fbm.loggers.mirror import FinishedRun, Mirror, kept_id, kinds
+from fbm.loggers.tables import confusion_table, per_class_table
+
+ID = "wandb_id"
+ONLINE, NOT_ONLINE = ("online", "run", "shared"), ("offline", "dryrun", "disabled")  # values of WANDB_MODE
+TOLD = ("monitor", "best_epoch", "epochs", "fingerprints", "pretraining", "git", "samples", "throughput", "seconds")
+
+
+class WandbLogger(Mirror, pl.loggers.WandbLogger):
+    """One W&B run a job, with metrics, config, pictures, confusion tables, and the checkpoint as an artifact.
+
+    The run's id is kept in the run folder: whoever goes on in that folder goes on in that run. An agent of a W&B
+    sweep gives id and project itself, in the environment.
+
+    Args:
+        folder: the run's; W&B's own folder lies in it.
+        name, group, job_type, project, entity: see `wandb.init`.
+        tags: beside the kinds of the run.
+        offline: None is offline where there is no key; W&B's own WANDB_MODE goes before that.
+        carried: what the run's checkpoints carry.
+        init: more for `wandb.init`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        group: str,
+        job_type: str,
+        project: str = "fbm",
+        entity: str | None = None,
+        tags: Sequence[str] = (),
+        offline: bool | None = None,
+        carried: dict[str, Any] | None = None,
+        **init: Any,
+    ) -> None:
+        every = list(dict.fromkeys([*kinds(carried or {}).values(), *tags]))
+        # In full: W&B writes from a process of its own, which stays in the folder that it was started in.
+        self.folder, self.offline = Path(folder).absolute(), offline
+        super().__init__(
+            name, self.folder, project=project, entity=entity, group=group, job_type=job_type, tags=every, **init
+        )
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """W&B's `Run`, begun when it is first asked for."""
+        if self._experiment is None:
+            self._experiment = self._begin()
+        return self._experiment
+
+    def _begin(self) -> Any:
+        known = kept_id(self.folder / ID)
+        asked = {key: value for key, value in self._wandb_init.items() if key != "anonymous"}  # W&B warns of it
+        asked |= {"id": known, "resume": "allow" if known else None, "reinit": "create_new"}
+        if "WANDB_SWEEP_ID" in os.environ:
+            asked |= {"id": None, "project": None, "entity": None}  # the sweep's
+        try:
+            run = wandb.init(**asked, mode=mode(self.offline))
+        except wandb.Error as error:
+            raise UserError(f"W&B: {error}; logger.wandb.offline=true keeps the run local") from error
+        if not run.disabled:
+            write_text(self.folder / ID, f"{run.id}\n")
+        run.define_metric("trainer/global_step")
+        run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+        return run
+
+    def show(self, run: FinishedRun) -> None:
+        for key, epoch, path in run.pictures:
+            self.experiment.log({key: wandb.Image(str(path))} | ({} if epoch is None else {"epoch": epoch}))
+        self._show_confusions(run.summary)
+        if not run.again:
+            self._tie(run)
+        told = {key: run.summary[key] for key in TOLD if key in run.summary}
+        self.experiment.summary.update({**run.summary["metrics"], **told})
+
+    def _show_confusions(self, summary: dict[str, Any]) -> None:
+        for unit, counts in (("clip", summary.get("confusion")), ("video", summary.get("video_confusion"))):
+            if counts is not None:
+                for name, make in (("confusion", confusion_table), ("per_class", per_class_table)):
+                    self.log_table(f"test/{unit}_{name}", *make(counts, summary["classes"]))
+
+    def _tie(self, run: FinishedRun) -> None:
+        """Lineage: the checkpoint that this run made, or the one that it started from."""
+        told, source = run.summary, run.source
+        if source is not None:
+            made_by = told["pretraining"]
+            consume(self.experiment, model(source, made_by["study"], made_by["run"], made_by))
+        if told["job_type"] == "pretrain":
+            metadata = {key: told[key] for key in ("task", "seed", "fingerprints", "metrics")}
+            best = run.folder / "checkpoints" / "best.ckpt"
+            self.experiment.log_artifact(model(best, told["study"], told["run"], metadata))
+
+    def close(self, failed: bool) -> None:
+        if self._experiment is not None:
+            self._experiment.finish(exit_code=int(failed))
+
+
+def mode(offline: bool | None) -> Any:
+    """The `mode` for `wandb.init`; it never asks for a key, and goes to no network.
+
+    Raises:
+        UserError: to be online is asked for, but there is no key, or one that cannot be; or WANDB_MODE is no mode.
+    """
+    said = os.environ.get("WANDB_MODE") or None
+    if said not in (None, *ONLINE, *NOT_ONLINE):
+        raise UserError(f"WANDB_MODE={said}: it should be one of {', '.join((*ONLINE, *NOT_ONLINE))}")
+    asked = {True: "offline", False: "online", None: said}[offline]
+    if asked in NOT_ONLINE:
+        return asked
+    try:
+        has_key = wandb.login(prompt=False, verify=False)
+    except wandb.Error as error:
+        raise UserError(f"W&B's key is refused: {error}; logger.wandb.offline=true needs none") from error
+    if asked and not has_key:
+        raise UserError("no W&B key: run `wandb login`, set WANDB_API_KEY, or choose logger.wandb.offline=true")
+    return (asked or "online") if has_key else "offline"

@@ -1,0 +1,287 @@
+"""What W&B is told, read back from its offline files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import wandb
+import yaml
+from pytorch_lightning import Trainer
+
+from fbm.errors import UserError
+from fbm.loggers.wandb import WandbLogger, mode
+from tests.loggers.offline import OfflineRun, offline_runs
+from tests.tiny import CLASSES, fbm, make_store, settings
+
+
+def wandb_settings(store: Path, *more: str) -> list[str]:
+    return settings(store, "logger=wandb", "logger.wandb.tags=[mine]", *more)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_store(tmp_path_factory.mktemp("tiny") / "store")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Path:
+    """A tested pretraining of two epochs, and a tested classification from it; look, do not touch."""
+    folder = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        pre = ("task=autoencode", "name=pre", "test=true", "trainer.max_epochs=2", "seed=3")
+        assert fbm("train", *wandb_settings(store, *pre)) == 0
+        start = ("init=autoencoder", "init.checkpoint=outputs/demo/pre")
+        assert fbm("train", *wandb_settings(store, "task=classify", 'name="a run=1"', "test=true", *start)) == 0
+    return folder / "outputs" / "demo"
+
+
+@pytest.fixture(scope="module")
+def pre(study: Path) -> OfflineRun:
+    return one(study / "pre")
+
+
+@pytest.fixture(scope="module")
+def classified(study: Path) -> OfflineRun:
+    return one(study / "a run=1")
+
+
+def one(run: Path) -> OfflineRun:
+    runs = offline_runs(run)
+    assert len(runs) == 1
+    return runs[0]
+
+
+def summary(run: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((run / "summary.json").read_text())
+    return content
+
+
+# --- what it is told
+
+
+def test_group_job_type_name_and_tags(pre, classified):
+    assert (pre.run.project, pre.run.run_group, pre.run.job_type, pre.run.display_name) == (
+        *("fbm", "demo", "pretrain"),
+        "pre",
+    )
+    assert (classified.run.job_type, classified.run.display_name) == ("classify", "a run=1")
+    assert list(pre.run.tags) == ["autoencode", "random", "demo", "C3DEncoder", "width 4", "mine"]
+    assert list(classified.run.tags)[:2] == ["classify", "autoencoder"]
+
+
+def test_two_jobs_of_one_process_are_two_runs_and_their_folders_know_them(study, pre, classified):
+    assert pre.run.run_id != classified.run.run_id
+    assert (study / "pre" / "wandb_id").read_text().strip() == pre.run.run_id
+    assert (study / "a run=1" / "wandb_id").read_text().strip() == classified.run.run_id
+    assert wandb.run is None
+
+
+def test_the_config_is_the_resolved_one(study, pre):
+    config = yaml.safe_load((study / "pre" / "config.yaml").read_text())
+    assert {key: value for key, value in pre.config.items() if key != "_wandb"} == config
+    assert pre.config["encoder"]["width"] == 4
+
+
+def test_every_epochs_metrics_with_their_protocol(study, pre, classified):
+    losses = pre.series("val/loss")
+    assert len(losses) == 2
+    assert min(losses) == pytest.approx(summary(study / "pre")["metrics"]["val/loss"])
+    assert pre.series("epoch")[:2] == [0, 0]
+    metrics = summary(study / "a run=1")["metrics"]
+    for name in ("val/clip_top1", "val/video_top1", "test/clip_top1", "test/video_top1"):
+        assert classified.series(name) == [pytest.approx(metrics[name])]
+
+
+def test_the_summary_is_of_the_best_epoch_and_says_where_it_is_from(study, pre, classified):
+    for run, found in ((study / "pre", pre), (study / "a run=1", classified)):
+        told = summary(run)
+        assert {name: found.summary[name] for name in told["metrics"]} == pytest.approx(told["metrics"])
+        for key in ("monitor", "best_epoch", "fingerprints", "git", "pretraining"):
+            assert found.summary[key] == told[key]
+
+
+def test_pictures_are_files_by_their_epoch(study, pre):
+    shown = [(row["gallery/epoch.path"], row["epoch"]) for row in pre.history if "gallery/epoch.path" in row]
+    assert [epoch for _, epoch in shown] == [0, 1]
+    for (path, _), name in zip(
+        [*shown, (pre.summary["gallery/test.path"], None)],
+        ("epoch-000.png", "epoch-001.png", "test.png"),
+        strict=True,
+    ):
+        assert path in pre.files
+        assert (pre.folder / "files" / path).read_bytes() == (study / "pre" / "gallery" / name).read_bytes()
+
+
+def test_the_confusion_matrix_as_numbers_table_and_picture(study, classified):
+    told = summary(study / "a run=1")
+    for unit, counts in (("clip", told["confusion"]), ("video", told["video_confusion"])):
+        table = classified.table(f"test/{unit}_confusion")
+        assert table["columns"] == ["true class", *CLASSES]
+        assert table["data"] == [[name, *row] for name, row in zip(CLASSES, counts, strict=True)]
+        assert sum(map(sum, counts)) == 12
+    right = sum(told["confusion"][label][label] for label in range(3))
+    assert right / 12 == pytest.approx(told["metrics"]["test/clip_top1"])
+    picture = classified.folder / "files" / classified.summary["gallery/confusion.path"]
+    assert picture.read_bytes() == (study / "a run=1" / "gallery" / "confusion.png").read_bytes()
+
+
+def test_accuracy_of_every_class_as_a_table(study, classified):
+    told = summary(study / "a run=1")
+    table = classified.table("test/clip_per_class")
+    assert table["columns"] == ["class", "number", "right", "accuracy"]
+    rights = [told["confusion"][label][label] for label in range(3)]
+    assert table["data"] == [[name, 4, right, right / 4] for name, right in zip(CLASSES, rights, strict=True)]
+
+
+def test_the_checkpoint_is_what_one_run_makes_and_the_other_starts_from(study, pre, classified):
+    made, used = ([a for a in run.artifacts if a.type == "model"] for run in (pre, classified))
+    assert len(made) == len(used) == 1
+    assert (made[0].name, made[0].use_after_commit) == ("demo-pre", False)
+    assert (used[0].name, used[0].use_after_commit) == ("demo-pre", True)
+    assert made[0].digest == used[0].digest  # by which W&B knows them to be one
+    path = study / "pre" / "checkpoints" / "best.ckpt"
+    for artifact in (made[0], used[0]):
+        assert [(entry.path, entry.local_path) for entry in artifact.manifest.contents] == [("best.ckpt", str(path))]
+    told = summary(study / "pre")
+    assert json.loads(made[0].metadata)["fingerprints"] == told["fingerprints"]
+    started = summary(study / "a run=1")["pretraining"]
+    assert started == {
+        **{"folder": "outputs/demo/pre", "study": "demo", "run": "pre", "seed": 3},
+        "fingerprint": told["fingerprints"]["config"],
+    }
+    assert json.loads(used[0].metadata) == classified.summary["pretraining"] == started
+
+
+def test_artifact_names_are_what_wandb_accepts(tmp_path):
+    from fbm.loggers.artifacts import model
+
+    (tmp_path / "best.ckpt").write_bytes(b"weights")
+    artifact = model(tmp_path / "best.ckpt", "my study", "classify-ours-seed0-optim.lr=1e-3,x", {})
+    assert artifact.name.startswith("my-study-classify-ours-seed0-optim.lr-1e-3-x")
+
+
+# --- how it ends
+
+
+def test_a_run_ends_well_or_badly_and_is_ended(pre, store, tmp_path, monkeypatch):
+    assert pre.exit_code == 0
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Trainer, "fit", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fbm("train", *wandb_settings(store, "task=classify", "name=run"))
+    failed = one(tmp_path / "outputs" / "demo" / "run")
+    assert failed.exit_code == 1
+    assert failed.config["name"] == "run"
+
+
+def test_testing_later_and_going_on_keep_the_id_and_a_new_start_has_a_new_one(store, tmp_path, monkeypatch, recwarn):
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "outputs" / "demo" / "run"
+    asked = wandb_settings(store, "task=classify", "name=run")
+    assert fbm("train", *asked) == 0
+    assert fbm("train", *asked, "test=true") == 0
+    first, later = offline_runs(run)
+    assert first.run.run_id == later.run.run_id
+    assert first.series("test/clip_top1") == []
+    assert later.series("test/clip_top1") == [pytest.approx(summary(run)["metrics"]["test/clip_top1"])]
+    assert later.table("test/clip_confusion")["data"]
+    assert summary(run)["confusion"] is not None
+    assert (run / "gallery" / "confusion.png").is_file()
+    assert fbm("train", *asked, "overwrite=true") == 0
+    anew = one(run)
+    assert anew.run.run_id != first.run.run_id
+    assert (run / "earlier-1" / "wandb_id").read_text().strip() == first.run.run_id
+    assert not [warning for warning in recwarn if "anonymous" in str(warning.message)]
+
+
+def test_a_failing_dashboard_is_a_warning_and_the_run_is_finished(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(WandbLogger, "_tie", lambda *_: 1 / 0)
+    with pytest.warns(UserWarning, match="WandbLogger does not show all of .*ZeroDivisionError"):
+        assert fbm("train", *wandb_settings(store, "task=autoencode", "name=run")) == 0
+    assert (tmp_path / "outputs" / "demo" / "run" / "summary.json").is_file()
+
+
+# --- online or offline
+
+
+@pytest.fixture
+def fresh_wandb(monkeypatch):
+    """W&B as in a process that has not used it, without WANDB_MODE."""
+    wandb.teardown()
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))
+    yield monkeypatch
+    wandb.teardown()
+
+
+KEY = "0123456789" * 4
+
+
+def test_without_a_key_it_is_offline(fresh_wandb):
+    assert mode(None) == "offline"
+    with pytest.raises(UserError, match=r"no W&B key: run `wandb login`, .* logger\.wandb\.offline=true"):
+        mode(False)
+
+
+def test_with_a_key_it_is_online(fresh_wandb, tmp_path):
+    (tmp_path / "netrc").write_text(f"machine api.wandb.ai\n  login user\n  password {KEY}\n")
+    fresh_wandb.setenv("NETRC", str(tmp_path / "netrc"))
+    fresh_wandb.setenv("WANDB_BASE_URL", "https://api.wandb.ai")
+    assert mode(None) == mode(False) == "online"
+    assert mode(True) == "offline"
+    fresh_wandb.setenv("WANDB_MODE", "offline")
+    assert mode(None) == "offline"
+    fresh_wandb.setenv("WANDB_MODE", "disabled")
+    assert mode(None) == "disabled"
+    fresh_wandb.setenv("WANDB_MODE", "of")
+    with pytest.raises(UserError, match="WANDB_MODE=of: it should be one of online, "):
+        mode(None)
+
+
+def test_a_key_in_the_environment_counts_and_a_wrong_one_is_named(fresh_wandb):
+    fresh_wandb.setenv("WANDB_API_KEY", KEY)
+    assert mode(None) == "online"
+    wandb.teardown()
+    fresh_wandb.setenv("WANDB_API_KEY", "short")
+    with pytest.raises(UserError, match="key is refused"):
+        mode(None)
+
+
+def test_a_disabled_run_leaves_nothing(fresh_wandb, store, tmp_path):
+    fresh_wandb.chdir(tmp_path)
+    fresh_wandb.setenv("WANDB_MODE", "disabled")
+    assert fbm("train", *wandb_settings(store, "task=classify", "name=run", "test=true")) == 0
+    run = tmp_path / "outputs" / "demo" / "run"
+    assert (run / "summary.json").is_file()
+    assert not (run / "wandb_id").exists()
+    assert not (run / "wandb").exists()
+
+
+@pytest.mark.parametrize("known", [None, "abc123"])
+def test_what_wandb_is_asked_for_online(fresh_wandb, tmp_path, known):
+    asked: dict[str, Any] = {}
+    fresh_wandb.setattr(wandb, "login", lambda **_: True)
+    fresh_wandb.setattr(wandb, "init", lambda **more: asked.update(more) or 1 / 0)
+    if known:
+        (tmp_path / "wandb_id").write_text(f"{known}\n")
+    with pytest.raises(ZeroDivisionError):
+        _ = WandbLogger(tmp_path, "run", "study", "classify", tags=["mine"], notes="why").experiment
+    assert asked == {
+        **{"name": "run", "group": "study", "job_type": "classify", "project": "fbm", "entity": None, "tags": ["mine"]},
+        **{"dir": str(tmp_path), "mode": "online", "reinit": "create_new", "notes": "why"},
+        **{"id": known, "resume": "allow" if known else None},
+    }
+
+
+def test_a_server_that_is_away_is_one_line(fresh_wandb, tmp_path):
+    def away(**_: Any) -> None:
+        raise wandb.errors.CommError("no answer")
+
+    fresh_wandb.setattr(wandb, "login", lambda **_: True)
+    fresh_wandb.setattr(wandb, "init", away)
+    with pytest.raises(UserError, match=r"W&B: no answer; logger\.wandb\.offline=true keeps the run local"):
+        _ = WandbLogger(tmp_path, "run", "study", "classify").experiment

@@ -1,0 +1,37 @@
+import torch
+
+from fbm.models.encoder import C3DEncoder
+from fbm.tasks import Classify, Disentangle
+from fbm.tasks.metrics import VideoConfusion
+from tests.tasks.test_metrics import LABELS, PROBABILITIES, VIDEOS
+from tests.tasks.test_task import ADAM
+
+
+def test_video_confusion_by_hand():
+    """Video 7 (class 0) is right; video 2 (class 1) is taken for class 2, by the mean; video 5 (class 2) is right."""
+    metric = VideoConfusion()
+    for part in torch.tensor([4, 0, 5, 2, 3, 1]).split([1, 3, 2]):
+        metric.update(PROBABILITIES[part], LABELS[part], VIDEOS[part])
+    assert metric.compute().tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 1]]
+
+
+def test_a_test_leaves_both_confusions_and_the_next_one_begins_anew():
+    task = Classify(C3DEncoder(4, 8, 32), ADAM, ["a", "b", "c"])
+    assert task.tested == {"confusion": None, "video_confusion": None}
+    for _ in range(2):
+        task.test_clip_confusion.update(PROBABILITIES, LABELS)
+        task.test_video_confusion.update(PROBABILITIES, LABELS, VIDEOS)
+        task.on_test_epoch_end()
+        assert task.tested == {
+            "confusion": [[1, 2, 0], [0, 1, 1], [0, 0, 1]],
+            "video_confusion": [[1, 0, 0], [0, 0, 1], [0, 0, 1]],
+        }
+
+
+def test_confusions_are_no_part_of_a_checkpoint():
+    task = Classify(C3DEncoder(4, 8, 32), ADAM, ["a", "b", "c"])
+    assert all(key.startswith("network.") for key in task.state_dict())
+
+
+def test_a_pretraining_task_has_none():
+    assert Disentangle(C3DEncoder(4, 8, 32), ADAM).tested == {"confusion": None, "video_confusion": None}
