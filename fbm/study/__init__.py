@@ -85,7 +85,10 @@ def _bring_to_an_end(declared: "Declared", jobs: Sequence["Job"], settings: list
     if declared.analyse and encoders:
         from fbm.analysis import analyse
 
-        analyse(encoders)
+        try:
+            analyse(encoders)
+        except UserError as error:  # no reason to leave out the report
+            print(f"not analysed: {error}")
     if declared.report and any(job.stage == "classify" and job.finished for job in jobs):
         from fbm.report.make import make, tell
 

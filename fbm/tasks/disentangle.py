@@ -4,14 +4,17 @@ import torch
 from torch import Tensor
 
 from fbm.batch import ClipBatch
-from fbm.losses import disentangling_losses, truth
-from fbm.models.disentangler import Disentangler
+from fbm.losses import DisentanglingLosses, disentangling_losses, truth
+from fbm.models.disentangler import Disentangler, Reconstruction
 from fbm.models.encoder import C3DEncoder
+from fbm.tasks.metrics import ReconstructionQuality
 from fbm.tasks.task import MakeOptimizer, MakeSchedule, Pictures, PretrainingTask, stacked
 
 
 class Disentangle(PretrainingTask):
     """Minimises L_total, equation (7).
+
+    On val and test it also logs how good the pictures are, see `ReconstructionQuality`.
 
     Args:
         encoder, optimizer, schedule: see `Task`.
@@ -31,15 +34,37 @@ class Disentangle(PretrainingTask):
     ) -> None:
         super().__init__(Disentangler(encoder, kernels, decoder_width), optimizer, schedule)
         self.network: Disentangler
+        self.val_quality, self.test_quality = ReconstructionQuality(), ReconstructionQuality()
 
     def terms(self, batch: ClipBatch) -> dict[str, Tensor]:
-        clip, masks = self.inputs(batch)
-        target = self.network.last_foreground_target(clip)
-        losses = disentangling_losses(self.network(clip), clip, masks, target)
-        return {"loss": losses.total, **losses._asdict()}
+        return _named(self._learn(*self.inputs(batch))[0])
+
+    def validation_step(self, batch: ClipBatch, index: int) -> None:
+        self._evaluate(batch, "val", self.val_quality)
+
+    def test_step(self, batch: ClipBatch, index: int) -> None:
+        self._evaluate(batch, "test", self.test_quality)
 
     @torch.no_grad()
     def pictures(self, batch: ClipBatch) -> Pictures:
         clip, masks = self.inputs(batch)
         titles = ("first foreground", "first background", "last foreground")
         return Pictures(titles, stacked(self.network(clip).reconstruction), stacked(truth(clip, masks)))
+
+    def _learn(self, clip: Tensor, masks: Tensor) -> tuple[DisentanglingLosses, Reconstruction]:
+        target = self.network.last_foreground_target(clip)
+        out = self.network(clip)
+        return disentangling_losses(out, clip, masks, target), out.reconstruction
+
+    def _evaluate(self, batch: ClipBatch, split: str, quality: ReconstructionQuality) -> None:
+        clip, masks = self.inputs(batch)
+        losses, reconstruction = self._learn(clip, masks)
+        for name, value in _named(losses).items():
+            self.log_mean(f"{split}/{name}", value, len(clip), bar=name == "loss")
+        quality.update(reconstruction, truth(clip, masks), masks)
+        for name, metric in quality.named().items():
+            self.log(f"{split}/{name}", metric)
+
+
+def _named(losses: DisentanglingLosses) -> dict[str, Tensor]:
+    return {"loss": losses.total, **losses._asdict()}
