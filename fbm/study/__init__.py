@@ -90,7 +90,8 @@ def _bring_to_an_end(declared: "Declared", jobs: Sequence["Job"], settings: list
         except UserError as error:  # no reason to leave out the report
             print(f"not analysed: {error}")
     if declared.report and any(job.stage == "classify" and job.finished for job in jobs):
-        from fbm.report.make import make, tell
+        from fbm.report.make import make
+        from fbm.report.tell import tell
 
         tell(make([folder], folder / "report", command))
     return failed

@@ -108,6 +108,20 @@ def test_what_another_process_is_at_is_waited_for(study, capsys):
     assert {"disentangle-random-seed0", "classify-ours-seed0"} <= set(summaries())
 
 
+@pytest.mark.slow
+def test_it_ends_in_probes_swap_grids_and_a_report(study, capsys):
+    assert run("analyse=true", "report=true") == 0
+    out = capsys.readouterr().out
+    assert "Table 1" in out
+    pretrained = Path("outputs/tiny/disentangle-random-seed0")
+    assert {row["factor"] for row in json.loads((pretrained / "probes.json").read_text())["probes"]} == {"class"}
+    assert (pretrained / "gallery" / "swap-motion.png").is_file()
+    report = Path("outputs/tiny/report")
+    assert {"index.html", "table1.md", "table1.json", "comparisons.md"} <= {path.name for path in report.iterdir()}
+    rows = json.loads((report / "table1.json").read_text())["rows"]
+    assert [(row["init"], row["seeds"]) for row in rows] == [(i, [0, 1]) for i in ("random", "autoencoder", "ours")]
+
+
 def test_a_dry_run_runs_nothing(study, capsys):
     assert run("--dry-run") == 0
     out = capsys.readouterr().out.splitlines()
