@@ -78,7 +78,7 @@ def _bring_to_an_end(declared: "Declared", jobs: Sequence["Job"], settings: list
     stages = [f"{sum(job.stage == stage for job in jobs)} {stage}" for stage in ("pretrain", "classify")]
     print(
         f"{declared.study}: {len(jobs)} runs ({', '.join(stages)}), {len(jobs) - len(left)} finished, {len(left)} to "
-        f"run{f' by engine={declared.launcher}' if declared.launcher else ''}"
+        f"run{f' by launcher={declared.launcher}' if declared.launcher else ''}"
     )
     failed = run(engine, jobs) if left else {}
     encoders = [job.folder for job in jobs if job.stage == "pretrain" and job.finished]
