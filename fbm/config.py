@@ -105,19 +105,24 @@ def _nested(value: Any) -> Any:
     return [_nested(inner) for inner in value] if isinstance(value, list) else value
 
 
-def check(config: DictConfig, nodes: tuple[str, ...] = ("",)) -> None:
+def check(config: DictConfig, nodes: tuple[str, ...] = ("",)) -> dict[str, Any]:
     """Hold every node with a `_target_` against the signature it names: unknown keys and values of a wrong type.
 
     Args:
         nodes: dotted paths; only these and what is in them. Looking at a target imports it.
 
+    Returns:
+        The resolved config.
+
     Raises:
         UserError: names the key, what is wrong with it and what is allowed.
     """
     raw: Any = OmegaConf.to_container(config, resolve=False)
-    for path, node in _targets(resolved(config), ""):
+    content = resolved(config)
+    for path, node in _targets(content, ""):
         if any(not place or under(path, (place,)) for place in nodes):
             _check_node(path, node, raw)
+    return content
 
 
 def _targets(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:

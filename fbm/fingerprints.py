@@ -24,9 +24,9 @@ def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def identify(config: DictConfig) -> str:
-    """The fingerprint of one run: the same settings, seed and places, so the same folder may go on."""
-    return fingerprint(resolved(config), HANDLING)
+def identify(content: dict[str, Any]) -> str:
+    """The fingerprint of one run, from its resolved config: the same settings, seed and places."""
+    return fingerprint(content, HANDLING)
 
 
 def fingerprints(config: DictConfig, pretraining: str | None) -> dict[str, str]:

@@ -40,10 +40,9 @@ def train(config: DictConfig) -> float | None:
     """
     keep_memory()
     quiet()
-    check(config)
+    identity = identify(check(config))
     for key, kind in (("seed", NonNegativeInt), ("test", bool), ("overwrite", bool)):
         check_value(key, config[key], kind)
-    identity = identify(config)
     with open_run(config.run_dir, identity, config.overwrite) as run:
         try:
             _bring_to_an_end(config, run, identity)

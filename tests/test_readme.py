@@ -12,12 +12,14 @@ from tests.conftest import REPOSITORY
 from tests.tiny import fbm, make_store, settings
 
 README = (REPOSITORY / "README.md").read_text()
-BLOCKS = re.findall(r"^```\n(.*?)^```", README, re.M | re.S)
+STUDIES = (REPOSITORY / "docs" / "studies.md").read_text()
+BLOCKS = [text for kind, text in re.findall(r"^```(\w*)\n(.*?)^```", README + STUDIES, re.M | re.S) if not kind]
 LINES = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines()]
 COMMAND_LINES = sorted({line for line in LINES if line.startswith("fbm ")})
+STUDY = [line for line in COMMAND_LINES if line.startswith("fbm study")]
 TRAIN = [line for line in COMMAND_LINES if line.startswith("fbm train")]
 # On the demo data, and not from a folder or a checkpoint that only the reader has.
-RUNNABLE = [line for line in TRAIN if not re.search(r"experiment=|--config-dir|init=", line)]
+RUNNABLE = [line for line in TRAIN if not re.search(r"experiment=|--config-dir|init=|engine=", line)]
 
 
 def words(line: str) -> tuple[list[str], list[str]]:
@@ -40,7 +42,8 @@ def test_every_command_is_one_of_ours(line):
 @pytest.mark.parametrize("line", TRAIN)
 def test_every_training_command_composes(line):
     flags, overrides = words(line)
-    single = [re.sub(r"=([^\[,]*),.*", r"=\1", word) for word in overrides]  # the first of a sweep's values
+    plain = [re.sub(r"=tag\(.*", "=1e-3", word) for word in overrides]  # any of a search's values
+    single = [re.sub(r"=([^\[,]*),.*", r"=\1", word) for word in plain]  # the first of a sweep's values
     if "--config-dir" not in flags:
         check(compose([word.replace("PATH", "there") for word in single]))
 
@@ -56,6 +59,15 @@ def test_the_commands_on_the_demo_data_run(line, tmp_path, monkeypatch):
     assert list(tmp_path.glob("outputs/demo/*/summary.json")) or "--cfg" in flags
 
 
+@pytest.mark.parametrize("line", STUDY)
+def test_every_study_can_be_planned(line, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "experiments").symlink_to(REPOSITORY / "experiments")
+    words = [word for word in line.split()[2:] if word != "--dry-run"]
+    assert fbm("study", *words, "classify.over.seed=[0]", "--dry-run") == 0
+    assert "runs, 0 finished" in capsys.readouterr().out
+
+
 def test_make_targets_exist():
     targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.M))
     assert set(re.findall(r"make (\w+)", README)) <= targets
@@ -66,4 +78,6 @@ def test_links_lead_somewhere_and_it_is_short():
     assert len(links) >= 6
     for link in links:
         assert (Path(REPOSITORY) / link).exists(), link
+    for link in re.findall(r"\]\(([^)#]+)\)", STUDIES):
+        assert (REPOSITORY / "docs" / link).exists(), link
     assert len(README.splitlines()) < 200

@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from fbm.config import check, composing, conf_dir, resolved
+from fbm.config import check, composing, conf_dir
 from fbm.errors import UserError
 from fbm.files import in_use, write_text
 from fbm.fingerprints import identify
@@ -149,9 +149,8 @@ def _option_for(source: Job) -> str:
 def _job(stage: str, label: str, values: Combination, settings: list[str], needs: Path | None = None) -> Job:
     overrides = (*settings, "callbacks.progress=null")  # the study shows its own
     config = _compose(overrides)
-    check(config)
-    content = resolved(config)
-    return Job(stage, label, values, overrides, Path(content["run_dir"]), identify(config), content["test"], needs)
+    content = check(config)
+    return Job(stage, label, values, overrides, Path(content["run_dir"]), identify(content), content["test"], needs)
 
 
 def _compose(overrides: Iterable[str]) -> DictConfig:
