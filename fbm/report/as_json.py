@@ -20,7 +20,7 @@ def table1_json(table: Table1, found: Found) -> str:
     return _text(
         {
             "data": table.data,
-            "data_fingerprint": found.runs[0].summary.fingerprints.data,
+            "data_fingerprint": table.rows[0].runs[0].summary.fingerprints.data,
             "classes": table.classes,
             "test_clips": list(table.test_clips),
             "protocol": PROTOCOL,

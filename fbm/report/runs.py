@@ -155,6 +155,8 @@ def _none_finished(missing: Sequence[Missing]) -> str:
 
 
 def _refuse_two_data_sets(runs: Sequence[Run]) -> None:
+    """Classifications on two data sets are no comparison; an encoder may have been pretrained on other data."""
+    runs = [run for run in runs if run.summary.task == "classify"]
     for run in runs:
         if run.summary.fingerprints.data != runs[0].summary.fingerprints.data:
             raise UserError(

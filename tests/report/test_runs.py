@@ -68,6 +68,12 @@ def test_two_data_sets_refused_naming_one_run_of_each(tmp_path):
         find([tmp_path])
 
 
+def test_an_encoder_may_be_pretrained_on_other_data(tmp_path):
+    fake_run(tmp_path / "demo", seed=0)
+    fake_run(tmp_path / "demo", task="disentangle", init=None, data="d2")
+    assert len(find([tmp_path]).runs) == 2
+
+
 def test_impossible_accuracy(tmp_path):
     run = fake_run(tmp_path / "demo")
     summary = json.loads((run / "summary.json").read_text())
