@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from fbm.report.curves import curve
 from fbm.report.labels import share
 from fbm.report.looks import COLOURS, MARKERS, Look, looks
-from fbm.report.runs import Found, Run, shown
+from fbm.report.places import shown
+from fbm.report.runs import Found, Run
 from fbm.report.scarcity import Curve
 from fbm.report.table1 import Row, Table1
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
-from fbm.errors import UserError
 from fbm.report import numbers
 from fbm.report.pretraining import Pretraining
-from fbm.report.runs import Run, shown
+from fbm.report.runs import Run
+from fbm.report.validated import validated
 
 FILE = "probes.json"
 PARTS = ("motion", "foreground", "background", "all")
@@ -102,15 +102,7 @@ def read(run: Run) -> Probes | None:
     file = run.path / FILE
     if not file.exists():
         return None
-    try:
-        return TypeAdapter(Probes).validate_json(file.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        reason = f"{place}: {first['msg']}" if place else first["msg"]
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    raise UserError(f"{shown(file)}: damaged probes ({reason}). Delete the file and probe the run again.")
+    return validated(file, Probes, "Delete the file and probe the run again.")
 
 
 def probed(groups: Sequence[Pretraining]) -> Probed | None:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
 
 from fbm.errors import UserError
-from fbm.report.places import is_run, run_folders
-from fbm.report.places import shown as shown
+from fbm.report.places import is_run, run_folders, shown
 from fbm.report.study import Job, Missing, read_study
 from fbm.report.summary import Summary
+from fbm.report.validated import validated
 
 NAMED = 5  # folders named in one error line
 
@@ -98,15 +97,7 @@ class Found:
 
 def read_summary(file: Path) -> Summary:
     """One summary. UserError if it is damaged."""
-    try:
-        return TypeAdapter(Summary).validate_json(file.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        reason = f"{place}: {first['msg']}" if place else first["msg"]
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    raise UserError(f"{shown(file)}: damaged summary ({reason}). Delete the file and run that job again.")
+    return validated(file, Summary, "Delete the file and run that job again.")
 
 
 def find(paths: Sequence[Path]) -> Found:

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
-
-from fbm.errors import UserError
 from fbm.report.places import shown
+from fbm.report.validated import damaged, validated
 
 STUDY = "study.json"
+MEND = "Start the study again (`fbm study`): it writes it anew."
 
 
 @dataclass(frozen=True)
@@ -57,21 +56,10 @@ def read_study(folder: Path) -> dict[Path, Job] | None:
     file = folder / STUDY
     if not file.exists():
         return None
-    try:
-        study = TypeAdapter(Study).validate_json(file.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise _damaged(file, f"{place}: {first['msg']}" if place else first["msg"]) from error
-    except OSError as error:
-        raise _damaged(file, error.strerror or type(error).__name__) from error
+    study = validated(file, Study, MEND)
     if not study.jobs:
-        raise _damaged(file, "it declares no run")
+        raise damaged(file, "it declares no run", MEND)
     jobs: dict[Path, Job] = {}
     for job in study.jobs:  # two initialisations may start from one pretraining run: it is there once
         jobs.setdefault((folder / job.folder).resolve(), job)
     return jobs
-
-
-def _damaged(file: Path, reason: str) -> UserError:
-    return UserError(f"{shown(file)}: damaged ({reason}). Start the study again (`fbm study`): it writes it anew.")

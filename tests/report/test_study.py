@@ -111,6 +111,6 @@ def test_a_half_written_run_alone(tmp_path):
 )
 def test_damaged_study(tmp_path, text, reason):
     (tmp_path / "study.json").write_text(text)
-    with pytest.raises(UserError, match=r"study.json: damaged \(.*" + reason) as caught:
+    with pytest.raises(UserError, match=r"study.json: damaged study \(.*" + reason) as caught:
         find([tmp_path])
     assert "\n" not in str(caught.value)
