@@ -146,7 +146,12 @@ def _draw_scarcity(axes: "Axes", line: Curve, look: Look, shift: float) -> None:
     shares = [point.fraction * shift for point in line.points]
     means = [100 * point.clip.mean for point in line.points]
     halves = [100 * (point.clip.half_width or 0) for point in line.points]
+    # An interval may say more than an accuracy can be: the bar ends there.
+    ends = [
+        [min(half, mean) for mean, half in zip(means, halves, strict=True)],
+        [min(half, 100 - mean) for mean, half in zip(means, halves, strict=True)],
+    ]
     axes.errorbar(
-        shares, means, halves, color=COLOURS[look.colour], marker=MARKERS[look.marker], markersize=6,
+        shares, means, ends, color=COLOURS[look.colour], marker=MARKERS[look.marker], markersize=6,
         linewidth=2, elinewidth=1.5, capsize=4, label=line.label,
     )  # fmt: skip
