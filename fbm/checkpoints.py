@@ -131,6 +131,8 @@ def initialise(encoder: nn.Module, init: DictConfig) -> Loaded:
         UserError: no checkpoint is named or there, it is of another task or width, or nothing in it matches.
     """
     if init.task is None:
+        if init.checkpoint is not None:
+            raise UserError(f"init={init.name} starts from no weights: leave out init.checkpoint={init.checkpoint}")
         return Loaded()
     if init.checkpoint is None:
         raise UserError(

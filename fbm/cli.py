@@ -46,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(command: str, rest: list[str]) -> int:
     from fbm.errors import UserError
+    from fbm.files import unwritable
     from fbm.launch import complain, launch
 
     try:
@@ -61,6 +62,11 @@ def _run(command: str, rest: list[str]) -> int:
     except UserError as error:
         complain(str(error))
         return 1
+    except OSError as error:
+        if said := unwritable(error):
+            complain(said)
+            return 1
+        raise
     except KeyboardInterrupt:
         complain("interrupted; what is done is kept")
         return 130

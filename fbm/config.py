@@ -125,6 +125,16 @@ def check(config: DictConfig, nodes: tuple[str, ...] = ("",)) -> dict[str, Any]:
     return content
 
 
+def check_run(config: DictConfig) -> dict[str, Any]:
+    """`check` a run's config, and the values of it that no signature names; gives it resolved."""
+    from pydantic import NonNegativeInt
+
+    content = check(config)
+    for key, kind in (("seed", NonNegativeInt), ("test", bool), ("overwrite", bool)):
+        check_value(key, content[key], kind)
+    return content
+
+
 def _targets(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     if isinstance(node, dict):
         if "_target_" in node:

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and folders that one job holds at a time."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -9,6 +10,13 @@ from pathlib import Path
 from typing import IO
 
 from fbm.errors import InUseError, UserError
+
+
+def unwritable(error: OSError) -> str | None:
+    """One line for a disk or folder that does not let itself be written; None for any other error."""
+    if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT):
+        return None
+    return f"{error.filename or 'a file'} cannot be written: {error.strerror}; what was whole before still is"
 
 
 @contextmanager

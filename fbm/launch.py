@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fbm.config import compose, conf_dir
 from fbm.errors import UserError
+from fbm.files import unwritable
 from fbm.suggest import did_you_mean
 
 Job = Callable[[DictConfig], Any]
@@ -30,18 +31,18 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
     from yaml import YAMLError
 
     def guarded(config: DictConfig) -> Any:
+        many = HydraConfig.get().mode is RunMode.MULTIRUN
         try:
             return job(config)
-        except (UserError, OmegaConfBaseException) as error:
-            complain(str(error))
-            if HydraConfig.get().mode is RunMode.MULTIRUN:
-                raise  # Hydra names the job and runs the others first
-            raise SystemExit(1) from error  # Hydra would print a second line
         except Exception as error:
-            if HydraConfig.get().mode is RunMode.MULTIRUN:
+            line = mendable(error)
+            if line is not None:
+                complain(line)
+            if not many:
+                raise (SystemExit(1) if line is not None else error) from error  # Hydra would print a second line
+            if line is None:
                 traceback.print_exc()  # of several failed jobs Hydra shows the first alone
-                raise UserError(str(error)) from error
-            raise
+            raise UserError(str(error)) from error  # Hydra names the job and runs the others first
 
     # Hydra finds its caller's file through the wrapped function: a task function of our own module will do.
     guarded.__module__ = __name__
@@ -62,6 +63,15 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
     return 0
 
 
+def mendable(error: Exception) -> str | None:
+    """What to tell a user who can mend it; None for a fault of ours."""
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, UserError | OmegaConfBaseException):
+        return str(error)
+    return unwritable(error) if isinstance(error, OSError) else None
+
+
 def complain(message: str) -> None:
     """One line on standard error."""
     print(f"fbm: error: {' '.join(message.split())}", file=sys.stderr)
@@ -73,7 +83,8 @@ def explain(error: Exception, config_name: str) -> str:
     text = " ".join(" ".join(causes).split())
     if match := re.search(r"Could not override '([^']+)'", text):
         key = match[1].split("@")[0]
-        return f"no such setting {key!r}{did_you_mean(key, known_keys(config_name))}"
+        known = [other for other in known_keys(config_name) if other != key]  # another choice of a group may have it
+        return f"no such setting {key!r}{did_you_mean(key, known)}"
     if match := re.search(r"Could not find 'hydra/(?:launcher|sweeper)/(joblib|submitit|optuna)", text):
         return f"Hydra's {match[1]} plugin is not installed: pip install 'fbm-video[{match[1]}]'"
     if match := re.search(r"In '[^']*': Could not find '([^']+)' Available options in '[^']+': (.*)", text):

@@ -12,6 +12,7 @@ from fbm.errors import UserError
 from fbm.files import held, write_text
 
 SUMMARY, CONFIG = "summary.json", "config.yaml"
+STUDY = "study.json"  # in a study's folder: the runs that it consists of
 
 
 @dataclass

@@ -4,17 +4,17 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
-from pydantic import NonNegativeInt
 
 from fbm.assemble import Parts, assemble
 from fbm.checkpoints import read_checkpoint
-from fbm.config import check, check_value
+from fbm.config import check_run
 from fbm.errors import UserError
 from fbm.files import write_text
 from fbm.fingerprints import identify
@@ -40,9 +40,7 @@ def train(config: DictConfig) -> float | None:
     """
     keep_memory()
     quiet()
-    identity = identify(check(config))
-    for key, kind in (("seed", NonNegativeInt), ("test", bool), ("overwrite", bool)):
-        check_value(key, config[key], kind)
+    identity = identify(check_run(config))
     with open_run(config.run_dir, identity, config.overwrite) as run:
         try:
             _bring_to_an_end(config, run, identity)
@@ -61,10 +59,24 @@ def _bring_to_an_end(config: DictConfig, run: Run, identity: str) -> None:
     if run.summary is None:
         run.start(OmegaConf.to_yaml(config, resolve=True))
         _fit_and_test(config, run, identity)
-    elif config.test and not any(name.startswith("test/") for name in run.summary["metrics"]):
+        return
+    _refuse_stale(config, run, run.summary)
+    if config.test and not any(name.startswith("test/") for name in run.summary["metrics"]):
         _test_later(config, run, run.summary, identity)
     else:
         print(f"{run.folder} is finished already; overwrite=true runs it again")
+
+
+def _refuse_stale(config: DictConfig, run: Run, summary: dict[str, Any]) -> None:
+    """A finished run is not this one, if the weights it started from were made anew with other settings since."""
+    made_by, checkpoint = summary.get("pretraining"), config.init.checkpoint
+    if made_by is None or checkpoint is None or not Path(checkpoint).exists():
+        return
+    if read_checkpoint(Path(checkpoint))["fbm"]["fingerprints"]["config"] != made_by["fingerprint"]:
+        raise UserError(
+            f"{run.folder} started from earlier weights than {checkpoint} holds now: overwrite=true runs it again "
+            "(the old one is kept in a folder inside)"
+        )
 
 
 def _fit_and_test(config: DictConfig, run: Run, identity: str) -> None:
@@ -145,6 +157,7 @@ def _running(trainer: pl.Trainer, run: Run) -> Iterator[None]:
             # Reading a memory map is faster than handing clips between processes: no workers is a choice here.
             warnings.filterwarnings("ignore", ".*does not have many workers.*")
             warnings.filterwarnings("ignore", ".*is smaller than the logging interval.*")
+            warnings.filterwarnings("ignore", ".*in eval mode at the start.*")  # a frozen encoder is meant
             warnings.filterwarnings("ignore", ".*exists and is not empty.*")  # it holds this run's own config.yaml
             yield
         failed = False
@@ -152,7 +165,8 @@ def _running(trainer: pl.Trainer, run: Run) -> Iterator[None]:
         raise (KeyboardInterrupt if trainer.interrupted else stopped) from None
     except Exception:
         if run.summary is None:
-            write_text(run.folder / FAILURE, traceback.format_exc())
+            with suppress(OSError):  # a full disk is the failure itself
+                write_text(run.folder / FAILURE, traceback.format_exc())
         raise
     finally:
         close(trainer.loggers, failed)

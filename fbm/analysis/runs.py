@@ -12,7 +12,7 @@ from fbm.config import build
 from fbm.data.store import FrameStore
 from fbm.errors import UserError
 from fbm.models.encoder import C3DEncoder
-from fbm.run_folder import CONFIG, SUMMARY, Run
+from fbm.run_folder import CONFIG, STUDY, SUMMARY, Run
 from fbm.tasks.task import PretrainingTask
 
 
@@ -91,10 +91,22 @@ def pretraining_runs(path: Path) -> list[Path]:
     if (path / SUMMARY).is_file() or (path / CONFIG).is_file():
         _check(path)
         return [path]
-    found = [file.parent for file in sorted(path.glob(f"*/{SUMMARY}")) if _pretrains(read_summary(file.parent))]
+    found = [folder for folder in _finished(path) if _pretrains(read_summary(folder))]
     if not found:
         raise UserError(f"{path}: no finished pretraining run in it; train one (fbm train task=disentangle)")
     return found
+
+
+def _finished(study: Path) -> list[Path]:
+    """The finished runs of a study: those that it declares, which may lie elsewhere, else those in its folder."""
+    declared = study / STUDY
+    if not declared.is_file():
+        return [file.parent for file in sorted(study.glob(f"*/{SUMMARY}"))]
+    try:
+        folders = [study / job["folder"] for job in json.loads(declared.read_bytes())["jobs"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{declared} is damaged ({error}): start the study again, which writes it anew") from error
+    return [folder for folder in folders if (folder / SUMMARY).is_file()]
 
 
 def read_pretrained(folder: Path) -> Pretrained:

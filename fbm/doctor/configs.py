@@ -47,7 +47,8 @@ def examine(group: str, option: str, own: Path | None = None) -> str | None:
 
     try:
         if group == "sweep":
-            plan(read(option, [], own))
+            declared, groups = read(option, [], own)
+            plan(declared, own=groups)
             return None
         config = compose([f"{group}={option}"], own)
         check(config)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations, product
 
 from fbm.report.stats import Estimate, estimate
-from fbm.report.table1 import CLIP, Row, Table1, tested
+from fbm.report.table1 import CLIP, Row, Table1, paired, tested
 
 EXACT = 12  # pairs up to which all sign patterns are tried: 4096 of them
 TIE = 1e-6  # accuracies are float32; a share of a million clips is a difference
@@ -69,15 +69,15 @@ def _family(rows: Sequence[Row]) -> list[Difference]:
 
 def _difference(row: Row, base: Row) -> Difference:
     ours, theirs = tested(row.runs, CLIP), tested(base.runs, CLIP)
-    seeds = tuple(sorted(ours.keys() & theirs.keys()))
-    pairs = [ours[seed] - theirs[seed] for seed in seeds]
+    by_seed = paired(row.runs, base.runs)
+    pairs = list(by_seed.values())
     return Difference(
         *(row.name, base.name, row.init, base.init),
         estimate=estimate(pairs),
         t_p=paired_t(pairs),
         holm_p=None,
         sign_flip_p=sign_flip(pairs),
-        seeds=seeds,
+        seeds=tuple(by_seed),
         unpaired=tuple(sorted(ours.keys() ^ theirs.keys())),
         within=row.within,
     )

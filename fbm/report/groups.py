@@ -1,9 +1,10 @@
 """Runs -> rows: which runs may be averaged, how a row is called, and within what it may be compared."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from fbm.errors import UserError
-from fbm.report.labels import FRACTION, KNOWN, differing_keys, flatten, order, variant
+from fbm.report.labels import FRACTION, KNOWN, differing_keys, flatten, natural, order, variant
 from fbm.report.origins import origin
 from fbm.report.runs import Run
 
@@ -11,8 +12,9 @@ Group = Sequence[Run]
 
 
 def groups(runs: Sequence[Run]) -> list[Group]:
-    """Runs that differ in the seed alone, together; by initialisation, label fraction and seed. UserError for doubles.
+    """Runs that differ in the seed alone, together, those of a group by seed. UserError for doubles.
 
+    Groups are in the order of their initialisation, label fraction, and the values that tell them apart.
     The config fingerprint holds that of the pretraining, so weights of unlike pretrainings are never in one group.
     """
     grouped: dict[tuple[str, str], dict[int, Run]] = {}
@@ -25,28 +27,42 @@ def groups(runs: Sequence[Run]) -> list[Group]:
                 f"{run.summary.seed}, same config): remove one of them or name the runs to report."
             )
     made = [[seeds[seed] for seed in sorted(seeds)] for seeds in grouped.values()]
-    return sorted(made, key=_order)
+    return sorted(made, key=lambda group: _order(group, made))
 
 
-def _order(group: Group) -> tuple[int, str, float, str]:
-    run = group[0]
-    return (*order(run.init), run.label_fraction or 0, run.summary.fingerprints.config)
+def _order(group: Group, among: Sequence[Group]) -> tuple[Any, ...]:
+    """Sort key; the fingerprint, which says nothing to a reader, only where no value tells the groups apart."""
+    run, rivals = group[0], _rivals(group, among)
+    declared = [_declared(rival) for rival in rivals]
+    values = [
+        *_values(group, _keys(rivals)),
+        *(flatten(_declared(group)[0]).get(key) for key in differing_keys(declared)),
+    ]
+    return (*order(run.init), run.label_fraction or 0, [*map(natural, values)], run.summary.fingerprints.config)
 
 
 def name(group: Group, among: Sequence[Group]) -> str:
     """The initialisation, and what sets the group apart from others of it except the share of labels."""
-    rivals = [rival for rival in among if rival[0].init == group[0].init]
+    rivals = _rivals(group, among)
     said = KNOWN.get(group[0].init, group[0].init)
     keys = [key for key in _keys(rivals) if key != FRACTION]
     twins = [rival for rival in rivals if _values(rival, [*keys, FRACTION]) == _values(group, [*keys, FRACTION])]
     fingerprint = group[0].summary.fingerprints.config
     apart = [variant(group[0].config(), keys, fingerprint)] if keys else []
     if len(twins) > 1:  # what sets them apart is not in the config: it is their pretraining
-        facts = [
-            [{**run.declared, "pretraining": (origin(run) or "").rsplit("/", 1)[-1]} for run in twin] for twin in twins
-        ]
-        apart.append(variant(facts[twins.index(group)][0], differing_keys(facts), fingerprint))
+        keys = differing_keys([_declared(twin) for twin in twins])
+        apart.append(variant(_declared(group)[0], keys, fingerprint))
     return f"{said} ({', '.join(apart)})" if apart else said
+
+
+def _rivals(group: Group, among: Sequence[Group]) -> list[Group]:
+    """The groups of the same initialisation, itself too."""
+    return [rival for rival in among if rival[0].init == group[0].init]
+
+
+def _declared(group: Group) -> list[dict[str, Any]]:
+    """What a study declares for each run, and the name of the pretraining run that it started from."""
+    return [{**run.declared, "pretraining": (origin(run) or "").rsplit("/", 1)[-1]} for run in group]
 
 
 def settings(among: Sequence[Group]) -> dict[str, str]:

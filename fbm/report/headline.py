@@ -1,45 +1,47 @@
 """One sentence on what came out, in words that do not take sides."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from fbm.report import numbers
 from fbm.report.labels import share
-from fbm.report.stats import INTERVAL
-from fbm.report.table1 import Row, Table1
+from fbm.report.stats import INTERVAL, estimate
+from fbm.report.table1 import CLIP, Row, Table1, paired, tested
 
 
 def headline(table: Table1) -> str:
-    """The best row, its margin over random initialization, and whether the intervals overlap.
+    """The best row, its margin over random initialization, and what the seeds say about it.
 
+    Where two rows do not have the same seeds, the margin is over the common ones: some seeds are easier than others.
     With several shares of labels, that for the smallest and for the largest share with a tested row.
     """
-    tested = [row for row in table.rows if row.clip]
-    if not tested:
+    rows = [row for row in table.rows if row.clip]
+    if not rows:
         return "No run has been tested yet, so there is no accuracy to report."
-    fractions = sorted({row.fraction for row in tested if row.fraction is not None})
+    fractions = sorted({row.fraction for row in rows if row.fraction is not None})
     if len(fractions) < 2:
-        return _said(tested)
-    ends = ((share(one), [row for row in tested if row.fraction == one]) for one in (fractions[0], fractions[-1]))
-    return " ".join(f"With {words}: {_said(rows)}" for words, rows in ends)
+        return _said(rows)
+    ends = ((share(one), [row for row in rows if row.fraction == one]) for one in (fractions[0], fractions[-1]))
+    return " ".join(f"With {words}: {_said(alike)}" for words, alike in ends)
 
 
-def _said(tested: Sequence[Row]) -> str:
-    best = max(tested, key=_mean)
-    if len(tested) == 1:
+def _said(rows: Sequence[Row]) -> str:
+    best = max(rows, key=_mean)
+    if len(rows) == 1:
         return f"{best.name} has {numbers.percent(_mean(best))} % clip accuracy; there is no row to compare it with."
     said = f"{best.name} has the highest clip accuracy, {numbers.percent(_mean(best))} %"
-    base = _row(tested, "random", best)
+    base = _row(rows, "random", best)
     if base is None:
         sentences = [f"{said}; there is no tested random initialization to compare it with"]
     elif base is best:
-        second = max((row for row in tested if row is not best), key=_mean)
-        sentences = [f"{said}; the next row, {second.name}, is {_margin(second, best)}"]
+        second = max((row for row in rows if row is not best), key=_mean)
+        sentences = [f"{said}{_own(best, second)}; the next row, {second.name}, {_margin(second, best)}"]
     else:
-        sentences = [f"{said}, {_margin(best, base)}"]
-    ours = _row(tested, "ours", best)
+        sentences = [f"{said}{_own(best, base)}, and {_margin(best, base)}"]
+    ours = _row(rows, "ours", best)
     if ours and base and ours is not best and base is not best:
-        sentences.append(f"{ours.name} is {_margin(ours, base)}")
-    if len({row.comparison for row in tested}) > 1:
+        sentences.append(f"{ours.name} {_margin(ours, base)}")
+    if len({row.comparison for row in rows}) > 1:
         sentences.append("The rows differ in more than the initialization (see the note)")
     return ". ".join(sentences) + "."
 
@@ -48,19 +50,39 @@ def _mean(row: Row) -> float:
     return row.clip.mean if row.clip else 0.0
 
 
-def _row(tested: Sequence[Row], init: str, best: Row) -> Row | None:
+def _row(among: Sequence[Row], init: str, best: Row) -> Row | None:
     """The row of an initialisation, rather from the comparison of the best row than from another."""
-    rows = [row for row in tested if row.init == init]
+    rows = [row for row in among if row.init == init]
     return min(rows, key=lambda row: row.comparison != best.comparison, default=None)
 
 
+def _same_seeds(row: Row, base: Row) -> bool:
+    return tested(row.runs, CLIP).keys() == tested(base.runs, CLIP).keys()
+
+
+def _own(row: Row, base: Row) -> str:
+    return "" if _same_seeds(row, base) else " over its own seeds"
+
+
 def _margin(row: Row, base: Row) -> str:
+    """How far a row is from the base over the seeds that both have: the rest of a sentence about the row."""
+    pairs, called = paired(row.runs, base.runs), f"{base.name[0].lower()}{base.name[1:]}"
+    apart = estimate(list(pairs.values()))
+    if apart is None:
+        return f"shares no seed with {called} ({numbers.percent(_mean(base))} %), so there is no margin between them"
+    # What the table shows as equal is called equal.
+    side = "above" if apart.mean > 0 else "below"
+    size = "level with" if abs(apart.mean) < 0.0005 else f"{numbers.points(apart.mean)} {side}"
+    if _same_seeds(row, base):
+        return f"is {size} {called} ({_sure(row, base)})"
+    over = f"{len(pairs)} common seed{'s' if len(pairs) > 1 else ''}"
+    return f"is {size} {called} over the {over} ({_sure_of_pairs(row, base)})"
+
+
+def _sure(row: Row, base: Row) -> str:
+    """The accuracy of a base with the same seeds, and what the seeds say about the margin."""
     assert row.clip
     assert base.clip
-    difference = row.clip.mean - base.clip.mean
-    side = "above" if difference > 0 else "below"
-    # What the table shows as equal is called equal.
-    said = "level with" if abs(difference) < 0.0005 else f"{numbers.points(difference)} {side}"
     overlap = row.clip.overlaps(base.clip)
     if overlap is None:
         sure = "a single run has no interval, so chance cannot be judged"
@@ -69,4 +91,19 @@ def _margin(row: Row, base: Row) -> str:
     # Pairing by seed sees more than two separate intervals, so a reader of the headline gets it too.
     if base.init == "random" and row.gain and row.gain.half_width is not None:
         sure += f"; paired by seed {numbers.gain(row.gain)} points"
-    return f"{said} {base.name[0].lower()}{base.name[1:]} ({numbers.percent(base.clip.mean)} %; {sure})"
+    return f"{numbers.percent(base.clip.mean)} %; {sure}"
+
+
+def _sure_of_pairs(row: Row, base: Row) -> str:
+    """Both accuracies over the common seeds, and the interval of their difference.
+
+    Nothing on the rows' own intervals: they are over unlike seeds.
+    """
+    pairs = paired(row.runs, base.runs)
+    both = (tested(one.runs, CLIP) for one in (row, base))
+    mine, theirs = (numbers.percent(fmean(values[seed] for seed in pairs)) for values in both)
+    if len(pairs) == 1:
+        sure = "a single pair has no interval, so chance cannot be judged"
+    else:
+        sure = f"paired by seed {numbers.gain(estimate(list(pairs.values())))} points"
+    return f"{mine} % against {theirs} % there; {sure}"

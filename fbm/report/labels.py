@@ -1,5 +1,6 @@
 """How rows are called, and in which config keys they differ."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,17 @@ def order(init: str) -> tuple[int, str]:
     """Sort key of an initialisation: random, autoencoder, ours, then the others by name."""
     known = list(KNOWN)
     return (known.index(init) if init in KNOWN else len(known), init)
+
+
+def natural(value: str | None) -> tuple[int, float, str]:
+    """Sort key of a printed config value: nothing first, then numbers as numbers, then everything else as text."""
+    try:
+        number = float(value or "nan")
+    except ValueError:
+        number = math.nan
+    if math.isnan(number):
+        return (0 if value is None else 2, 0.0, value or "")
+    return (1, number, "")
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

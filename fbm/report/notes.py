@@ -4,17 +4,19 @@ from collections.abc import Iterator, Sequence
 
 from fbm.report.groups import Group, compared_keys, comparisons_of, declared_apart, name
 from fbm.report.labels import FRACTION
-from fbm.report.origins import varying
+from fbm.report.origins import stale, varying
+from fbm.report.runs import Found
 from fbm.report.summary import CLIP
 
 
-def notes(among: Sequence[Group]) -> Iterator[str]:
-    """Sentences on how far the rows may be compared, on runs without a test, and on what the intervals are over."""
+def notes(among: Sequence[Group], found: Found) -> Iterator[str]:
+    """Sentences on how far the rows may be compared and what the intervals are over, on untested and stale runs."""
     if len(comparisons_of(among)) > 1:
         yield _compared(among)
     untested = [run.summary.run for group in among for run in group if run.accuracy(CLIP) is None]
     if untested:
         yield f"Finished but not tested, so not in the test accuracies: {', '.join(untested)}."
+    yield from stale(found)
     said = (varying(name(group, among), group) for group in among)
     yield from dict.fromkeys(sentence for sentence in said if sentence)
 

@@ -1,8 +1,8 @@
-"""Which pretraining runs the seeds of a row start from, and what its interval therefore says."""
+"""Which pretraining runs the seeds of a row start from, and what that says of its interval and of its age."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from fbm.report.runs import Run
+from fbm.report.runs import Found, Run
 
 
 def origin(run: Run) -> str | None:
@@ -30,6 +30,25 @@ def varying(name: str, runs: Sequence[Run]) -> str:
         f"{name}: {len(runs)} runs start from {starts} pretraining runs, so they are not independent and the true "
         "interval is wider."
     )
+
+
+def stale(found: Found) -> Iterator[str]:
+    """A sentence for each pretraining run that was made anew with other settings since classifications started there.
+
+    Only a pretraining run among the found ones can tell, and only of classifications that recorded its fingerprint.
+    """
+    now: dict[tuple[str, str], set[str]] = {}
+    for run in found.runs:
+        now.setdefault((run.summary.study, run.summary.run), set()).add(run.summary.fingerprints.config)
+    outdated: dict[str, list[str]] = {}
+    for run in found.of("classify"):
+        start = run.summary.pretraining
+        versions = now.get((start.study, start.run)) if start else None
+        if start and start.fingerprint and versions and start.fingerprint not in versions:
+            outdated.setdefault(f"{start.study}/{start.run}", []).append(run.summary.run)
+    for source, runs in outdated.items():
+        again = "them" if len(runs) > 1 else runs[0]
+        yield f"{', '.join(runs)} started from an earlier version of {source}: run {again} again with overwrite=true."
 
 
 def shared(rows: Iterable[Sequence[Run]]) -> bool:

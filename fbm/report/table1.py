@@ -89,7 +89,7 @@ def table1(found: Found) -> Table1:
     rows = tuple(_row(group, grouped, several, found) for group in grouped)
     first = runs[0].summary
     clips = sorted({run.summary.samples["test"] for run in runs if "test" in run.summary.samples})
-    return Table1(rows, first.data, len(first.classes), tuple(clips), tuple(notes(grouped)))
+    return Table1(rows, first.data, len(first.classes), tuple(clips), tuple(notes(grouped, found)))
 
 
 def _row(runs: Group, among: Sequence[Group], several: bool, found: Found) -> Row:
@@ -118,11 +118,16 @@ def tested(runs: Group, metric: str) -> dict[int, float]:
     return {seed: value for seed, value in values if value is not None}
 
 
+def paired(runs: Group, base: Group) -> dict[int, float]:
+    """How much higher the clip accuracy is than that of `base`, by seed, of the seeds that both have, ascending."""
+    ours, theirs = tested(runs, CLIP), tested(base, CLIP)
+    return {seed: ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())}
+
+
 def _gain(runs: Group, among: Sequence[Group]) -> Estimate | None:
     """Paired by seed with the random row that differs in the initialisation alone; None if there is none."""
     mine = runs[0].summary.fingerprints.comparison
     for base in among:
         if base[0].init == "random" != runs[0].init and base[0].summary.fingerprints.comparison == mine:
-            ours, theirs = tested(runs, CLIP), tested(base, CLIP)
-            return estimate([ours[seed] - theirs[seed] for seed in ours if seed in theirs])
+            return estimate(list(paired(runs, base).values()))
     return None

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from fbm.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from fbm.study.declared import Declared
-    from fbm.study.plan import Job
+    from fbm.study.job import Job
     from fbm.study.run import Failures
 
 DESCRIPTION = """Run what is missing of a declared comparison, then analyse its encoders and report on it.
@@ -33,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("name", metavar="NAME", help="a study of conf/sweep, or a folder with one in sweep/")
+    made.add_argument("name", nargs="?", metavar="NAME", help="a study of conf/sweep, or a folder with one in sweep/")
     made.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="keys of the study, or settings of every run")
     made.add_argument("--config-dir", type=Path, help="a folder of your own config groups, sweep/ among them")
     made.add_argument("--dry-run", action="store_true", help="say what would be run, and run nothing")
@@ -43,25 +44,24 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Run a study; 1 where a run of it failed. UserError for what the user can mend."""
     asked = parser().parse_intermixed_args(argv)
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    from fbm.launch import explain
-    from fbm.study.declared import read
+    from fbm.study.declared import read, shipped
     from fbm.study.plan import plan
 
+    if asked.name is None or "=" in asked.name:
+        raise UserError(f"which study? There is {', '.join(shipped())}, or name a folder with one in its sweep/")
     own, launcher, each = _sorted(asked.settings)
-    try:
-        declared = read(asked.name, own, asked.config_dir)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(explain(error, "study")) from error
-    jobs = plan(declared, each)
+    declared, groups = read(asked.name, own, asked.config_dir)
+    jobs = plan(declared, each, groups)
     if asked.dry_run:
         _tell_jobs(declared, jobs)
         return 0
-    failed = _bring_to_an_end(declared, jobs, launcher, shlex.join(["fbm", "study", *argv]))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no worker is left behind
+    try:
+        failed = _bring_to_an_end(declared, jobs, launcher, shlex.join(["fbm", "study", *argv]))
+    finally:
+        signal.signal(signal.SIGTERM, before)
     for folder, reason in failed.items():
-        print(f"failed: {folder}: {reason}")
+        print(f"failed: {reason if reason.startswith(str(folder)) else f'{folder}: {reason}'}")
     if failed:
         raise UserError(f"{declared.study}: {len(failed)} of {len(jobs)} runs failed, named above; the others are done")
     return 0
@@ -93,7 +93,12 @@ def _bring_to_an_end(declared: "Declared", jobs: Sequence["Job"], settings: list
         from fbm.report.make import make
         from fbm.report.tell import tell
 
-        tell(make([folder], folder / "report", command))
+        try:
+            tell(make([folder], folder / "report", command))
+        except UserError as error:
+            if not failed:
+                raise
+            print(f"not reported: {error}")
     return failed
 
 

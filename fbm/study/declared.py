@@ -1,13 +1,19 @@
 """A declared comparison as its config says it."""
 
-from dataclasses import dataclass, fields, replace
+import re
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from yaml import YAMLError
 
 from fbm.config import compose, conf_dir, flatten, resolved
 from fbm.errors import UserError
+from fbm.launch import explain
 from fbm.suggest import did_you_mean
 
 Values = dict[str, list[Any]]
@@ -50,31 +56,44 @@ class Declared:
     report: bool
 
 
-def read(name: str, overrides: list[str], own: Path | None = None) -> Declared:
-    """The study that `name` declares: an option of `conf/sweep`, or a folder with one file in its `sweep/`.
+def read(name: str, overrides: list[str], own: Path | None = None) -> tuple[Declared, Path | None]:
+    """The study that `name` declares, and the folder of config groups that its runs know beside ours.
 
     Args:
+        name: an option of `conf/sweep`, or a folder with one file in its `sweep/`.
         overrides: of the study's own keys, in Hydra's grammar.
         own: a folder of the user's config groups.
 
     Raises:
-        UserError: there is no such study, or a key of it is unknown or of a wrong type.
-        HydraException: it does not compose.
+        UserError: there is no such study, it does not compose, or a key of it is unknown or of a wrong type.
     """
     name, own = _find(name, own)
-    config = resolved(compose([f"sweep={name}", *overrides], own, "study"))
     try:
-        declared = TypeAdapter(Declared).validate_python(config)
+        config = compose([f"sweep={name}", *overrides], own, "study")
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise UserError(told(error, "study")) from error
+    if OmegaConf.is_missing(config, "study"):
+        raise UserError(f"{name} says no `study: NAME`; does its file begin with `# @package _global_`?")
+    try:
+        return TypeAdapter(Declared).validate_python(resolved(config)), own
     except ValidationError as error:
         raise UserError(f"the study {name}: {_fault(error)}") from error
-    # Its runs find the user's options too.
-    search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
-    return replace(declared, settings=[*search, *declared.settings])
+
+
+def told(error: Exception, config_name: str) -> str:
+    """One line for what Hydra refused of a study or of one of its runs."""
+    if match := re.search(r"Ambiguous value for argument '([^=']+)=([^']*)'", str(error)):
+        return (
+            f"{match[1]}={match[2]}: a study takes lists, {match[1]}=[{match[2]}]; to vary KEY, classify.over.KEY=[A,B]"
+        )
+    return explain(error, config_name)
 
 
 def axes(over: dict[str, Any]) -> Values:
-    """Dotted keys to the values they take; a single value is a list of one."""
+    """Dotted keys to the values they take; a single value is a list of one. UserError for a key without any."""
     flat = flatten(over) if over else {}
+    if empty := [key for key, value in flat.items() if value == [] or value == {}]:
+        raise UserError(f"over.{empty[0]} has no value: name one at least, or leave the key out")
     return {key: value if isinstance(value, list) else [value] for key, value in flat.items()}
 
 
@@ -85,8 +104,10 @@ def shipped() -> list[str]:
 
 def _find(name: str, own: Path | None) -> tuple[str, Path | None]:
     folder = Path(name)
-    if not folder.is_dir():
+    if not (folder / "sweep").is_dir():
         known = [*shipped(), *(path.stem for path in (own / "sweep").glob("*.yaml"))] if own else shipped()
+        if name not in known and folder.is_dir():
+            raise UserError(f"{folder} declares no sweep: a file FOLDER/sweep/NAME.yaml is wanted")
         if name not in known:
             raise UserError(
                 f"no study {name!r}{did_you_mean(name, known)} (a name of conf/sweep, or a folder such as "
@@ -95,7 +116,7 @@ def _find(name: str, own: Path | None) -> tuple[str, Path | None]:
         return name, own
     files = sorted((folder / "sweep").glob("*.yaml"))
     if len(files) != 1:
-        raise UserError(f"{folder} declares {len(files) or 'no'} sweeps: one file FOLDER/sweep/NAME.yaml is wanted")
+        raise UserError(f"{folder} declares {len(files)} sweeps: one file FOLDER/sweep/NAME.yaml is wanted")
     return files[0].stem, folder
 
 

@@ -16,10 +16,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fbm.config import composing
 from fbm.errors import InUseError, UserError
+from fbm.files import unwritable
 from fbm.launch import explain
-from fbm.study.plan import Job
+from fbm.study.job import Job
 
 # The study says itself what it launches.
+LONGEST = 120  # characters of a launcher's error
 QUIET = ("hydra.mode=MULTIRUN", "hydra/hydra_logging=none")
 
 
@@ -58,6 +60,10 @@ class Engine:
                 self.config = hydra.compose("train", overrides, return_hydra_config=True)
             except (HydraException, OmegaConfBaseException) as error:
                 raise UserError(explain(error, "train")) from error
+        if "BasicSweeper" not in self.config.hydra.sweeper._target_:
+            raise UserError(
+                f"launcher={launcher} searches, it does not launch: `fbm train -m engine={launcher}` uses it"
+            )
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Run jobs that do not need each other, and say how each ended."""
@@ -67,8 +73,11 @@ class Engine:
             launcher = Plugins.instance().instantiate_launcher(context, run_one, self.config)
             try:
                 returned = launcher.launch([list(job.overrides) for job in jobs], initial_job_idx=0)
+            except OSError as error:
+                return [Outcome(unwritable(error) or str(error))] * len(jobs)
             except Exception as error:  # the launcher's own: a worker was killed, a queue refused the jobs
-                lost = Outcome(f"its process ended without a word: {type(error).__name__} ({error})", died=True)
+                said = " ".join(str(error).split())[:LONGEST]
+                lost = Outcome(f"its process ended without a word ({type(error).__name__}: {said})", died=True)
                 return [Outcome() if job.finished else lost for job in jobs]
             finally:
                 HydraConfig.instance().cfg = None
@@ -86,6 +95,8 @@ def run_one(config: DictConfig) -> Outcome:
     except (UserError, OmegaConfBaseException) as error:
         return Outcome(" ".join(str(error).split()))
     except Exception as error:
+        if isinstance(error, OSError) and (said := unwritable(error)):
+            return Outcome(said)
         traceback.print_exc()
         return Outcome(f"{type(error).__name__}: {' '.join(str(error).split())}")
     return Outcome()

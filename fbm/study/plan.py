@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,73 +15,36 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from fbm.config import check, composing, conf_dir
+from fbm.config import check_run, composing, conf_dir, flatten
 from fbm.errors import UserError
-from fbm.files import in_use, write_text
+from fbm.files import write_text
 from fbm.fingerprints import identify
-from fbm.launch import explain
-from fbm.run_folder import SUMMARY
-from fbm.study.declared import Declared, axes
+from fbm.run_folder import STUDY
+from fbm.study.declared import Declared, Values, axes, told
+from fbm.study.job import Combination, Job
 
-STUDY = "study.json"
 PLAIN = re.compile(r"[A-Za-z_][\w./+-]*")  # words that Hydra's grammar takes without quotes
-Combination = dict[str, Any]
+WORDS = {"true", "false", "null", "nan", "inf"}  # words that it takes for something else
 
 
-@dataclass(frozen=True)
-class Job:
-    """One run of a study.
-
-    Attributes:
-        stage: "pretrain" or "classify".
-        label: the initialisation that it makes, or starts from.
-        values: what sets it apart from the other runs of its stage.
-        overrides: of `fbm train`.
-        folder: where the run is, or will be.
-        identity: fingerprint of its settings.
-        tested: whether it touches the test split.
-        needs: the run folder that must be finished before.
-    """
-
-    stage: str
-    label: str
-    values: Combination
-    overrides: tuple[str, ...]
-    folder: Path
-    identity: str
-    tested: bool
-    needs: Path | None = None
-
-    @property
-    def finished(self) -> bool:
-        """Whether the run is there with these settings, and tested where it should be."""
-        try:
-            summary = json.loads((self.folder / SUMMARY).read_text())
-            tested = any(name.startswith("test/") for name in summary["metrics"])
-            return summary["fingerprints"]["run"] == self.identity and tested >= self.tested
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-
-    @property
-    def running(self) -> bool:
-        """Whether some process is at it now."""
-        return in_use(self.folder)
-
-
-def plan(declared: Declared, more: Sequence[str] = ()) -> list[Job]:
+def plan(declared: Declared, more: Sequence[str] = (), own: Path | None = None) -> list[Job]:
     """All jobs of a study, pretraining first. Every one is composed and checked before any is run.
 
     Args:
         more: settings of every job, put last.
+        own: a folder of config groups that the jobs know beside ours.
 
     Raises:
-        UserError: a setting is wrong, an initialisation is not pretrained here, or two jobs would share a folder.
+        UserError: a setting is wrong, an initialisation has no weights to start from, a run could not start from the
+            weights that it is given, or two jobs would share a folder.
     """
-    declared = replace(declared, settings=[*declared.settings, *more])
+    search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
+    declared = replace(declared, settings=[*search, *declared.settings, *more])
+    options = sorted({path.stem for folder in (conf_dir(), own) if folder for path in (folder / "init").glob("*.yaml")})
     with composing():
         try:
             pretraining = _pretraining(declared)
-            jobs = [*pretraining.values(), *_classification(declared, pretraining)]
+            jobs = [*pretraining.values(), *_classification(declared, pretraining, [*search], options)]
         finally:
             HydraConfig.instance().cfg = None
     return _once(jobs)
@@ -104,18 +67,26 @@ def write_study(declared: Declared, jobs: Iterable[Job]) -> Path:
 def _pretraining(declared: Declared) -> dict[tuple[str, str], Job]:
     """The runs that weights come from, by initialisation and what they were made with."""
     stage, jobs = declared.pretrain, {}
+    over = axes(stage.over)
     for init, own in stage.inits.items():
-        for values in _combinations(axes(stage.over)):
+        _refuse_overruled("pretrain", over, [*stage.settings, *own, *declared.settings])
+        for values in _combinations(over):
             settings = [f"study={stage.study}", *stage.settings, *own, *_said(values), *declared.settings]
             jobs[init, _key(values)] = _job("pretrain", init, values, settings)
     return jobs
 
 
-def _classification(declared: Declared, pretraining: Mapping[tuple[str, str], Job]) -> list[Job]:
+def _classification(
+    declared: Declared, pretraining: Mapping[tuple[str, str], Job], search: list[str], options: Sequence[str]
+) -> list[Job]:
     stage, shared = declared.classify, axes(declared.pretrain.over)
     over = axes(stage.over)
     if unmatched := sorted(set(shared) - set(over)):
-        raise UserError(f"pretrain.over.{unmatched[0]} must be in classify.over too: which run would each start from?")
+        raise UserError(
+            f"pretrain.over.{unmatched[0]} must be in classify.over too: which run would each start from? A setting of "
+            "pretraining alone makes an initialisation of its own: pretrain.inits.NAME=[...]"
+        )
+    _refuse_overruled("classify", over, [*stage.settings, *declared.settings])
     jobs = []
     for values in _combinations(over):
         init = str(values.get("init", "random"))
@@ -124,40 +95,69 @@ def _classification(declared: Declared, pretraining: Mapping[tuple[str, str], Jo
             there = ", ".join(f"{key}={value}" for key, value in values.items() if key in shared)
             raise UserError(f"classify.over has {there}, which pretrain.over has not: init={init} has no weights there")
         rest = {key: value for key, value in values.items() if key != "init"}
-        start = _start(init, source) if source is not None else [f"init={init}"]
+        start = _start(init, source, search, options) if source is not None else [f"init={_text(init)}"]
         settings = [f"study={declared.study}", *stage.settings, *start, *_said(rest), *declared.settings]
-        jobs.append(_job("classify", init, values, settings, source.folder if source else None))
+        jobs.append(_job("classify", init, values, settings, source))
     return jobs
 
 
-def _start(init: str, source: Job) -> list[str]:
+def _refuse_overruled(stage: str, over: Values, settings: Iterable[str]) -> None:
+    """A setting of every run would overrule what `over` varies, and the runs would not be what they are called."""
+    keys = {setting.lstrip("+~").partition("=")[0] for setting in settings}
+    if both := sorted(keys & set(over)):
+        raise UserError(f"{stage}.over varies {both[0]}, so it is no setting of all runs: {stage}.over.{both[0]}=[...]")
+
+
+def _start(init: str, source: Job, search: list[str], options: Sequence[str]) -> list[str]:
     """The settings that start a classification from a run: the initialisation's own option, or the task's."""
-    options = {path.stem: path.read_text() for path in (conf_dir() / "init").glob("*.yaml")}
     named = [] if init in options else [f"init.name={_text(init)}"]
-    option = init if init in options else _option_for(source)
+    option = init if init in options else _option_for(source, search, options)
     return [f"init={option}", *named, f"init.checkpoint={_text(source.folder.as_posix())}"]
 
 
-def _option_for(source: Job) -> str:
-    task = _compose(source.overrides).task_name
-    for path in sorted((conf_dir() / "init").glob("*.yaml")):
-        if _compose([f"init={path.stem}"]).init.task == task:
-            return path.stem
-    raise UserError(f"no option of conf/init takes weights of a task={task} run ({source.folder})")
+def _option_for(source: Job, search: list[str], options: Sequence[str]) -> str:
+    for option in options:
+        if _compose([*search, f"init={option}"]).init.task == source.content["task_name"]:
+            return option
+    raise UserError(f"no option of conf/init takes weights of a task={source.content['task_name']} run")
 
 
-def _job(stage: str, label: str, values: Combination, settings: list[str], needs: Path | None = None) -> Job:
+def _job(stage: str, label: str, values: Combination, settings: list[str], source: Job | None = None) -> Job:
     overrides = (*settings, "callbacks.progress=null")  # the study shows its own
-    config = _compose(overrides)
-    content = check(config)
-    return Job(stage, label, values, overrides, Path(content["run_dir"]), identify(content), content["test"], needs)
+    content = check_run(_compose(overrides))
+    if stage == "classify":
+        _refuse_unfit(label, content, source)
+    needs = source.folder if source else None
+    return Job(stage, label, values, overrides, Path(content["run_dir"]), identify(content), content, needs)
+
+
+def _refuse_unfit(label: str, content: dict[str, Any], source: Job | None) -> None:
+    """What would be found only when the pretraining is done."""
+    wanted = content["init"]["task"]
+    if source is None:
+        if wanted is not None and content["init"]["checkpoint"] is None:
+            raise UserError(f"init={label} has nothing to start from: pretrain.inits.{label}=[...], or init.checkpoint")
+        return
+    made_by = source.content["task_name"]
+    if made_by != wanted:
+        raise UserError(
+            f"pretrain.inits.{label} trains task={made_by}, but init={label} is of task={wanted}: give the "
+            "initialisation another name"
+        )
+    ours, theirs = flatten(content["encoder"]), flatten(source.content["encoder"])
+    if unlike := sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)):
+        key = unlike[0]
+        raise UserError(
+            f"init={label} is pretrained with encoder.{key}={theirs.get(key)}, its classification has "
+            f"{ours.get(key)}: say it in the settings of every run"
+        )
 
 
 def _compose(overrides: Iterable[str]) -> DictConfig:
     try:
         config = hydra.compose("train", list(overrides), return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(explain(error, "train")) from error
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # the last where a group is no word
+        raise UserError(told(error, "train")) from error
     HydraConfig.instance().set_config(config)  # a run's name follows from its overrides
     own = config.copy()
     with open_dict(own):
@@ -180,7 +180,8 @@ def _said(values: Combination) -> list[str]:
 def _text(value: Any) -> str:
     """A value in Hydra's grammar."""
     if isinstance(value, str):
-        return value if PLAIN.fullmatch(value) else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        plain = PLAIN.fullmatch(value) and value.lower() not in WORDS
+        return value if plain else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     if isinstance(value, list):
         return f"[{','.join(map(_text, value))}]"
     if isinstance(value, dict):

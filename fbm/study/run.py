@@ -1,17 +1,15 @@
 """Run of a study what is not done yet, in waves: every run that needs nothing unfinished, then what these allow."""
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
 from fbm.progress import Advance, progress
-from fbm.study.engine import Engine
-from fbm.study.plan import Job
+from fbm.study.engine import Engine, Outcome
+from fbm.study.job import Job
 
-TRIES = 2  # of a job whose process died: with several at once nobody says whose fault it was
 CHANGED = "it ended well, but with other settings than planned: a config file changed meanwhile; start the study again"
 PAUSE = 2.0  # seconds between two looks at runs that somebody else is at
 
@@ -21,11 +19,13 @@ Failures = dict[Path, str]
 def run(engine: Engine, jobs: Sequence[Job]) -> Failures:
     """Bring every job to its end that can be; what another process is at is waited for.
 
+    Where a process died, nobody says whose fault it was: what it had begun is run again, one at a time.
+
     Returns:
         Run folder to reason, of those that failed.
     """
     failed: Failures = {}
-    tries: Counter[Path] = Counter()
+    suspects: list[Job] = []
     told: set[Path] = set()
     with _watched([job for job in jobs if not job.finished]):
         while left := [job for job in jobs if job.folder not in failed and not job.finished]:
@@ -35,15 +35,35 @@ def run(engine: Engine, jobs: Sequence[Job]) -> Failures:
             unmet = {job.folder for job in left}
             ready = [job for job in left if job.folder not in failed and job.needs not in unmet]
             free = [job for job in ready if not job.running]
+            alone = [job for job in suspects if job in free][:1]
             if not free:
                 told = _wait(ready, told)
                 continue
-            tries.update(job.folder for job in free)
-            for job, outcome in zip(free, engine.run(free), strict=True):
-                again = outcome.in_use or (outcome.died and tries[job.folder] < TRIES)
-                if not again and not job.finished:
-                    failed[job.folder] = outcome.reason or CHANGED
+            batch = alone or free
+            outcomes = engine.run(batch)
+            failed |= _failures(batch, outcomes)
+            suspects = [job for job in suspects if job not in alone] + _suspects(batch, outcomes, failed)
     return failed
+
+
+def _failures(batch: Sequence[Job], outcomes: Sequence[Outcome]) -> Failures:
+    """Of a batch, those that need not be tried again, with the reason."""
+    # A death is a job's own where it was alone, and the launcher's where none was begun.
+    final = len(batch) == 1 or not any(job.begun for job in batch)
+    return {
+        job.folder: outcome.reason or CHANGED
+        for job, outcome in zip(batch, outcomes, strict=True)
+        if not job.finished and not outcome.in_use and (final or not outcome.died)
+    }
+
+
+def _suspects(batch: Sequence[Job], outcomes: Sequence[Outcome], failed: Failures) -> list[Job]:
+    died = [job for job, outcome in zip(batch, outcomes, strict=True) if outcome.died and job.folder not in failed]
+    begun = [job for job in died if job.begun]
+    if begun:
+        named = ", ".join(str(job.folder) for job in begun)
+        print(f"a process ended without a word; run again, one at a time: {named}")
+    return begun
 
 
 def _wait(jobs: Sequence[Job], told: set[Path]) -> set[Path]:

@@ -58,7 +58,7 @@ def confusion(accuracy: float, classes: int, rng: np.random.Generator) -> np.nda
 
 
 def pretrain(study: Path, task: str, rng: np.random.Generator) -> Path:
-    run = fake_run(study, task=task, init=None, more={"classes": CLASSES})
+    run = fake_run(study, task=task, init=None, config=f"{task}-print", more={"classes": CLASSES})
     with (run / "metrics.csv").open("w", newline="") as lines:
         writer = csv.writer(lines)
         writer.writerow(["epoch", "step", "val/loss", "val/knn_top1", "val/linear_top1"])

@@ -49,8 +49,26 @@ def test_pretrainings_of_a_study_are_called_by_what_it_declares(tmp_path):
             jobs.append({"folder": run.name, "values": {"init": "ours", "seed": seed, "task.frames": frames}})
     table = table1(find([declare(tmp_path / "demo", *jobs)]))
     assert [row.label for row in table.rows] == [
-        "Pretrained (ours) (task.frames=16)", "Pretrained (ours) (task.frames=8)",
+        "Pretrained (ours) (task.frames=8)", "Pretrained (ours) (task.frames=16)",
     ]  # fmt: skip
+
+
+def test_rows_of_one_initialisation_are_in_the_order_of_their_values(tmp_path):
+    """The fingerprints are against it, and as text 0.5 is before 0, and 1e-05 after 10."""
+    shown = [("0.25", 0), ("0.25", 0.5), ("0.25", 10), ("1.0", 1e-5), ("1.0", 0.5), ("1.0", 1)]
+    for at, (fraction, gradient) in enumerate(shown):
+        extra = {"task": {"encoder_gradient": gradient}, "data": {"label_fraction": float(fraction)}}
+        fake_run(tmp_path / "demo", init="ours", config=f"c{9 - at}", name=f"r{at}", extra=extra)
+    assert [row.label for row in table1(find([tmp_path])).rows] == [
+        f"Pretrained (ours) (task.encoder_gradient={gradient}), {100 * float(fraction):g} % of labels"
+        for fraction, gradient in shown
+    ]
+
+
+def test_the_fingerprint_orders_only_what_nothing_else_tells_apart(tmp_path):
+    for config in ("b", "a"):
+        fake_run(tmp_path / "demo", init="ours", config=config, name=f"run-{config}")
+    assert [group[0].summary.fingerprints.config for group in groups(find([tmp_path]).runs)] == ["a", "b"]
 
 
 def test_what_a_study_declares_to_vary_is_no_warning(tmp_path):

@@ -12,7 +12,7 @@ def say(path: Path) -> str:
 
 def test_ours_wins(tmp_path):
     said = say(fake_study(tmp_path))
-    assert said.startswith("Pretrained (ours) has the highest clip accuracy, 63.0 %, 11.0 points above random")
+    assert said.startswith("Pretrained (ours) has the highest clip accuracy, 63.0 %, and is 11.0 points above random")
     # 60, 66, 63: half width 7.5; 50, 52, 54: 5.0; gains 10, 14, 9: mean 11, deviation sqrt(7), half width 6.6
     assert "intervals over seeds overlap; paired by seed +11.0 ± 6.6 points" in said
 
@@ -38,9 +38,46 @@ def test_ours_loses_to_the_autoencoder(tmp_path):
     for init, clip in (("random", 0.5), ("autoencoder", 0.6), ("ours", 0.5)):
         fake_run(tmp_path / "demo", init=init, clip=clip)
     said = say(tmp_path)
-    assert said.startswith("Pretrained (autoencoder) has the highest clip accuracy, 60.0 %, 10.0 points above")
+    assert said.startswith("Pretrained (autoencoder) has the highest clip accuracy, 60.0 %, and is 10.0 points above")
     assert "a single run has no interval" in said
     assert "Pretrained (ours) is level with random" in said
+
+
+def seeds(study: Path, init: str, **clips: float) -> None:
+    for seed, clip in clips.items():
+        fake_run(study, init=init, seed=int(seed.removeprefix("s")), clip=clip)
+
+
+def test_where_seeds_are_missing_the_margin_is_over_the_common_ones(tmp_path):
+    """Means 78.8 and 55.0, so 23.8 apart; on seeds 2 and 3 the differences are -5.0 and -7.4: t is 12.706."""
+    seeds(tmp_path / "demo", "random", s0=0.2, s1=0.3, s2=0.9, s3=0.8)
+    seeds(tmp_path / "demo", "ours", s2=0.85, s3=0.726)
+    assert say(tmp_path) == (
+        "Pretrained (ours) has the highest clip accuracy, 78.8 % over its own seeds, and is 6.2 points below random "
+        "initialization over the 2 common seeds (78.8 % against 85.0 % there; paired by seed -6.2 ± 15.2 points)."
+    )
+
+
+def test_one_common_seed_and_a_run_without_a_test(tmp_path):
+    seeds(tmp_path / "demo", "random", s0=0.9, s1=0.5)
+    seeds(tmp_path / "demo", "ours", s1=0.6, s2=0.62)
+    fake_run(tmp_path / "demo", init="ours", seed=0, clip=None)
+    assert say(tmp_path) == (
+        "Random initialization has the highest clip accuracy, 70.0 % over its own seeds; the next row, Pretrained "
+        "(ours), is 10.0 points above random initialization over the 1 common seed (60.0 % against 50.0 % there; "
+        "a single pair has no interval, so chance cannot be judged)."
+    )
+
+
+def test_without_a_common_seed_there_is_no_margin(tmp_path):
+    seeds(tmp_path / "demo", "random", s0=0.30, s1=0.31)
+    seeds(tmp_path / "demo", "autoencoder", s0=0.90, s1=0.92)
+    seeds(tmp_path / "demo", "ours", s2=0.50, s3=0.51)
+    said = say(tmp_path)
+    assert said.endswith(
+        " Pretrained (ours) shares no seed with random initialization (30.5 %), so there is no margin between them."
+    )
+    assert "91.0 %, and is 60.5 points above random initialization (30.5 %; the 95 % intervals over seeds do" in said
 
 
 def test_one_row_and_no_row(tmp_path):
@@ -65,7 +102,7 @@ def test_shares_of_labels_are_never_compared_with_each_other(tmp_path):
         labelled(tmp_path / "demo", init, 1.0, 0, high)
     first, second = say(tmp_path).split(" With 100 % of labels: ")
     assert first.startswith(
-        "With 10 % of labels: Pretrained (ours) has the highest clip accuracy, 40.0 %, 10.0 points above random"
+        "With 10 % of labels: Pretrained (ours) has the highest clip accuracy, 40.0 %, and is 10.0 points above random"
     )
     assert "Random initialization has the highest clip accuracy, 70.0 %" in second
     assert "differ in more" not in first + second
@@ -75,11 +112,11 @@ def test_the_share_that_nobody_tested_is_left_out(tmp_path):
     labelled(tmp_path / "demo", "random", 0.1, 0, None)
     labelled(tmp_path / "demo", "random", 0.5, 0, 0.5)
     labelled(tmp_path / "demo", "ours", 0.5, 0, 0.6)
-    assert say(tmp_path).startswith("Pretrained (ours) has the highest clip accuracy, 60.0 %, 10.0 points above random")
+    assert say(tmp_path).startswith("Pretrained (ours) has the highest clip accuracy, 60.0 %, and is 10.0 points above")
 
 
 def test_the_base_is_of_the_same_comparison(tmp_path):
     fake_run(tmp_path / "demo", init="random", comparison="a", clip=0.1, config="c1")
     fake_run(tmp_path / "demo", init="random", comparison="b", clip=0.5, config="c2", name="b")
     fake_run(tmp_path / "demo", init="ours", comparison="b", clip=0.6)
-    assert "60.0 %, 10.0 points above random" in say(tmp_path)
+    assert "60.0 %, and is 10.0 points above random" in say(tmp_path)

@@ -1,13 +1,19 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fbm.report.labels import differing_keys, order, variant
+from fbm.report.labels import differing_keys, natural, order, variant
 
 
 def test_order():
     assert sorted(["zebra", "ours", "alpha", "random", "autoencoder"], key=order) == [
         "random", "autoencoder", "ours", "alpha", "zebra",
     ]  # fmt: skip
+
+
+def test_numbers_are_in_order_as_numbers():
+    values = ["[8, 16]", "nan", "10", "1e-05", "0.5", "True", "-1", None, "", "9"]
+    ordered = [None, "-1", "1e-05", "0.5", "9", "10", "", "True", "[8, 16]", "nan"]
+    assert sorted(values, key=natural) == ordered
 
 
 def test_only_choices_that_tell_groups_apart():

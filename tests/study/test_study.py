@@ -15,6 +15,7 @@ from fbm.files import held
 from tests.study.conftest import declare, summaries
 from tests.tiny import fbm, only_error
 
+COMMAND = [sys.executable, "-c", "import sys; from fbm.cli import main; sys.exit(main())"]
 NAMES = {"disentangle-random-seed0", "autoencode-random-seed0"}
 NAMES |= {f"classify-{init}-seed{seed}" for init in ("random", "autoencoder", "ours") for seed in (0, 1)}
 
@@ -73,8 +74,9 @@ def test_a_failing_run_stops_only_what_needs_it(study, capsys):
 
 @pytest.mark.slow
 def test_killed_and_started_again_it_repeats_no_finished_run(study, capsys):
-    command = [sys.executable, "-c", "from fbm.cli import main; main()", "study", "."]
-    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    first = subprocess.Popen(
+        [*COMMAND, "study", "."], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     deadline = time.monotonic() + 60
     while len(summaries()) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -87,6 +89,79 @@ def test_killed_and_started_again_it_repeats_no_finished_run(study, capsys):
     assert set(after) == NAMES
     assert all(after[name] == before[name] for name in before)
     assert f"{len(before)} finished, {8 - len(before)} to run" in capsys.readouterr().out
+
+
+POISON = """
+import os, signal
+from pathlib import Path
+import pytorch_lightning as pl
+
+class Poison(pl.Callback):
+    def __init__(self, deadly: bool) -> None:
+        self.deadly = deadly
+
+    def on_train_start(self, trainer, pl_module):
+        if self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_takes_no_other_run_with_it(study):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    (study / "poison.py").write_text(POISON)
+    (study / "callbacks").mkdir()
+    option = "defaults: [default, _self_]\npoison: { _target_: poison.Poison, deadly: '${deadly}' }\n"
+    (study / "callbacks" / "poison.yaml").write_text(option)
+    over = {"+deadly": [True, False], "seed": [0, 1]}
+    classify = {"settings": ["task=classify", "callbacks=poison"], "over": over}
+    declare(study, launcher="joblib", pretrain={"inits": {}}, classify=classify)
+    # A process of its own: this one's workers, which earlier tests may have left, do not know the module.
+    environment = {**os.environ, "PYTHONPATH": str(study)}
+    done = subprocess.run([*COMMAND, "study", "."], capture_output=True, text=True, env=environment)
+    assert done.returncode == 1, done.stderr
+    out = done.stdout
+    failed = [line for line in out.splitlines() if line.startswith("failed: ")]
+    assert len(failed) == 2, out
+    assert all("deadly=true" in line and ": its process ended without a word (" in line for line in failed)
+    assert "run again, one at a time: " in out
+    assert len(summaries()) == 2
+    assert all("deadly=false" in name for name in summaries())
+
+
+@pytest.mark.slow
+def test_a_run_from_weights_that_were_made_anew_is_not_finished_any_more(study, capsys):
+    option = study / "optim" / "mine.yaml"
+    option.parent.mkdir()
+    option.write_text("defaults: [adam, _self_]\nweight_decay: 0.1\n")
+    declare(study, pretrain={"settings": ["optim=mine"], "inits": {"ours": ["task=disentangle"]}})
+    only = ["classify.over.init=[ours]", "classify.over.seed=[0]"]
+    assert run(*only) == 0
+    option.write_text("defaults: [adam, _self_]\nweight_decay: 0.2\n")
+    assert run(*only) == 1
+    assert "holds a finished run with other settings" in capsys.readouterr().out
+    before = summaries()["classify-ours-seed0"]
+    pretraining = ["task=disentangle", "study=tiny", "optim=mine", "experiment=small", "callbacks.progress=null"]
+    assert fbm("train", "--config-dir", ".", *pretraining, "overwrite=true") == 0
+    assert run(*only) == 1  # the classification is there, but from the earlier weights
+    assert "started from earlier weights than outputs/tiny/disentangle-" in capsys.readouterr().out
+    assert run(*only, "overwrite=true") == 0
+    after = summaries()
+    made = after["disentangle-random-seed0-optim=mine"]["fingerprints"]["config"]
+    assert after["classify-ours-seed0"]["pretraining"]["fingerprint"] == made != before["pretraining"]["fingerprint"]
+
+
+@pytest.mark.slow
+def test_a_users_own_initialisation_is_taken(study):
+    option = study / "init" / "mine.yaml"
+    option.parent.mkdir()
+    option.write_text("name: mine\ntask: disentangle\ncheckpoint: null\n")
+    inits = {"mine": ["task=disentangle"], "another": ["task=disentangle", "task.kernels=2"]}
+    declare(study, pretrain={"inits": inits})
+    assert run("classify.over.init=[mine,another]", "classify.over.seed=[0]") == 0
+    made = summaries()
+    assert made["classify-mine-seed0"]["pretraining"]["run"] == "disentangle-random-seed0"
+    assert made["classify-another-seed0"]["pretraining"]["run"] == "disentangle-random-seed0-task.kernels=2"
 
 
 @pytest.mark.slow
@@ -138,8 +213,29 @@ def test_a_dry_run_runs_nothing(study, capsys):
         ([".", "classify.ovr.seed=[0]"], "no such setting 'classify.ovr.seed'; did you mean 'classify.over.seed'?"),
         ([".", "quick"], "'quick' is no setting: KEY=VALUE is wanted"),
         (["dmo"], "no study 'dmo'; did you mean 'demo'?"),
-        (["store"], "store declares no sweeps: one file FOLDER/sweep/NAME.yaml is wanted"),
+        (["store"], "store declares no sweep: a file FOLDER/sweep/NAME.yaml is wanted"),
         ([".", "+pretrain.over.optim.lr=[1e-3]"], "pretrain.over.optim.lr must be in classify.over too"),
+        (
+            [".", '+pretrain.inits.random=["task=disentangle"]'],
+            "pretrain.inits.random trains task=disentangle, but init=",
+        ),
+        ([".", 'pretrain.inits.autoencoder=["task=disentangle"]'], "but init=autoencoder is of task=autoencode"),
+        ([".", "~pretrain.inits.ours"], "init=ours has nothing to start from: pretrain.inits.ours=[...]"),
+        (
+            [".", 'pretrain.settings=["encoder.width=8"]'],
+            "is pretrained with encoder.width=8, its classification has 4",
+        ),
+        ([".", "classify.over.seed=[a]"], "seed='a': it should be a valid integer"),
+        ([".", "seed=3"], "classify.over varies seed, so it is no setting of all runs: classify.over.seed=[...]"),
+        ([".", "init=random"], "classify.over varies init, so it is no setting of all runs"),
+        ([".", "classify.over.seed=0,1"], "a study takes lists, classify.over.seed=[0,1]"),
+        ([".", "optim.lr=1,2"], "a study takes lists, optim.lr=[1,2]; to vary KEY, classify.over.KEY=[A,B]"),
+        ([".", "classify.over.seed=[]"], "over.seed has no value"),
+        ([".", "+classify.over.masks=[null]"], "Config group override must be a string or a list"),
+        ([".", "task.kernels=3"], "no such setting 'task.kernels'"),
+        ([".", "launcher=optuna"], "launcher=optuna searches, it does not launch"),
+        ([], "which study? There is demo, paper"),
+        (["seed=3"], "which study? There is demo, paper"),
         ([".", "+pretrain.over.seed=[0]"], "classify.over has seed=1, which pretrain.over has not"),
         ([".", "classify.over.init=[randm]"], "no such option 'init/randm'; did you mean 'random'?"),
         ([".", "launcher=joblb"], "no such option 'engine/joblb'; did you mean 'joblib'?"),

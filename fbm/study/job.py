@@ -1,0 +1,68 @@
+"""One run of a study, planned, and how far it is."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fbm.files import in_use
+from fbm.run_folder import CONFIG, SUMMARY
+
+Combination = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a study.
+
+    Attributes:
+        stage: "pretrain" or "classify".
+        label: the initialisation that it makes, or starts from.
+        values: what sets it apart from the other runs of its stage.
+        overrides: of `fbm train`.
+        folder: where the run is, or will be.
+        identity: fingerprint of its settings.
+        content: its resolved config.
+        needs: the run folder that must be finished before.
+    """
+
+    stage: str
+    label: str
+    values: Combination
+    overrides: tuple[str, ...]
+    folder: Path
+    identity: str
+    content: dict[str, Any]
+    needs: Path | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is there with these settings, tested where it should be, and from the weights it needs."""
+        summary = _summary(self.folder)
+        if summary is None or summary["fingerprints"]["run"] != self.identity:
+            return False
+        tested = any(name.startswith("test/") for name in summary["metrics"])
+        source = _summary(self.needs) if self.needs else None
+        made_by = (summary.get("pretraining") or {}).get("fingerprint")
+        return tested >= self.content["test"] and (source is None or source["fingerprints"]["config"] == made_by)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the folder holds what a run leaves that did not end."""
+        return (self.folder / CONFIG).is_file() and not (self.folder / SUMMARY).is_file()
+
+    @property
+    def running(self) -> bool:
+        """Whether some process is at it now."""
+        return in_use(self.folder)
+
+
+def _summary(folder: Path) -> dict[str, Any] | None:
+    """A run's summary; None where it is not finished, or the summary is damaged."""
+    try:
+        content = json.loads((folder / SUMMARY).read_text())
+        content["fingerprints"]["run"], content["fingerprints"]["config"], content["metrics"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    summary: dict[str, Any] = content
+    return summary

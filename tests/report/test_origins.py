@@ -1,0 +1,46 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fbm.report.runs import find
+from fbm.report.table1 import table1
+from tests.report.fake import fake_run
+
+
+def started(study: Path, seed: int, fingerprint: str, run: str = "pre") -> Path:
+    origin = {"folder": f"o/{run}", "study": study.name, "run": run, "seed": 0, "fingerprint": fingerprint}
+    return fake_run(study, init="ours", seed=seed, more={"pretraining": origin})
+
+
+def test_runs_from_an_earlier_version_of_their_pretraining_are_named(tmp_path):
+    study = tmp_path / "demo"
+    fake_run(study, task="disentangle", init=None, name="pre", config="now")
+    fake_run(study, init="random")
+    for seed, fingerprint in enumerate(("before", "now", "before")):
+        started(study, seed, fingerprint)
+    assert table1(find([study])).notes == (
+        "classify-ours-seed0, classify-ours-seed2 started from an earlier version of demo/pre: run them again with "
+        "overwrite=true.",
+    )
+
+
+def test_a_single_one_is_not_called_them(tmp_path):
+    fake_run(tmp_path / "demo", task="disentangle", init=None, name="pre", config="now")
+    started(tmp_path / "demo", 7, "before")
+    (note,) = table1(find([tmp_path])).notes
+    assert note.endswith("earlier version of demo/pre: run classify-ours-seed7 again with overwrite=true.")
+
+
+def test_a_pretraining_that_is_not_among_the_runs_tells_nothing(tmp_path):
+    fake_run(tmp_path / "other", task="disentangle", init=None, name="pre", config="now")  # of another study
+    fake_run(tmp_path / "demo", task="disentangle", init=None, name="pre", finished=False)
+    started(tmp_path / "demo", 0, "before")
+    assert table1(find([tmp_path])).notes == ()
+
+
+@pytest.mark.parametrize("origin", [{}, {"pretraining": None}, {"pretraining": {"study": "demo", "run": "pre"}}])
+def test_older_summaries_tell_nothing(tmp_path, origin: dict[str, Any]):
+    fake_run(tmp_path / "demo", task="disentangle", init=None, name="pre", config="now")
+    fake_run(tmp_path / "demo", init="ours", more=origin)
+    assert table1(find([tmp_path])).notes == ()
