@@ -73,9 +73,14 @@ def test_an_encoder_is_taken_out_whole(tmp_path, pretrained, fresh, capsys):
     assert "63 weights matched, 0 missing, 0 unexpected" in capsys.readouterr().out
 
 
+def test_a_random_start_takes_no_checkpoint(fresh):
+    with pytest.raises(UserError, match=r"init=random starts from no weights: leave out init.checkpoint=nowhere"):
+        initialise(fresh, init("nowhere", "random", None))
+
+
 def test_a_random_start_reads_nothing(fresh):
     before = {key: value.clone() for key, value in fresh.state_dict().items()}
-    assert initialise(fresh, init("nowhere", "random", None)).counts() == {
+    assert initialise(fresh, init(None, "random", None)).counts() == {
         "matched": 0,
         "missing": 0,
         "unexpected": 0,
