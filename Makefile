@@ -25,7 +25,7 @@ demo: $(STAMP) ## make a data set, pretrain, classify from three initialisations
 	$(BIN)/fbm prepare data=demo
 	$(BIN)/fbm study demo
 
-test: $(STAMP) ## all tests (2 to 5 minutes on 2 cores)
+test: $(STAMP) ## all tests (4 to 7 minutes on 2 cores)
 	$(BIN)/python -m pytest -n 2
 
 check: $(STAMP) ## ruff, mypy and the guards

@@ -46,9 +46,7 @@ class MLflowLogger(Mirror, Logger):
         tags: Mapping[str, str] | None = None,
         carried: dict[str, Any] | None = None,
     ) -> None:
-        os.environ.setdefault(
-            "MLFLOW_DISABLE_TELEMETRY", "true"
-        )  # read when imported
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when imported
         try:
             import mlflow  # noqa: F401
         except ImportError as error:

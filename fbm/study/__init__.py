@@ -63,7 +63,8 @@ def main(argv: list[str]) -> int:
     for folder, reason in failed.items():
         print(f"failed: {reason if reason.startswith(str(folder)) else f'{folder}: {reason}'}")
     if failed:
-        raise UserError(f"{declared.study}: {len(failed)} of {len(jobs)} runs failed, named above; the others are done")
+        rest = "; the others are done" if len(failed) < len(jobs) else ""
+        raise UserError(f"{declared.study}: {len(failed)} of {len(jobs)} runs failed, named above{rest}")
     return 0
 
 

@@ -1,5 +1,6 @@
 """Jobs through Hydra's launchers: the same plugins that `-m` uses, given a list of jobs in place of a grid."""
 
+import logging
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,6 +68,8 @@ class Engine:
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Run jobs that do not need each other, and say how each ended."""
+        for name in ("hydra", "hydra_plugins"):  # a job's logging would have them list every job again
+            logging.getLogger(name).setLevel(logging.WARNING)
         with composing():
             HydraConfig.instance().set_config(self.config)
             context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks())
