@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fbm.report.curves import curve
-from fbm.report.labels import share
 from fbm.report.looks import COLOURS, MARKERS, Look, looks
 from fbm.report.places import shown
 from fbm.report.runs import Found, Run
@@ -74,11 +73,7 @@ def compared(table: Table1) -> list[tuple[str, list[Row]]]:
     groups: dict[str, list[Row]] = {}
     for row in table.rows:
         groups.setdefault(row.comparison, []).append(row)
-    return [(_common(rows[0], table), rows) for rows in groups.values()]
-
-
-def _common(row: Row, table: Table1) -> str:
-    return row.within if row.fraction is None or len(table.fractions) < 2 else share(row.fraction)
+    return [(rows[0].within, rows) for rows in groups.values()]
 
 
 def spread(runs: Iterable[Run], column: str = VAL, scale: float = 100) -> dict[int, list[float]]:

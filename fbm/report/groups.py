@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fbm.errors import UserError
-from fbm.report.labels import FRACTION, KNOWN, differing_keys, flatten, natural, order, variant
+from fbm.report.labels import FRACTION, KNOWN, differing_keys, flatten, natural, order, share, variant
 from fbm.report.origins import origin
 from fbm.report.runs import Run
 
@@ -68,12 +68,14 @@ def _declared(group: Group) -> list[dict[str, Any]]:
 def settings(among: Sequence[Group]) -> dict[str, str]:
     """What all groups of a comparison have in common and others have not, by comparison fingerprint.
 
-    Such as `data.label_fraction=0.25`; empty text where there is but one comparison.
+    Such as `25 % of labels`, or `optim.lr=0.001`; empty text where there is but one comparison.
     """
     compared = comparisons_of(among)
     keys = compared_keys(among)
     if len(compared) == 1:
         return dict.fromkeys(compared, "")
+    if keys == [FRACTION]:
+        return {fingerprint: share(runs[0].label_fraction or 1.0) for fingerprint, runs in compared.items()}
     return {fingerprint: variant(runs[0].config(), keys, fingerprint) for fingerprint, runs in compared.items()}
 
 

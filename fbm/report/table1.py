@@ -26,7 +26,7 @@ class Row:
         name: the initialisation, with what sets it apart from others of it.
         label: `name`, and the share of labels where the table has several.
         fraction: share of the labelled training groups in 0..1, None if no run says it.
-        within: what the rows of its comparison have in common, such as `data.label_fraction=0.25`; empty where the
+        within: what the rows of its comparison have in common, such as `25 % of labels`; empty where the
             table is one comparison.
         missing_seeds: of the runs that its study declares; without a study, seeds that other rows have.
     """

@@ -60,5 +60,5 @@ def test_several_comparisons_have_a_column_of_their_own(tmp_path):
             labelled(tmp_path / "demo", init, fraction, 0, 0.5)
     table = made(tmp_path)
     assert table.head[0] == "Within"
-    assert [row[0] for row in table.rows] == ["data.label_fraction=0.25", "data.label_fraction=1.0"]
+    assert [row[0] for row in table.rows] == ["25 % of labels", "100 % of labels"]
     assert all(len(row) == len(table.head) for row in table.rows)

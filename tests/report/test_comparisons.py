@@ -94,8 +94,8 @@ def test_never_across_comparisons(tmp_path):
             for init, clip in (("random", 0.4), ("ours", 0.5)):
                 labelled(tmp_path / "demo", init, fraction, seed, clip + 0.01 * seed * fraction * len(init))
     assert [(one.within, one.init_a, one.init_b) for one in found(tmp_path)] == [
-        ("data.label_fraction=0.25", "ours", "random"),
-        ("data.label_fraction=1.0", "ours", "random"),
+        ("25 % of labels", "ours", "random"),
+        ("100 % of labels", "ours", "random"),
     ]
 
 

@@ -95,7 +95,7 @@ def test_label_scarcity(tmp_path, capsys):
     assert "100~\\% of labels" in (out / "scarcity.tex").read_text()
     assert len((out / "scarcity.csv").read_text().splitlines()) == 5
     said = capsys.readouterr().out
-    assert "data.label_fraction=0.25" in said
+    assert "25 % of labels" in said
     assert "With 25 % of labels: Random initialization has the highest" in said
 
 
