@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fbm.report.groups import Group
-from fbm.report.runs import Found
-from fbm.report.study import Missing
+from fbm.report.read.runs import Found
+from fbm.report.read.study import Missing
 
 
 def missing_seeds(group: Group, found: Found) -> tuple[int, ...]:

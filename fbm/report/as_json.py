@@ -6,11 +6,11 @@ from typing import Any
 
 from fbm.report.comparison_table import assumptions
 from fbm.report.comparisons import Difference
-from fbm.report.curves import first_epoch_reaching
-from fbm.report.places import shown
-from fbm.report.runs import Found, Run
+from fbm.report.read.curves import first_epoch_reaching
+from fbm.report.read.places import shown
+from fbm.report.read.runs import Found, Run
+from fbm.report.read.study import Missing
 from fbm.report.stats import Estimate
-from fbm.report.study import Missing
 from fbm.report.table1 import CLIP, FITTED, VIDEO, Row, Table1
 from fbm.report.tables import PROTOCOL
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fbm.report.curves import curve
 from fbm.report.looks import COLOURS, MARKERS, Look, looks
-from fbm.report.places import shown
-from fbm.report.runs import Found, Run
+from fbm.report.read.curves import curve
+from fbm.report.read.places import shown
+from fbm.report.read.runs import Found, Run
 from fbm.report.scarcity import Curve
 from fbm.report.table1 import Row, Table1
 

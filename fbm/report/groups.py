@@ -6,7 +6,7 @@ from typing import Any
 from fbm.errors import UserError
 from fbm.report.labels import FRACTION, KNOWN, differing_keys, flatten, natural, order, share, variant
 from fbm.report.origins import origin
-from fbm.report.runs import Run
+from fbm.report.read.runs import Run
 
 Group = Sequence[Run]
 

@@ -10,7 +10,7 @@ from fbm.report.comparisons import Difference, differences
 from fbm.report.figures import VAL, figure2, figure3, figure_scarcity
 from fbm.report.latex import latex
 from fbm.report.page import Pictures, render
-from fbm.report.runs import Found, find
+from fbm.report.read.runs import Found, find
 from fbm.report.scarcity import Curve, scarcity
 from fbm.report.sheet import markdown
 from fbm.report.table1 import Table1, table1

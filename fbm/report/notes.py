@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from fbm.report.groups import Group, compared_keys, comparisons_of, declared_apart, name
 from fbm.report.labels import FRACTION
 from fbm.report.origins import stale, varying
-from fbm.report.runs import Found
-from fbm.report.summary import CLIP
+from fbm.report.read.runs import Found
+from fbm.report.read.summary import CLIP
 
 
 def notes(among: Sequence[Group], found: Found) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from fbm.report.runs import Found, Run
+from fbm.report.read.runs import Found, Run
 
 
 def origin(run: Run) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from fbm.report import numbers
-from fbm.report.runs import Run
+from fbm.report.read.runs import Run
 
 
 def provenance(runs: Sequence[Run]) -> list[tuple[str, str]]:

@@ -5,8 +5,8 @@ import io
 from collections.abc import Mapping, Sequence
 
 from fbm.report.comparisons import Difference
-from fbm.report.curves import first_epoch_reaching
-from fbm.report.runs import Found
+from fbm.report.read.curves import first_epoch_reaching
+from fbm.report.read.runs import Found
 from fbm.report.scarcity import Curve
 from fbm.report.stats import Estimate
 from fbm.report.table1 import FITTED, Row, Table1

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fbm.report.labels import FRACTION, differing_keys
-from fbm.report.runs import Run
+from fbm.report.read.runs import Run
 from fbm.report.stats import Estimate
 from fbm.report.table1 import Row, Table1
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from fbm.errors import UserError
 from fbm.report.absent import missing_seeds
-from fbm.report.curves import first_epoch_reaching
 from fbm.report.groups import Group, groups, name, settings
 from fbm.report.labels import share
 from fbm.report.notes import notes
-from fbm.report.runs import Found, Run
+from fbm.report.read.curves import first_epoch_reaching
+from fbm.report.read.runs import Found, Run
+from fbm.report.read.summary import CLIP as CLIP
+from fbm.report.read.summary import VIDEO as VIDEO
 from fbm.report.stats import Estimate, estimate
-from fbm.report.summary import CLIP as CLIP
-from fbm.report.summary import VIDEO as VIDEO
 
 FITTED = 0.90
 PUBLISHED = {"random": 0.522, "autoencoder": 0.568, "ours": 0.625}

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from fbm.report import numbers
 from fbm.report.labels import share
-from fbm.report.runs import Found
+from fbm.report.read.runs import Found
 from fbm.report.sheet import Sheet
 from fbm.report.stats import INTERVAL
 from fbm.report.table1 import CLIP, FITTED, VIDEO, Row, Table1

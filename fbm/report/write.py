@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fbm.errors import UserError
 from fbm.files import whole_file
-from fbm.report.places import shown
+from fbm.report.read.places import shown
 
 
 def write(path: Path, content: bytes | str) -> Path:

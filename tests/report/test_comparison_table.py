@@ -1,6 +1,6 @@
 from fbm.report.comparison_table import sheet
 from fbm.report.comparisons import differences
-from fbm.report.runs import find
+from fbm.report.read.runs import find
 from fbm.report.table1 import table1
 from tests.report.fake import fake_run, fake_study, labelled
 

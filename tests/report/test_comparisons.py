@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import permutation_test, ttest_rel
 
 from fbm.report.comparisons import differences, holm, paired_t, sign_flip
-from fbm.report.runs import find
+from fbm.report.read.runs import find
 from fbm.report.table1 import table1
 from tests.report.fake import fake_run, fake_study, labelled
 

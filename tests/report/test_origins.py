@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from fbm.report.runs import find
+from fbm.report.read.runs import find
 from fbm.report.table1 import table1
 from tests.report.fake import fake_run
 

@@ -1,5 +1,5 @@
 from fbm.report.provenance import provenance
-from fbm.report.runs import find
+from fbm.report.read.runs import find
 from tests.report.fake import fake_run
 
 

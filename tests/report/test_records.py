@@ -3,7 +3,7 @@ import io
 
 from fbm.report import records
 from fbm.report.comparisons import differences
-from fbm.report.runs import find
+from fbm.report.read.runs import find
 from fbm.report.table1 import table1
 from tests.report.fake import fake_run, fake_study
 

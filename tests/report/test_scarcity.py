@@ -1,6 +1,6 @@
 import pytest
 
-from fbm.report.runs import find
+from fbm.report.read.runs import find
 from fbm.report.scarcity import scarcity
 from fbm.report.scarcity_table import sheet
 from fbm.report.table1 import table1

@@ -1,7 +1,7 @@
 import pytest
 
 from fbm.errors import UserError
-from fbm.report.runs import find
+from fbm.report.read.runs import find
 from fbm.report.table1 import table1
 from tests.report.fake import fake_run, fake_study
 

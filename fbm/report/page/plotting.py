@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fbm.report.charts import Chart, Line, Mark
+from fbm.report.page.charts import Chart, Line, Mark
 
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 40, 54

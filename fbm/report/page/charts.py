@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 from fbm.report import numbers
 from fbm.report.figures import VAL, compared, spread
 from fbm.report.looks import Look, looks
-from fbm.report.pretraining import Pretraining
-from fbm.report.runs import Run
+from fbm.report.page.pretraining import Pretraining
+from fbm.report.read.runs import Run
 from fbm.report.scarcity import Curve, Point
 from fbm.report.stats import INTERVAL
 from fbm.report.table1 import Table1

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fbm.errors import UserError
-from fbm.report.places import shown
-from fbm.report.pretraining import Pretraining
+from fbm.report.page.pretraining import Pretraining
+from fbm.report.read.places import shown
 
 # Nine tenths smaller than the gallery's PNG, and the eye sees no difference; the PNG stays in the run's folder.
 QUALITY = 90

@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from fbm.errors import UserError
-from fbm.report.places import shown
+from fbm.report.read.places import shown
 
 Kind = TypeVar("Kind")
 

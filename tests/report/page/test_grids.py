@@ -1,5 +1,5 @@
-from fbm.report.grids import grid, lineage_grid, missing, runs_grid
-from fbm.report.runs import find
+from fbm.report.page.grids import grid, lineage_grid, missing, runs_grid
+from fbm.report.read.runs import find
 from fbm.report.table1 import table1
 from tests.report.fake import fake_run, fake_study
 from tests.report.full_study import full_study

@@ -1,5 +1,5 @@
-from fbm.report.pretraining import pretrainings
-from fbm.report.runs import find
+from fbm.report.page.pretraining import pretrainings
+from fbm.report.read.runs import find
 from tests.report.fake import fake_run
 
 

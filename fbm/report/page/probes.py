@@ -7,9 +7,9 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from fbm.report import numbers
-from fbm.report.pretraining import Pretraining
-from fbm.report.runs import Run
-from fbm.report.validated import validated
+from fbm.report.page.pretraining import Pretraining
+from fbm.report.read.runs import Run
+from fbm.report.read.validated import validated
 
 FILE = "probes.json"
 PARTS = ("motion", "foreground", "background", "all")

@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 
 from fbm.errors import UserError
-from fbm.report.places import is_run, run_folders, shown
-from fbm.report.study import Job, Missing, read_study
-from fbm.report.summary import Summary
-from fbm.report.validated import validated
+from fbm.report.read.places import is_run, run_folders, shown
+from fbm.report.read.study import Job, Missing, read_study
+from fbm.report.read.summary import Summary
+from fbm.report.read.validated import validated
 
 NAMED = 5  # folders named in one error line
 

@@ -6,14 +6,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from fbm.report import charts, comparison_table, grids, per_class, plotting, scarcity_table, tables
+from fbm.report import comparison_table, scarcity_table, tables
 from fbm.report.comparisons import Difference
 from fbm.report.headline import headline
-from fbm.report.pictures import data_uri, progress, swaps
-from fbm.report.pretraining import pretrainings
-from fbm.report.probes import probed
+from fbm.report.page import charts, grids, per_class, plotting
+from fbm.report.page.pictures import data_uri, progress, swaps
+from fbm.report.page.pretraining import pretrainings
+from fbm.report.page.probes import probed
 from fbm.report.provenance import provenance
-from fbm.report.runs import Found
+from fbm.report.read.runs import Found
 from fbm.report.scarcity import Curve
 from fbm.report.table1 import Table1
 
@@ -55,7 +56,7 @@ def render(
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    loader = PackageLoader("fbm.report", "web")
+    loader = PackageLoader("fbm.report.page", "web")
     page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page.filters["tied"] = _tied
     said = _results(table, found, differences, curves) | _pretraining(found, table.classes) | _runs(table, found)
@@ -113,7 +114,7 @@ def _runs(table: Table1, found: Found) -> dict[str, Any]:
 
 
 def _text(name: str) -> str:
-    return files("fbm.report").joinpath("web", name).read_text(encoding="utf-8")
+    return files("fbm.report.page").joinpath("web", name).read_text(encoding="utf-8")
 
 
 def _tied(said: str) -> str:

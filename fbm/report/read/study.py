@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from fbm.report.places import shown
-from fbm.report.validated import damaged, validated
+from fbm.report.read.places import shown
+from fbm.report.read.validated import damaged, validated
 
 STUDY = "study.json"
 MEND = "Start the study again (`fbm study`): it writes it anew."

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from fbm.report import numbers
 from fbm.report.figures import VAL
 from fbm.report.origins import origin
-from fbm.report.runs import Found, Run
+from fbm.report.read.runs import Found, Run
 from fbm.report.table1 import CLIP, VIDEO, Table1
 
 RUN_HEAD = (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fbm.report.labels import differing_keys, variant
-from fbm.report.runs import Found, Run
+from fbm.report.read.runs import Found, Run
 
 # The task whose encoder each of the paper's initialisations starts from.
 INIT = {"disentangle": "ours", "autoencode": "autoencoder"}

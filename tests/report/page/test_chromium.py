@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fbm.report import main, numbers
-from fbm.report.runs import find
+from fbm.report.read.runs import find
 from fbm.report.scarcity import scarcity
 from fbm.report.table1 import table1
 from tests.report.full_study import full_study

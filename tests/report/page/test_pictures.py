@@ -5,9 +5,9 @@ import matplotlib.image
 import numpy as np
 from PIL import Image
 
-from fbm.report.pictures import data_uri, progress, swaps
-from fbm.report.pretraining import pretrainings
-from fbm.report.runs import find
+from fbm.report.page.pictures import data_uri, progress, swaps
+from fbm.report.page.pretraining import pretrainings
+from fbm.report.read.runs import find
 from tests.report.fake import fake_study
 from tests.report.full_study import full_study
 

@@ -1,8 +1,8 @@
 import pytest
 
-from fbm.report.charts import pretraining, scarcity, validation
-from fbm.report.pretraining import pretrainings
-from fbm.report.runs import find
+from fbm.report.page.charts import pretraining, scarcity, validation
+from fbm.report.page.pretraining import pretrainings
+from fbm.report.read.runs import find
 from fbm.report.scarcity import Curve, Point
 from fbm.report.stats import Estimate
 from fbm.report.table1 import table1

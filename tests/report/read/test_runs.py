@@ -3,8 +3,8 @@ import json
 import pytest
 
 from fbm.errors import UserError
-from fbm.report.runs import find
-from fbm.report.summary import Origin
+from fbm.report.read.runs import find
+from fbm.report.read.summary import Origin
 from tests.report.fake import fake_run, fake_study
 
 

@@ -3,9 +3,9 @@ from itertools import pairwise
 
 import pytest
 
-from fbm.report.charts import Chart, Line, Mark
 from fbm.report.looks import Look
-from fbm.report.plotting import APART, BOTTOM, HEIGHT, LEFT, RIGHT, SHAPES, TOP, WIDTH, draw, draw_alike, ticks
+from fbm.report.page.charts import Chart, Line, Mark
+from fbm.report.page.plotting import APART, BOTTOM, HEIGHT, LEFT, RIGHT, SHAPES, TOP, WIDTH, draw, draw_alike, ticks
 
 
 def chart(*marks, kind="epochs", chance=None, whole=None, lines=1):

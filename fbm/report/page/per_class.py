@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fbm.errors import UserError
 from fbm.report import numbers
-from fbm.report.runs import Run
+from fbm.report.read.runs import Run
 from fbm.report.table1 import Row, Table1
 
 # A matrix of more classes is neither read by eye nor light enough for the page.

@@ -5,7 +5,7 @@ import pytest
 from fbm.errors import UserError
 from fbm.report.comparisons import differences
 from fbm.report.page import SECTIONS, Pictures, render
-from fbm.report.runs import find
+from fbm.report.read.runs import find
 from fbm.report.scarcity import scarcity
 from fbm.report.table1 import table1
 from tests.report.fake import fake_run, fake_study

@@ -4,8 +4,8 @@ import csv
 import math
 
 from fbm.errors import UserError
-from fbm.report.places import shown
-from fbm.report.runs import Run
+from fbm.report.read.places import shown
+from fbm.report.read.runs import Run
 
 
 def curve(run: Run, column: str) -> dict[int, float]:

@@ -1,0 +1,1 @@
+"""What a report reads: run folders, their summaries and metrics, and the study that declares them."""
