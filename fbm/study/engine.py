@@ -21,8 +21,8 @@ from fbm.files import unwritable
 from fbm.launch import explain
 from fbm.study.job import Job
 
-# The study says itself what it launches.
 LONGEST = 120  # characters of a launcher's error
+# The study says itself what it launches.
 QUIET = ("hydra.mode=MULTIRUN", "hydra/hydra_logging=none")
 
 

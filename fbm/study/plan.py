@@ -44,7 +44,7 @@ def plan(declared: Declared, more: Sequence[str] = (), own: Path | None = None) 
     with composing():
         try:
             pretraining = _pretraining(declared)
-            jobs = [*pretraining.values(), *_classification(declared, pretraining, [*search], options)]
+            jobs = [*pretraining.values(), *_classification(declared, pretraining, search, options)]
         finally:
             HydraConfig.instance().cfg = None
     return _once(jobs)
