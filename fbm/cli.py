@@ -46,8 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(command: str, rest: list[str]) -> int:
     from fbm.errors import UserError
-    from fbm.files import unwritable
-    from fbm.launch import complain, launch
+    from fbm.launch import complain, launch, mendable
 
     try:
         if command == "prepare":
@@ -59,14 +58,12 @@ def _run(command: str, rest: list[str]) -> int:
 
             return launch("train", train_job, rest)
         return _room(command)(rest)
-    except UserError as error:
-        complain(str(error))
+    except (UserError, OSError) as error:
+        line = mendable(error)
+        if line is None:
+            raise
+        complain(line)
         return 1
-    except OSError as error:
-        if said := unwritable(error):
-            complain(said)
-            return 1
-        raise
     except KeyboardInterrupt:
         complain("interrupted; what is done is kept")
         return 130

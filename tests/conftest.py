@@ -12,6 +12,7 @@ from fbm.data.demo import make_demo
 from fbm.data.prepare import prepare
 from fbm.data.ucf101 import UCF101
 from fbm.masks.boxes import BoxMasks
+from tests.tiny import make_store
 
 REPOSITORY = Path(__file__).parents[1]
 SIZE = 32  # of the frames in `demo_store`
@@ -44,6 +45,12 @@ def demo_store(demo_root, tmp_path_factory) -> Path:
     store: Path = tmp_path_factory.mktemp("stores") / "demo"
     prepare(UCF101(demo_root), BoxMasks(demo_root), "boxes", store, SIZE, workers=2, timeout=60)
     return store
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory) -> Path:
+    """A store of `tests.tiny`, for runs that take a second or two. Look, do not touch."""
+    return make_store(tmp_path_factory.mktemp("tiny") / "store")
 
 
 @pytest.fixture(scope="session")

@@ -26,11 +26,6 @@ SUMMARY = {
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_store(tmp_path_factory.mktemp("tiny") / "store")
-
-
-@pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Path:
     """One run of each pretraining, tested; look, do not touch."""
     folder = tmp_path_factory.mktemp("study")

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fbm.data.clips import Clips
+from fbm.data.clips import Clips, spread
 from fbm.models.disentangler import Disentangler, Features, foreground_shown, split
 
 SOURCES = 6  # clips on each margin
@@ -45,8 +45,8 @@ def chosen(clips: Clips, count: int = SOURCES) -> list[int]:
     labels = np.array([clips.labels[number] for number, _ in clips.samples])
     kinds = np.unique(labels)
     if len(kinds) < count:
-        return [int(sample) for sample in np.unique(np.linspace(0, len(labels) - 1, count).round())]
-    taken = kinds[np.linspace(0, len(kinds) - 1, count).round().astype(int)]
+        return spread(len(labels), count)
+    taken = kinds[spread(len(kinds), count)]
     own = [np.flatnonzero(labels == kind) for kind in taken]
     return [int(samples[len(samples) * (2 * place + 1) // (2 * count)]) for place, samples in enumerate(own)]
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch.utils.data import default_collate
 
 from fbm.batch import ClipBatch
-from fbm.data.clips import Clips, Key
+from fbm.data.clips import Clips, Key, spread
 from fbm.data.datamodule import ClipDataModule
 from fbm.errors import UserError
 from fbm.files import whole_file
@@ -53,8 +53,7 @@ class Gallery(pl.Callback):
 
 def fixed_clips(clips: Clips, count: int) -> ClipBatch:
     """`count` clips spread evenly over a split, always the same ones."""
-    chosen = np.unique(np.linspace(0, len(clips) - 1, count).round().astype(int))
-    batch: ClipBatch = default_collate([clips[Key(0, int(sample))] for sample in chosen])
+    batch: ClipBatch = default_collate([clips[Key(0, sample)] for sample in spread(len(clips), count)])
     return batch
 
 

@@ -1,11 +1,10 @@
 """How much of the class the features tell, while an encoder is pretrained without any label."""
 
-import numpy as np
 import pytorch_lightning as pl
 
 from fbm.analysis.features import features, labels_of, rows
 from fbm.analysis.fit import Labelled, linear, neighbours
-from fbm.data.clips import Clips
+from fbm.data.clips import Clips, spread
 from fbm.data.datamodule import ClipDataModule
 from fbm.errors import UserError
 from fbm.tasks.task import PretrainingTask
@@ -48,16 +47,11 @@ class OnlineProbes(pl.Callback):
         return not trainer.sanity_checking and (epoch % self.every == 0 or epoch + 1 == trainer.max_epochs)
 
     def _measure(self, task: PretrainingTask, train: Clips, val: Clips) -> dict[str, float]:
-        chosen = _spread(len(train), self.clips)
+        chosen = spread(len(train), self.clips)
         answers = labels_of(train, chosen)
         if not len(val) or len(set(answers)) < 2:
             return {}
         known = Labelled(rows(features(task.encoder, train, chosen)), answers)
-        chosen = _spread(len(val), self.clips)
+        chosen = spread(len(val), self.clips)
         asked = Labelled(rows(features(task.encoder, val, chosen)), labels_of(val, chosen))
         return {KNN: neighbours(known, self.neighbours).score(*asked), LINEAR: linear(known).score(*asked)}
-
-
-def _spread(clips: int, most: int) -> list[int]:
-    """All samples of a split, or `most` of them spread evenly over it."""
-    return [int(sample) for sample in np.linspace(0, clips - 1, min(clips, most)).round()]

@@ -57,6 +57,11 @@ def labelled(videos: Sequence[StoredVideo], fraction: float) -> list[StoredVideo
     return [video for video in videos if (video.action, video.group) in kept]
 
 
+def spread(samples: int, most: int) -> list[int]:
+    """All of so many samples, or `most` of them spread evenly; always the same ones."""
+    return [int(sample) for sample in np.linspace(0, samples - 1, min(samples, most)).round()]
+
+
 class Clips(Dataset[ClipBatch]):
     """One split of a store as clips; a sample is a chunk, asked for by `Key`.
 

@@ -23,8 +23,7 @@ class Difference:
             than twelve.
         seeds: of the pairs.
         unpaired: seeds that only one of the two has.
-        within: what both have in common where the table holds several comparisons, such as
-            `data.label_fraction=0.25`.
+        within: what both have in common where the table holds several comparisons, such as `25 % of labels`.
     """
 
     label_a: str

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fbm.config import composing
 from fbm.errors import InUseError, UserError
 from fbm.files import unwritable
-from fbm.launch import explain
+from fbm.launch import explain, mendable
 from fbm.study.job import Job
 
 LONGEST = 120  # characters of a launcher's error
@@ -95,11 +95,10 @@ def run_one(config: DictConfig) -> Outcome:
         train(config)
     except InUseError as error:
         return Outcome(str(error), in_use=True)
-    except (UserError, OmegaConfBaseException) as error:
-        return Outcome(" ".join(str(error).split()))
     except Exception as error:
-        if isinstance(error, OSError) and (said := unwritable(error)):
-            return Outcome(said)
-        traceback.print_exc()
-        return Outcome(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        reason = mendable(error)
+        if reason is None:
+            traceback.print_exc()
+            reason = f"{type(error).__name__}: {error}"
+        return Outcome(" ".join(reason.split()))
     return Outcome()

@@ -44,7 +44,10 @@ def plan(declared: Declared, more: Sequence[str] = (), own: Path | None = None) 
     with composing():
         try:
             pretraining = _pretraining(declared)
-            jobs = [*pretraining.values(), *_classification(declared, pretraining, search, options)]
+            compared = {str(init) for init in axes(declared.classify.over).get("init", [])}
+            sources = {init: job for (init, _), job in pretraining.items() if init in compared}
+            starts = {init: _start(init, job, search, options) for init, job in sources.items()}
+            jobs = [*pretraining.values(), *_classification(declared, pretraining, starts)]
         finally:
             HydraConfig.instance().cfg = None
     return _once(jobs)
@@ -77,8 +80,9 @@ def _pretraining(declared: Declared) -> dict[tuple[str, str], Job]:
 
 
 def _classification(
-    declared: Declared, pretraining: Mapping[tuple[str, str], Job], search: list[str], options: Sequence[str]
+    declared: Declared, pretraining: Mapping[tuple[str, str], Job], starts: Mapping[str, list[str]]
 ) -> list[Job]:
+    """The runs that are compared; `starts` are the settings of each initialisation that is pretrained here."""
     stage, shared = declared.classify, axes(declared.pretrain.over)
     over = axes(stage.over)
     if unmatched := sorted(set(shared) - set(over)):
@@ -95,7 +99,9 @@ def _classification(
             there = ", ".join(f"{key}={value}" for key, value in values.items() if key in shared)
             raise UserError(f"classify.over has {there}, which pretrain.over has not: init={init} has no weights there")
         rest = {key: value for key, value in values.items() if key != "init"}
-        start = _start(init, source, search, options) if source is not None else [f"init={_text(init)}"]
+        start = [f"init={_text(init)}"]
+        if source is not None:
+            start = [*starts[init], f"init.checkpoint={_text(source.folder.as_posix())}"]
         settings = [f"study={declared.study}", *stage.settings, *start, *_said(rest), *declared.settings]
         jobs.append(_job("classify", init, values, settings, source))
     return jobs
@@ -109,10 +115,10 @@ def _refuse_overruled(stage: str, over: Values, settings: Iterable[str]) -> None
 
 
 def _start(init: str, source: Job, search: list[str], options: Sequence[str]) -> list[str]:
-    """The settings that start a classification from a run: the initialisation's own option, or the task's."""
-    named = [] if init in options else [f"init.name={_text(init)}"]
-    option = init if init in options else _option_for(source, search, options)
-    return [f"init={option}", *named, f"init.checkpoint={_text(source.folder.as_posix())}"]
+    """The settings that take an initialisation from such a run: its own option, or the task's under its name."""
+    if init in options:
+        return [f"init={init}"]
+    return [f"init={_option_for(source, search, options)}", f"init.name={_text(init)}"]
 
 
 def _option_for(source: Job, search: list[str], options: Sequence[str]) -> str:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from fbm.callbacks import OnlineProbes
-from fbm.callbacks.probes import KNN, LINEAR, _spread
-from fbm.data.clips import Clips
+from fbm.callbacks.probes import KNN, LINEAR
+from fbm.data.clips import Clips, spread
 from fbm.data.store import FrameStore
 from fbm.errors import UserError
 from fbm.models.encoder import C3DEncoder
@@ -16,11 +16,6 @@ from tests.tasks.test_task import ADAM
 from tests.tiny import fbm, make_store, settings
 
 EVERY_EPOCH = "callbacks.last.dirpath=each", "callbacks.last.filename='{epoch}'", "+callbacks.last.save_top_k=-1"
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Path:
-    return make_store(tmp_path_factory.mktemp("probes") / "store")
 
 
 @pytest.fixture
@@ -110,7 +105,7 @@ def test_no_more_clips_than_asked_for(clips, monkeypatch):
     monkeypatch.setattr("fbm.callbacks.probes.features", features)
     OnlineProbes(1, 4, 5)._measure(Autoencode(C3DEncoder(4, 16, 32), ADAM), clips["train"], clips["val"])
     assert used == [[0, 6, 11, 17], [0, 2, 3, 5]]
-    assert _spread(3, 50) == [0, 1, 2]
+    assert spread(3, 50) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("numbers", [(0, 8, 5), (1, 1, 5), (1, 8, 0)])

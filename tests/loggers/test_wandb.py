@@ -12,16 +12,11 @@ from pytorch_lightning import Trainer
 from fbm.errors import UserError
 from fbm.loggers.wandb import WandbLogger, mode
 from tests.loggers.offline import OfflineRun, offline_runs
-from tests.tiny import CLASSES, fbm, make_store, settings
+from tests.tiny import CLASSES, fbm, settings
 
 
 def wandb_settings(store: Path, *more: str) -> list[str]:
     return settings(store, "logger=wandb", "logger.wandb.tags=[mine]", *more)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_store(tmp_path_factory.mktemp("tiny") / "store")
 
 
 @pytest.fixture(scope="module")
