@@ -1,9 +1,12 @@
 """From a composed config to the parts of a run: data, task, trainer."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from omegaconf import DictConfig
 
 from fbm.checkpoints import Loaded, initialise
@@ -12,7 +15,9 @@ from fbm.data.datamodule import ClipDataModule
 from fbm.errors import UserError
 from fbm.fingerprints import fingerprints
 from fbm.loggers import Mirror
+from fbm.tasks.sync_norm import SyncNorms
 from fbm.tasks.task import Task
+from fbm.whole_checkpoints import WholeCheckpoints
 
 
 @dataclass(frozen=True)
@@ -27,12 +32,24 @@ class Parts:
     prints: dict[str, str]
 
 
-def assemble(config: DictConfig, identity: str, again: bool = False) -> Parts:
+def settle_precision(config: DictConfig) -> None:
+    """Where none was chosen, the fastest that trains well here; it decides results, so it stands in the config.
+
+    bf16 needs hardware for it: emulated it is tens of times slower.
+    """
+    if config.trainer.precision is None:
+        gpu = config.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+        fast = gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+        config.trainer.precision = "bf16-mixed" if fast else "32-true"
+
+
+def assemble(config: DictConfig, identity: str, again: bool = False, source: dict[str, str] | None = None) -> Parts:
     """Build everything, and see that it fits together.
 
     Args:
         identity: the run's own fingerprint.
         again: leave out the loggers that cannot go on: they would begin their files anew.
+        source: of another run's checkpoint that this one goes on from, see `fingerprints`.
 
     Raises:
         UserError: a part refuses its values, or two parts do not fit.
@@ -53,7 +70,8 @@ def assemble(config: DictConfig, identity: str, again: bool = False) -> Parts:
     task: Task = build(config.task, **offered)
     _check_fits(config, data, task)
     content = resolved(config)
-    prints = {"run": identity, **fingerprints(config, loaded.fingerprint), "data": data.store.manifest.fingerprint}
+    made_of = {"data": data.store.manifest.fingerprint}
+    prints = {"run": identity, **fingerprints(config, loaded.fingerprint, source), **made_of}
     carried = {"config": content, "task": config.task_name, "fingerprints": prints}
     return Parts(data, task, _trainer(config, carried, again), loaded, content, prints)
 
@@ -62,7 +80,11 @@ def _schedule(config: DictConfig, data: ClipDataModule) -> Any:
     """The schedule's maker, or None; one that must know all its steps is told them."""
     if config.schedule is None:
         return None
-    steps = data.steps_per_epoch * config.trainer.max_epochs // config.trainer.accumulate_grad_batches
+    limit, batches = config.trainer.limit_train_batches, data.steps_per_epoch
+    if limit is not None:
+        batches = min(limit, batches) if isinstance(limit, int) else int(limit * batches)
+    # Lightning makes a step of what is left at an epoch's end, too.
+    steps = config.trainer.max_epochs * math.ceil(batches / config.trainer.accumulate_grad_batches)
     return build(config.schedule, total_steps=max(1, steps))
 
 
@@ -70,13 +92,20 @@ def _trainer(config: DictConfig, carried: dict[str, Any], again: bool) -> pl.Tra
     callbacks = [build(node, carried=carried) for node in config.callbacks.values() if node is not None]
     loggers = [build(node, carried=carried) for node in config.logger.values() if node is not None]
     trainer: pl.Trainer = build(
-        config.trainer,
+        {**config.trainer, "sync_batchnorm": False},  # done by a plugin: Lightning's way knows GPUs alone
         callbacks=callbacks,
         # Without one of ours there is none: Lightning would put its own in its place.
         enable_progress_bar=any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks),
         logger=[logger for logger in loggers if not again or isinstance(logger, Mirror)],
+        plugins=_plugins(config),
     )
     return trainer
+
+
+def _plugins(config: DictConfig) -> list[Any]:
+    """Ours, in place of what Lightning finds on the machine."""
+    plugins: list[Any] = [LightningEnvironment(), WholeCheckpoints()]  # ranks are started by `fbm.ranks` alone
+    return [*plugins, SyncNorms()] if config.trainer.sync_batchnorm else plugins
 
 
 def _check_fits(config: DictConfig, data: ClipDataModule, task: Task) -> None:

@@ -1,6 +1,6 @@
 """What travels from the data rooms to the tasks. Frames are `B T H W C` uint8: scaled only on the device."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -13,3 +13,16 @@ class ClipBatch(NamedTuple):
     label: Tensor  # B int64, 0-based
     video: Tensor  # B int64, which video of the split the clip is from
     sample: Tensor  # B int64, which sample of the split
+    counted: Tensor  # B bool, False where a sample only fills up a rank's share
+
+    def counted_alone(self) -> "ClipBatch":
+        """The batch without what only fills up; it may be left with no sample at all."""
+        return self if bool(self.counted.all()) else ClipBatch(*(field[self.counted] for field in self))
+
+
+@runtime_checkable
+class KnowsSizes(Protocol):
+    """What a task may ask of the data it is measured on."""
+
+    def evaluated(self, split: str, batches: int | None) -> int:
+        """How many samples of validation or test, 0 to N - 1, so many batches over all ranks hold; all, for None."""

@@ -2,6 +2,8 @@
 
 import pickle
 import warnings
+import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,15 +64,33 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's about a pickle's age, before it refuses it
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        damaged = _damaged(path)
     except pickle.UnpicklingError as error:
         raise UserError(f"{path} refused: it holds more than weights and plain values, or is damaged") from error
     except Exception as error:  # what is no checkpoint can make its reader raise anything
-        reason = (str(error).splitlines() or ["it ends too soon"])[0]
-        raise UserError(f"{path} cannot be read as a checkpoint: {reason}") from error
+        raise UserError(f"{path} cannot be read as a checkpoint: {_reason(path, error)}") from error
+    if damaged is not None:
+        raise UserError(f"{path} is damaged: its part {damaged} does not fit its checksum")
     if not _is_ours(content):
         raise UserError(f"{path} is not a checkpoint that fbm made")
     ours: dict[str, Any] = content
     return ours
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """One line; torch's own for a file that is cut is of zip archives and their directories."""
+    with suppress(OSError), path.open("rb") as file:
+        if file.read(2) == b"PK" and not zipfile.is_zipfile(path):
+            return "it is cut short"
+    return (str(error).splitlines() or ["it ends too soon"])[0]
+
+
+def _damaged(path: Path) -> str | None:
+    """The first part of a checkpoint that has changed since it was written; torch does not look."""
+    if not zipfile.is_zipfile(path):
+        return None  # of an early torch: no checksums
+    with zipfile.ZipFile(path) as parts:
+        return parts.testzip()
 
 
 def _is_ours(content: Any) -> bool:

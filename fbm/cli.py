@@ -22,6 +22,11 @@ usage: fbm COMMAND ...
 `fbm COMMAND --help` says what each one takes. prepare and train are Hydra applications: settings are KEY=VALUE,
 -m runs every combination of KEY=A,B, --cfg job prints the config. Completion: eval "$(fbm -sc install=bash)"
 """
+TOGETHER = {
+    "TORCHELASTIC_RUN_ID",
+    "SLURM_NTASKS",
+    "NODE_RANK",
+}  # what torchrun, SLURM and people on several machines set
 COMMANDS = ("prepare", "train", "study", "analyse", "extract", "report", "diff", "doctor")
 
 
@@ -29,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; what a user can mend becomes one line and exit status 1."""
     # OpenMP threads that spin at barriers make a busy machine ten times slower; torch reads this when imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a lost rank is said in one line, not in its C++ frames
     os.environ.setdefault("WANDB_SILENT", "true")  # where its files are, the run folder says; read when imported
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -45,8 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(command: str, rest: list[str]) -> int:
-    from fbm.errors import UserError
-    from fbm.launch import complain, launch, mendable
+    from fbm.errors import Stopped, UserError
+    from fbm.launch import complain, launch, mendable, signalled
 
     try:
         if command == "prepare":
@@ -56,7 +62,9 @@ def _run(command: str, rest: list[str]) -> int:
         if command == "train":
             from fbm.jobs import train_job
 
-            return launch("train", train_job, rest)
+            return _in_company(command, rest, lambda: launch("train", train_job, rest))
+        if command == "study":
+            return _in_company(command, rest, lambda: _room(command)(rest))
         return _room(command)(rest)
     except (UserError, OSError) as error:
         line = mendable(error)
@@ -64,9 +72,17 @@ def _run(command: str, rest: list[str]) -> int:
             raise
         complain(line)
         return 1
-    except KeyboardInterrupt:
-        complain("interrupted; what is done is kept")
-        return 130
+    except (Stopped, KeyboardInterrupt) as stopped:
+        return signalled(stopped)
+
+
+def _in_company(command: str, rest: list[str], lead: Callable[[], int]) -> int:
+    """Call `lead`, unless this is one of several processes that were started together: the first of them leads."""
+    if not TOGETHER & os.environ.keys():
+        return lead()
+    from fbm.ranks.company import lead_or_follow
+
+    return lead_or_follow(" ".join([command, *rest]), lead)
 
 
 def _room(command: str) -> Callable[[list[str]], int]:

@@ -130,7 +130,7 @@ def check_run(config: DictConfig) -> dict[str, Any]:
     from pydantic import NonNegativeInt
 
     content = check(config)
-    for key, kind in (("seed", NonNegativeInt), ("test", bool), ("overwrite", bool)):
+    for key, kind in (("seed", NonNegativeInt), ("test", bool), ("overwrite", bool), ("resume", str)):
         check_value(key, content[key], kind)
     return content
 

@@ -7,3 +7,18 @@ class UserError(ValueError):
 
 class InUseError(UserError):
     """Another process holds the folder that is asked for."""
+
+
+class Stopped(BaseException):
+    """A signal asked this process to leave; what it was doing is saved, and the message says how far it is.
+
+    No `Exception`: nothing that mends or reports errors on the way may keep it from ending the process, with the exit
+    status 128 + `signum`.
+    """
+
+    def __init__(self, signum: int, message: str) -> None:
+        super().__init__(signum, message)  # both: a process that hands it to another makes it anew from these
+        self.signum, self.message = signum, message
+
+    def __str__(self) -> str:
+        return self.message

@@ -5,43 +5,61 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from fbm.errors import InUseError, UserError
 
+PART = ".part"  # ends the name of a file that is not whole
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
 
 def unwritable(error: OSError) -> str | None:
     """One line for a disk or folder that does not let itself be written; None for any other error."""
-    if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT):
+    if error.errno not in UNWRITABLE:
         return None
     return f"{error.filename or 'a file'} cannot be written: {error.strerror}; what was whole before still is"
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
+def whole_file(path: Path, lasting: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path` for writing; it takes that name only when the block ends well.
 
+    Args:
+        lasting: have it on the disk first, so that a power cut leaves one of the two files whole as well.
+
     Raises:
-        OSError: it cannot be written (a full disk, say). Nothing is left behind and an older `path` stays.
+        OSError: it cannot be written (a full disk, say); names `path`. Nothing is left behind, an older `path` stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
         with temporary.open("wb") as file:
             yield file
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):  # a write's error names no file
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it cannot be there where it could not be made
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a small text file, whole or not at all, and have it on the disk before going on."""
-    with whole_file(path) as file:
+    with whole_file(path, lasting=True) as file:
         file.write(text.encode())
-        file.flush()
-        os.fsync(file.fileno())
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes had half written anywhere in a folder that is held."""
+    for leftover in folder.rglob(f".*{PART}"):
+        leftover.unlink(missing_ok=True)
 
 
 def checksum(path: Path) -> str:
@@ -63,7 +81,7 @@ def held(folder: Path, what: str) -> Iterator[None]:
         lock = (folder / ".lock").open("w")
     except OSError as error:
         raise UserError(f"{what} {folder} cannot be written: {error.strerror}") from error
-    with lock:
+    with lock, _kept_from_forks(lock):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -71,6 +89,28 @@ def held(folder: Path, what: str) -> Iterator[None]:
                 f"{what} {folder} is in use by another fbm: wait for it, or choose another folder"
             ) from error
         yield
+
+
+_LOCKS: set[IO[str]] = set()  # of the folders that this process holds
+
+
+@contextmanager
+def _kept_from_forks(lock: IO[str]) -> Iterator[None]:
+    """A forked child (a loader's worker) has a copy, and would go on holding the folder for a killed parent."""
+    _LOCKS.add(lock)
+    try:
+        yield
+    finally:
+        _LOCKS.discard(lock)
+
+
+def _close_locks() -> None:
+    for lock in _LOCKS:
+        lock.close()
+    _LOCKS.clear()
+
+
+os.register_at_fork(after_in_child=_close_locks)
 
 
 def in_use(folder: Path) -> bool:

@@ -7,15 +7,19 @@ from typing import Any
 from omegaconf import DictConfig
 
 from fbm.config import flatten, resolved, under
+from fbm.run_folder import AUTO, NONE
 
 # What decides where and how fast a run happens, not what comes out of it.
 PLACES = (
     *("name", "study", "run_dir", "overwrite", "test", "pretrained", "logger", "callbacks.progress", "hydra"),
     *("data.root", "data.annotations", "data.store", "data.workers", "data.skip_broken", "data.generate"),
-    *("data.source", "data.module", "masks.source", "init.checkpoint"),
+    *("data.source", "data.module", "masks.source", "init.checkpoint", "resume", "callbacks.last"),
 )
 # The same run all the same; whether it is tested can be decided later.
-HANDLING = ("hydra", "overwrite", "test", "logger", "data.workers", "data.module.workers", "callbacks.progress")
+HANDLING = (
+    *("hydra", "overwrite", "test", "logger", "data.workers", "data.module.workers"),
+    *("callbacks.progress", "callbacks.last"),
+)
 
 
 def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:
@@ -26,20 +30,24 @@ def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:
 
 def identify(content: dict[str, Any]) -> str:
     """The fingerprint of one run, from its resolved config: the same settings, seed and places."""
-    return fingerprint(content, HANDLING)
+    own = content.get("resume", AUTO) in (AUTO, NONE)  # it names no other run's checkpoint
+    return fingerprint(content, (*HANDLING, "resume") if own else HANDLING)
 
 
-def fingerprints(config: DictConfig, pretraining: str | None) -> dict[str, str]:
+def fingerprints(config: DictConfig, pretraining: str | None, source: dict[str, str] | None = None) -> dict[str, str]:
     """`config`: all that decides a result but the seed; `comparison`: the same without the initialisation.
 
     Args:
         pretraining: the config fingerprint of the run that made the encoder's weights.
+        source: of the checkpoint of another run that this one goes on from: `place`, how far it was, and both of its
+            fingerprints. What it is counts, not where.
     """
     # A run's name and folder hold its seed and initialisation, and other keys are made of them (a callback's folder).
     placeless = config.copy()
     placeless.update({"seed": 0, "study": "", "name": "", "run_dir": ""})
     content = resolved(placeless)
+    went_on = {key: {"went_on": [source["place"], source[key]]} if source else {} for key in ("config", "comparison")}
     return {
-        "config": fingerprint({**content, "pretraining": pretraining}, PLACES),
-        "comparison": fingerprint(content, (*PLACES, "init")),
+        "config": fingerprint({**content, "pretraining": pretraining, **went_on["config"]}, PLACES),
+        "comparison": fingerprint({**content, **went_on["comparison"]}, (*PLACES, "init")),
     }

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from fbm.config import compose, conf_dir
-from fbm.errors import UserError
+from fbm.errors import Stopped, UserError
 from fbm.files import unwritable
 from fbm.suggest import did_you_mean
 
@@ -21,7 +22,7 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
     """Run `job` once, or once a combination with `-m`, on the config that `arguments` compose.
 
     Returns:
-        The exit status: 1 where the arguments do not compose or a job failed, 130 where it was interrupted.
+        The exit status: 1 where the arguments do not compose or a job failed, 128 + N where signal N ended it.
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig
@@ -57,10 +58,18 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         complain(explain(error, config_name))
         return 1
-    except KeyboardInterrupt:
-        complain("interrupted; what is done is kept")
-        return 130
+    except (Stopped, KeyboardInterrupt) as stopped:
+        return signalled(stopped)
     return 0
+
+
+def signalled(stopped: Stopped | KeyboardInterrupt) -> int:
+    """Say how far it is, and give the exit status, where a signal ended a command."""
+    if isinstance(stopped, Stopped):
+        print(f"fbm: {stopped}", file=sys.stderr)
+        return 128 + stopped.signum
+    complain("interrupted; what is done is kept")
+    return 128 + signal.SIGINT
 
 
 def mendable(error: Exception) -> str | None:

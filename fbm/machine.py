@@ -28,5 +28,9 @@ def keep_memory() -> None:
 def quiet() -> None:
     """Keep Lightning's advertisements out of a run's output; its warnings stay."""
     warnings.filterwarnings("ignore", ".*LeafSpec.*")  # Lightning's own, beside a newer torch
-    for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda"):
+    for name in (
+        "pytorch_lightning.utilities.rank_zero",
+        "pytorch_lightning.accelerators.cuda",
+        "lightning_fabric.utilities.distributed",
+    ):
         logging.getLogger(name).setLevel(logging.WARNING)

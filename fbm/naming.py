@@ -9,7 +9,8 @@ from omegaconf import OmegaConf
 # Said by the name already, or deciding only where things are: these keys, and whole nodes with all that is in them.
 KEYS = {"task", "init", "seed", "data", "experiment", "study", "name", "run_dir", "test", "overwrite", "data.root"}
 KEYS |= {"engine", "init.name", "init.checkpoint", "data.store", "data.annotations", "data.workers", "data.skip_broken"}
-NODES = ("pretrained", "logger", "hydra", "callbacks.progress")
+NODES = ("pretrained", "logger", "hydra", "callbacks.progress", "callbacks.last")
+OWN = {"resume=auto", "resume=none"}  # another run's checkpoint is named: the run that goes on from it is another one
 LONGEST = 80  # characters of settings; longer ones are told by a hash
 
 
@@ -21,7 +22,8 @@ def run_name(task: str, init: str, seed: int) -> str:
     # As they were typed: an interpolation in one is the config's, and cannot be resolved among the overrides.
     given = OmegaConf.to_container(asked.overrides.task, resolve=False) if asked else []
     assert isinstance(given, list)
-    others = sorted(text.lstrip("+~") for text in given if not _unnamed(text.lstrip("+~").split("=")[0]))
+    plain = [text.lstrip("+~") for text in given]
+    others = sorted(text for text in plain if text not in OWN and not _unnamed(text.split("=")[0]))
     suffix = re.sub(r"[^\w.,=+-]+", "_", ",".join(others))
     if len(suffix) > LONGEST:
         suffix = hashlib.sha256(suffix.encode()).hexdigest()[:10]

@@ -87,6 +87,8 @@ def hardware(trainer: pl.Trainer) -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "threads": torch.get_num_threads(),
         "precision": trainer.precision,
+        "ranks": trainer.world_size,
+        "nodes": trainer.num_nodes,
         **(_gpus() if torch.cuda.is_available() else {}),
     }
 

@@ -9,56 +9,117 @@ from pathlib import Path
 from typing import Any
 
 from fbm.errors import UserError
-from fbm.files import held, write_text
+from fbm.files import held, sweep, write_text
 
 SUMMARY, CONFIG = "summary.json", "config.yaml"
+FAILURE = "failure.txt"  # the traceback, in the folder of a run that failed
+CHECKPOINTS, BEST, LAST = "checkpoints", "best.ckpt", "last.ckpt"
+ASIDE = ".aside"  # what is being moved to earlier-N
+AUTO, NONE = "auto", "none"  # values of `resume`; any other is a path
 STUDY = "study.json"  # in a study's folder: the runs that it consists of
 
 
 @dataclass
 class Run:
-    """A run folder; `summary` is None until the run is finished."""
+    """A run folder.
+
+    Attributes:
+        summary: None until the run is finished.
+        main: False in ranks other than 0, which write nothing here.
+        start_from: the checkpoint to go on from.
+        same: it is this run's own, so its metrics and its loggers' runs go on too.
+    """
 
     folder: Path
     summary: dict[str, Any] | None = None
+    main: bool = True
+    start_from: Path | None = None
+    same: bool = False
 
     @property
     def best(self) -> Path:
         """The checkpoint of the best validation."""
-        return self.folder / "checkpoints" / "best.ckpt"
+        return self.folder / CHECKPOINTS / BEST
 
     def start(self, config: str) -> None:
-        """Begin: write the resolved config."""
-        write_text(self.folder / CONFIG, config)
+        """Begin, or go on: write the resolved config; an earlier attempt's failure is over."""
+        if self.main:
+            write_text(self.folder / CONFIG, config)
+            (self.folder / FAILURE).unlink(missing_ok=True)
 
     def finish(self, summary: dict[str, Any]) -> None:
         """End: the summary makes the run a finished one."""
         self.summary = summary
-        write_text(self.folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+        if self.main:
+            write_text(self.folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+
+    def reread(self) -> None:
+        """Take over the summary that other processes wrote."""
+        self.summary = _read_summary(self.folder)
 
 
 @contextmanager
-def open_run(folder: str | Path, identity: str, overwrite: bool) -> Iterator[Run]:
-    """Hold a run folder: empty for a new run, or finished with the same settings.
+def open_run(folder: str | Path, identity: str, overwrite: bool, resume: str = AUTO) -> Iterator[Run]:
+    """Hold a run folder: of a new run, of one to go on with, or of one finished with the same settings.
 
-    What an unfinished run left (or a finished one, with `overwrite`) is moved to `earlier-N` inside.
+    An unfinished run with the same settings goes on from its `last.ckpt`, unless `resume` is "none". What cannot be
+    gone on with (or is finished, with `overwrite`) is moved to `earlier-N` inside.
+
+    Args:
+        overwrite: begin a finished run anew; an unfinished one goes on all the same.
+        resume: "auto", "none", or the checkpoint or run folder of another run that a new one goes on from.
 
     Raises:
-        UserError: another job holds the folder, or a run with other settings is finished in it.
+        UserError: another job holds the folder, a run with other settings is finished in it, or what is to be gone on
+            from is damaged, or not there.
     """
     folder = Path(folder)
     with held(folder, "the run folder"):
+        sweep(folder)
+        if (folder / ASIDE).is_dir():
+            _move_aside(folder)  # whoever began to was killed
         summary = None if overwrite else _read_summary(folder)
-        if summary is not None:
-            if summary.get("fingerprints", {}).get("run") != identity:
-                raise UserError(
-                    f"{folder} holds a finished run with other settings: choose name=..., or overwrite=true "
-                    "(the old one is kept in a folder inside)"
-                )
-            yield Run(folder, summary)
+        if summary is None:
+            yield _unfinished(folder, identity, resume)
             return
-        _move_aside(folder)
-        yield Run(folder)
+        if summary.get("fingerprints", {}).get("run") != identity:
+            raise UserError(
+                f"{folder} holds a finished run with other settings: choose name=..., or overwrite=true "
+                "(the old one is kept in a folder inside)"
+            )
+        yield Run(folder, summary)
+
+
+def _unfinished(folder: Path, identity: str, resume: str) -> Run:
+    own = folder / CHECKPOINTS / LAST
+    # With a summary beside it the run is finished, and asked to be run again.
+    if resume != NONE and own.is_file() and not (folder / SUMMARY).is_file() and _is_of(own, identity):
+        return Run(folder, start_from=own, same=True)
+    other = None if resume in (AUTO, NONE) else _of_another_run(Path(resume), folder)
+    _move_aside(folder)
+    return Run(folder, start_from=other)
+
+
+def _is_of(checkpoint: Path, identity: str) -> bool:
+    """Whether the run with this fingerprint can go on from a checkpoint."""
+    from fbm.checkpoints import read_checkpoint  # late: who only looks at summaries needs no torch
+
+    try:
+        return bool(read_checkpoint(checkpoint)["fbm"]["fingerprints"].get("run") == identity)
+    except UserError as error:
+        raise UserError(f"{error}; resume=none begins anew (what is there is kept in a folder inside)") from error
+
+
+def _of_another_run(named: Path, folder: Path) -> Path:
+    checkpoint = named / CHECKPOINTS / LAST if named.is_dir() else named
+    if not checkpoint.is_file():
+        raise UserError(f"resume={named}: there is no {checkpoint if named.is_dir() else 'such checkpoint'}")
+    if checkpoint.resolve().is_relative_to(folder.resolve()):
+        raise UserError(
+            f"resume={named} is this run's own folder: resume=auto goes on in it with the same settings, another "
+            "name=... makes it another run"
+        )
+    return checkpoint
 
 
 def _read_summary(folder: Path) -> dict[str, Any] | None:
@@ -73,11 +134,12 @@ def _read_summary(folder: Path) -> dict[str, Any] | None:
 
 
 def _move_aside(folder: Path) -> None:
-    own = {".hydra", ".lock"}  # Hydra wrote this job's before it called us
+    """Take all that a run left out of the way; what a kill interrupts here is brought to its end next time."""
+    own = {".hydra", ".lock", ASIDE}  # Hydra wrote this job's before it called us
     old = [path for path in folder.iterdir() if path.name not in own and not path.name.startswith("earlier-")]
-    if not old:
+    if not old and not (folder / ASIDE).is_dir():
         return
-    aside = next(path for number in count(1) if not (path := folder / f"earlier-{number}").exists())
-    aside.mkdir()
+    (folder / ASIDE).mkdir(exist_ok=True)
     for path in old:
-        path.rename(aside / path.name)
+        path.rename(folder / ASIDE / path.name)
+    (folder / ASIDE).rename(next(path for number in count(1) if not (path := folder / f"earlier-{number}").exists()))

@@ -3,7 +3,7 @@
 import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,24 @@ import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
-from fbm.assemble import Parts, assemble
+from fbm.assemble import Parts, assemble, settle_precision
+from fbm.callbacks.resume_point import TRAINING, ResumePoint
 from fbm.checkpoints import read_checkpoint
 from fbm.config import check_run
 from fbm.errors import UserError
 from fbm.files import write_text
 from fbm.fingerprints import identify
-from fbm.loggers import FinishedRun, close, mirror
+from fbm.loggers import FinishedRun, close, go_on, mirror
 from fbm.machine import keep_memory, quiet
+from fbm.memory import out_of_memory
 from fbm.provenance import hardware, record
-from fbm.run_folder import Run, open_run
+from fbm.ranks.company import lead_or_follow
+from fbm.ranks.start import run_ranks, several
+from fbm.ranks.world import wanted
+from fbm.resume import Start, point_of, refuse_unlike, start_of
+from fbm.run_folder import FAILURE, Run, open_run
 
 TOLD = ("test/loss", "test/clip_top1", "test/video_top1")  # beside the monitored metric, in a run's last line
-FAILURE = "failure.txt"  # the traceback, in the folder of a run that failed
 
 
 def train(config: DictConfig) -> float | None:
@@ -32,20 +37,37 @@ def train(config: DictConfig) -> float | None:
 
     A run that is finished is not run again; with `test`, its best checkpoint is tested if that was not done before.
 
+    Of several processes that were started together the first does this, and the others start their ranks for it.
+
     Returns:
-        The monitored metric of the best checkpoint; also where the same run was finished before.
+        The monitored metric of the best checkpoint; also where the same run was finished before. None in processes
+        that follow.
 
     Raises:
         UserError: the config, the store, a checkpoint or the run folder does not allow it.
     """
+    identity = identify(check_run(config))
+    ended: list[float | None] = []
+
+    def lead() -> int:
+        ended.append(_lead(config, identity))
+        return 0
+
+    if lead_or_follow(identity, lead):
+        raise UserError(f"{config.run_dir}: the process that leads this one failed, and says why")
+    return ended[0] if ended else None
+
+
+def _lead(config: DictConfig, identity: str) -> float | None:
+    """Hold the run folder while the run is brought to its end, here or by ranks; gives the monitored metric."""
     keep_memory()
     quiet()
-    identity = identify(check_run(config))
-    with open_run(config.run_dir, identity, config.overwrite) as run:
-        try:
-            _bring_to_an_end(config, run, identity)
-        except MisconfigurationException as error:  # Lightning's word for what it was asked and cannot do
-            raise UserError(str(error)) from error
+    asked = wanted(config.trainer)
+    with open_run(config.run_dir, identity, config.overwrite, config.resume) as run:
+        if several(asked) and _is_left(config, run):
+            run_ranks(config, run, identity, asked)
+        else:
+            bring_to_an_end(config, run, identity)
     assert run.summary is not None
     metrics, monitor = run.summary["metrics"], run.summary["monitor"]
     told = [name for name in (monitor, *TOLD) if name in metrics]
@@ -54,17 +76,30 @@ def train(config: DictConfig) -> float | None:
     return float(metrics[monitor]) if monitor in metrics else None
 
 
-def _bring_to_an_end(config: DictConfig, run: Run, identity: str) -> None:
-    """Do of the run what is not done yet."""
-    if run.summary is None:
-        run.start(OmegaConf.to_yaml(config, resolve=True))
-        _fit_and_test(config, run, identity)
-        return
-    _refuse_stale(config, run, run.summary)
-    if config.test and not any(name.startswith("test/") for name in run.summary["metrics"]):
-        _test_later(config, run, run.summary, identity)
-    else:
-        print(f"{run.folder} is finished already; overwrite=true runs it again")
+def bring_to_an_end(config: DictConfig, run: Run, identity: str) -> None:
+    """Do of the run what is not done yet, in this process: the whole of it, or one rank's part."""
+    settle_precision(config)
+    try:
+        if run.summary is None:
+            run.start(OmegaConf.to_yaml(config, resolve=True))
+            _fit_and_test(config, run, identity)
+            return
+        _refuse_stale(config, run, run.summary)
+        if _is_left(config, run):
+            _test_later(config, run, run.summary, identity)
+        else:
+            print(f"{run.folder} is finished already; overwrite=true runs it again")
+    except MisconfigurationException as error:  # Lightning's word for what it was asked and cannot do
+        raise UserError(str(error)) from error
+    except Exception as error:
+        if said := out_of_memory(error):
+            raise UserError(said) from error
+        raise
+
+
+def _is_left(config: DictConfig, run: Run) -> bool:
+    """Whether the run is to be trained, or a finished one to be tested."""
+    return run.summary is None or (config.test and not any(name.startswith("test/") for name in run.summary["metrics"]))
 
 
 def _refuse_stale(config: DictConfig, run: Run, summary: dict[str, Any]) -> None:
@@ -80,41 +115,57 @@ def _refuse_stale(config: DictConfig, run: Run, summary: dict[str, Any]) -> None
 
 
 def _fit_and_test(config: DictConfig, run: Run, identity: str) -> None:
-    """A whole run."""
-    started, recorded = time.time(), record(run.folder)
-    parts = assemble(config, identity)
+    """A whole run, or what an interruption left of it to do."""
+    recorded = record(run.folder) if run.main else {}
+    start = start_of(run)
+    parts = assemble(config, identity, source=start.past.source if start else None)
+    if start:
+        refuse_unlike(start, parts)
+    point = point_of(parts, start, config.resume)
     with _running(parts.trainer, run):
+        if start and start.same:
+            print(f"{run.folder} goes on after {point.kept}")
+            go_on(parts.trainer.loggers, start.rows)
         for logger in parts.trainer.loggers:
             logger.log_hyperparams(parts.content)
-        throughput = _fit(parts, str(config.monitor.metric))
-        tested = _test(parts, run) if config.test else {}
+        throughput = _fit(parts, point, start, str(config.monitor.metric))
+        tested = _test(parts, point, run) if config.test else {}
         summary = {
             **_result(config, parts, run, tested),
             **{**recorded, "hardware": hardware(parts.trainer), "throughput": throughput},
-            "started": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(started)),
-            "seconds": round(time.time() - started, 1),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(point.past.started)),
+            **{"seconds": round(point.seconds, 1), "resumed": point.past.resumed, "source": point.past.source},
         }
         run.finish(summary)
         mirror(parts.trainer.loggers, FinishedRun(run.folder, summary))
 
 
-def _fit(parts: Parts, monitor: str) -> dict[str, float]:
-    """Train; gives how fast it was.
+def _fit(parts: Parts, point: ResumePoint, start: Start | None, monitor: str) -> dict[str, float]:
+    """Train, or what is left of it; gives how fast the last epoch was.
 
     Raises:
         UserError: there is no metric that is called `monitor`.
+        Stopped: a signal asked for it; where training is, is saved.
     """
+    trainer = parts.trainer
+    if start and start.trained:
+        point.leave_out(trainer, start.content)
+        return _speed(start.metrics)
     try:
-        parts.trainer.fit(parts.task, parts.data)
+        with point.listening():
+            trainer.fit(parts.task, parts.data, ckpt_path=start.named if start else None, weights_only=True)
     except (MisconfigurationException, RuntimeError) as error:  # two callbacks look for it, each in its own way
-        metrics = parts.trainer.callback_metrics
+        metrics = trainer.callback_metrics
         if monitor in metrics or monitor not in str(error):
             raise
         raise UserError(
             f"monitor.metric={monitor}: there is no such metric; there are {', '.join(sorted(metrics))}"
         ) from error
-    logged = parts.trainer.callback_metrics
-    return {name[5:]: float(value) for name, value in logged.items() if name.startswith("time/")}
+    return _speed(trainer.callback_metrics)
+
+
+def _speed(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {name[5:]: float(value) for name, value in metrics.items() if name.startswith("time/")}
 
 
 def _result(config: DictConfig, parts: Parts, run: Run, tested: dict[str, float]) -> dict[str, Any]:
@@ -135,16 +186,19 @@ def _test_later(config: DictConfig, run: Run, summary: dict[str, Any], identity:
     parts = assemble(config, identity, again=True)
     if parts.prints["data"] != summary["fingerprints"]["data"]:
         raise UserError(f"{run.folder} was trained on other data than {parts.data.store.root} holds now")
+    point = point_of(parts, None, config.resume)
+    point.kept = TRAINING
     with _running(parts.trainer, run):
-        tested = _test(parts, run)
+        tested = _test(parts, point, run)
         summary = {**summary, "metrics": {**summary["metrics"], **tested}, **parts.task.tested}
         run.finish(summary)
         mirror(parts.trainer.loggers, FinishedRun(run.folder, summary, again=True))
 
 
-def _test(parts: Parts, run: Run) -> dict[str, float]:
+def _test(parts: Parts, point: ResumePoint, run: Run) -> dict[str, float]:
     """The best checkpoint on the test split."""
-    tested = parts.trainer.test(parts.task, parts.data, ckpt_path=run.best, weights_only=True, verbose=False)
+    with point.listening():
+        tested = parts.trainer.test(parts.task, parts.data, ckpt_path=run.best, weights_only=True, verbose=False)
     return {name: float(value) for name, value in tested[0].items()}
 
 
@@ -154,17 +208,19 @@ def _running(trainer: pl.Trainer, run: Run) -> Iterator[None]:
     failed = True
     try:
         with warnings.catch_warnings():
-            # Reading a memory map is faster than handing clips between processes: no workers is a choice here.
+            # Reading a clip is faster than handing it between processes: no workers is a choice here.
             warnings.filterwarnings("ignore", ".*does not have many workers.*")
             warnings.filterwarnings("ignore", ".*is smaller than the logging interval.*")
             warnings.filterwarnings("ignore", ".*in eval mode at the start.*")  # a frozen encoder is meant
-            warnings.filterwarnings("ignore", ".*exists and is not empty.*")  # it holds this run's own config.yaml
+            warnings.filterwarnings("ignore", ".*exists and is not empty.*")  # checkpoints, of this run
+            warnings.filterwarnings("ignore", ".*dataloader is not resumable.*")  # the sampler skips what is done
+            warnings.filterwarnings("ignore", ".*callbacks used to create the checkpoint.*")  # of another run
             yield
         failed = False
     except SystemExit as stopped:  # Lightning's end of an interrupted run
         raise (KeyboardInterrupt if trainer.interrupted else stopped) from None
     except Exception:
-        if run.summary is None:
+        if run.summary is None and run.main:
             with suppress(OSError):  # a full disk is the failure itself
                 write_text(run.folder / FAILURE, traceback.format_exc())
         raise

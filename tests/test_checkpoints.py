@@ -187,6 +187,17 @@ def test_a_checkpoint_cut_in_half_is_named(tmp_path, pretrained):
         read_checkpoint(path)
 
 
+def test_a_checkpoint_in_which_a_bit_has_changed_is_named(tmp_path, pretrained):
+    path = save(tmp_path / "a.ckpt", pretrained)
+    content = bytearray(path.read_bytes())
+    weight = pretrained.state_dict()["mapping.0.weight"]
+    content[content.index(bytes(weight.untyped_storage())) + 1] ^= 1
+    path.write_bytes(content)
+    assert torch.load(path, weights_only=True)  # torch sees nothing
+    with pytest.raises(UserError, match=r"a\.ckpt is damaged: its part .* does not fit its checksum"):
+        read_checkpoint(path)
+
+
 @pytest.mark.parametrize(
     "content",
     [[1, 2], {"state_dict": {}}, {"fbm": carried()}, {"fbm": {}, "state_dict": {}}, {"fbm": 1, "state_dict": {}}],

@@ -1,4 +1,6 @@
+import errno
 import multiprocessing
+import os
 import resource
 import signal
 import subprocess
@@ -7,7 +9,7 @@ import sys
 import pytest
 
 from fbm.errors import UserError
-from fbm.files import checksum, held, whole_file, write_text
+from fbm.files import checksum, held, in_use, sweep, unwritable, whole_file, write_text
 
 
 def names(folder):
@@ -48,6 +50,53 @@ def test_a_file_too_large_for_the_disk_leaves_nothing(tmp_path):
     assert names(tmp_path) == []
 
 
+def raise_in_block(path, error, **options):
+    with whole_file(path, **options) as file:
+        file.write(b"new")
+        raise error
+
+
+def test_a_failed_write_names_the_file_that_was_meant(tmp_path):
+    path = tmp_path / "file"
+    with pytest.raises(OSError, match="No space") as caught:
+        raise_in_block(path, OSError(errno.ENOSPC, "No space left on device"))
+    assert caught.value.filename == str(path)
+    assert unwritable(caught.value) == (
+        f"{path} cannot be written: No space left on device; what was whole before still is"
+    )
+    with pytest.raises(OSError, match="No such file") as caught:
+        raise_in_block(path, FileNotFoundError(errno.ENOENT, "No such file", "another"))
+    assert caught.value.filename == "another"
+
+
+def test_a_folder_that_takes_no_file_is_named_by_the_file_that_was_meant(tmp_path):
+    path = tmp_path / ("x" * 250)  # itself not too long a name, but the temporary one is
+    with pytest.raises(OSError, match="File name too long") as caught:
+        write_text(path, "new")
+    assert caught.value.filename == str(path)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_a_lasting_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch, lasting):
+    synced = []
+    monkeypatch.setattr("os.fsync", lambda number: synced.append((os.fstat(number).st_size, names(tmp_path))))
+    with whole_file(tmp_path / "file", lasting=lasting) as file:
+        file.write(b"new")
+    assert [size for size, _ in synced] == [3] * lasting
+    assert all("file" not in there for _, there in synced)
+    assert names(tmp_path) == ["file"]
+
+
+def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
+    left = tmp_path / "deep" / ".file.7.part"
+    left.parent.mkdir()
+    for path in (left, tmp_path / ".lock", tmp_path / "mine.part", tmp_path / "deep" / "file"):
+        path.touch()
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [".lock", "deep", "file", "mine.part"]
+
+
 def test_the_checksum_is_sha_256(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")
     assert checksum(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -71,6 +120,26 @@ def test_a_folder_is_held_by_one_process_and_free_when_that_is_killed(tmp_path):
     holder.join()
     with held(tmp_path, "the store"):
         pass
+
+
+def _wait(runs, go_on):
+    runs.set()
+    go_on.wait(30)
+
+
+def test_a_forked_child_does_not_hold_its_parents_folder(tmp_path):
+    context = multiprocessing.get_context("fork")
+    runs, go_on = context.Event(), context.Event()
+    child = context.Process(target=_wait, args=(runs, go_on))
+    with held(tmp_path, "the store"):
+        child.start()
+        assert runs.wait(30)
+        assert in_use(tmp_path)
+    assert child.is_alive()
+    assert not in_use(tmp_path)
+    go_on.set()
+    child.join()
+    assert child.exitcode == 0
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):

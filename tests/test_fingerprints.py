@@ -1,8 +1,8 @@
 import pytest
 from omegaconf import OmegaConf
 
-from fbm.config import compose, flatten
-from fbm.fingerprints import fingerprint, fingerprints
+from fbm.config import compose, flatten, resolved
+from fbm.fingerprints import fingerprint, fingerprints, identify
 
 
 def prints(*overrides: str, pretraining: str | None = None) -> dict[str, str]:
@@ -15,6 +15,7 @@ def prints(*overrides: str, pretraining: str | None = None) -> dict[str, str]:
         *("seed=3", "data.root=/else", "data.store=/else", "data.annotations=/else", "data.workers=4", "logger=csv"),
         *("name=x", "study=x", "run_dir=/else", "overwrite=true", "test=true", "callbacks.progress=null"),
         *("pretrained.ours=x", "+data.source.extra=1", "data.generate=null"),
+        *("resume=none", "resume=outputs/x", "callbacks.last.minutes=1"),
     ],
 )
 def test_places_seeds_and_loggers_decide_no_result(override):
@@ -45,6 +46,33 @@ def test_another_pretraining_is_another_config():
     assert one["config"] != other["config"]
     assert one["comparison"] == other["comparison"]
     assert one == prints("init=ours", "init.checkpoint=elsewhere", pretraining="p")
+
+
+def identity(*overrides: str) -> str:
+    return identify(resolved(compose(list(overrides))))
+
+
+@pytest.mark.parametrize("override", ["resume=none", "resume=auto", "callbacks.last.minutes=1", "callbacks.last=null"])
+def test_how_a_run_is_resumed_and_saved_makes_it_no_other_run(override):
+    assert identity(override) == identity()
+
+
+def test_a_run_that_goes_on_from_another_one_is_another_run():
+    assert len({identity(), identity("resume=outputs/x"), identity("resume=outputs/y")}) == 3
+
+
+def test_what_it_goes_on_from_decides_the_result_and_not_where_that_was():
+    source = {"checkpoint": "a", "place": "epoch 3", "config": "p", "comparison": "q"}
+
+    def made(**more: str) -> dict[str, str]:
+        return fingerprints(compose(["resume=a"]), None, {**source, **more})
+
+    plain, one = prints(), made()
+    assert one == made(checkpoint="b")
+    assert (one["config"] != plain["config"], one["comparison"] != plain["comparison"]) == (True, True)
+    farther, another = made(place="epoch 4"), made(config="r")
+    assert len({found["config"] for found in (one, farther, another)}) == 3
+    assert farther["comparison"] != one["comparison"] == another["comparison"]
 
 
 def test_fingerprints_leave_the_config_as_it_was():

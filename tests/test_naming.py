@@ -28,6 +28,8 @@ def named(tmp_path, monkeypatch, capsys):
         (("engine=joblib", "init.name=mine"), "disentangle-mine-seed0"),
         (("task=disentangle_wide",), "disentangle_wide-random-seed0"),
         (("callbacks.progress=null", "hydra.verbose=true"), "disentangle-random-seed0"),
+        (("resume=none", "callbacks.last.minutes=1"), "disentangle-random-seed0"),
+        (("resume=outputs/demo/run",), "disentangle-random-seed0-resume=outputs_demo_run"),
         (("optim.lr=1e-3",), "disentangle-random-seed0-optim.lr=1e-3"),
         (("encoder=c3d", "data.label_fraction=0.1"), "disentangle-random-seed0-data.label_fraction=0.1,encoder=c3d"),
         (("~callbacks.gallery",), "disentangle-random-seed0-callbacks.gallery"),

@@ -18,6 +18,9 @@ import pytest
 from fbm.data.prepare import JOURNAL
 from fbm.data.store import MANIFEST, read_manifest
 from fbm.files import held
+from tests.disks import disk
+
+__all__ = ["disk"]  # the fixture
 
 FBM = [sys.executable, "-c", "import sys; from fbm.cli import main; sys.exit(main())"]
 
@@ -279,44 +282,24 @@ def test_a_file_size_limit_is_one_line_and_the_next_run_goes_on(demo_root, undis
     assert {path: times(store)[path] for path in kept} == kept
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of a given size."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(size):
-        try:
-            subprocess.run(
-                ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True, capture_output=True
-            )
-        except (OSError, subprocess.CalledProcessError):
-            pytest.skip("file systems cannot be mounted here (not root)")
-        return folder
-
-    yield mount
-    subprocess.run(["umount", folder], capture_output=True)
-
-
-def test_a_disk_that_fills_is_one_line_and_the_next_run_goes_on(demo_root, undisturbed, small_disk):
+def test_a_disk_that_fills_is_one_line_and_the_next_run_goes_on(demo_root, undisturbed, disk):
     frames = sum(row.frames for row in read_manifest(undisturbed).videos)
     # Enough for the bytes that are announced, not for the blocks that sixty files round up to.
-    disk = small_disk(frames * 32 * 32 * 3 + frames * 32 * 4 + 20_000)
-    store = disk / "store"
+    store = disk(f"size={frames * 32 * 32 * 3 + frames * 32 * 4 + 20_000}") / "store"
     done = fbm("prepare", demo_root, store)
     refused(done, r"the store .* cannot be written: No space left on device; \d+ videos are done and kept")
     assert not list(store.rglob("*.part"))
     assert len(journalled(store)) > 10
     kept = len(times(store))
-    subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+    disk("size=64m")
     again = fbm("prepare", demo_root, store)
     assert again.returncode == 0, again.stderr
     assert contents(store) == contents(undisturbed)
     assert kept < len(times(store)) == 60
 
 
-def test_a_disk_too_small_is_refused_before_anything_is_written(demo_root, small_disk):
-    disk = small_disk(1_000_000)
-    done = fbm("prepare", demo_root, disk / "store")
+def test_a_disk_too_small_is_refused_before_anything_is_written(demo_root, disk):
+    folder = disk("size=1000000")
+    done = fbm("prepare", demo_root, folder / "store")
     refused(done, r"not enough disk for .*: 1,\d+ frames need \d")
-    assert not list(disk.rglob("*.npy"))
+    assert not list(folder.rglob("*.npy"))

@@ -101,6 +101,7 @@ def test_gpus_are_counted_with_their_driver(tmp_path, monkeypatch, says, driver)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     for name, value in (("is_available", True), ("device_count", 2), ("get_device_name", "A100")):
         monkeypatch.setattr(torch.cuda, name, lambda *_, value=value: value)
-    trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device("cuda", 0)), precision="32-true")
+    strategy = SimpleNamespace(root_device=torch.device("cuda", 0))
+    trainer = SimpleNamespace(strategy=strategy, precision="32-true", world_size=2, num_nodes=1)
     told = hardware(cast(pl.Trainer, trainer))
     assert (told["name"], told["gpus"], told["gpu"], told["driver"]) == ("A100", 2, "A100", driver)

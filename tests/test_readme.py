@@ -12,14 +12,15 @@ from tests.conftest import REPOSITORY
 from tests.tiny import fbm, make_store, settings
 
 README = (REPOSITORY / "README.md").read_text()
-STUDIES = (REPOSITORY / "docs" / "studies.md").read_text()
-BLOCKS = [text for kind, text in re.findall(r"^```(\w*)\n(.*?)^```", README + STUDIES, re.M | re.S) if not kind]
+DOCS = "".join(path.read_text() for path in sorted((REPOSITORY / "docs").glob("*.md")))
+BLOCKS = [text for kind, text in re.findall(r"^```(\w*)\n(.*?)^```", README + DOCS, re.M | re.S) if not kind]
 LINES = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines()]
 COMMAND_LINES = sorted({line for line in LINES if line.startswith("fbm ")})
 STUDY = [line for line in COMMAND_LINES if line.startswith("fbm study")]
 TRAIN = [line for line in COMMAND_LINES if line.startswith("fbm train")]
-# On the demo data, and not from a folder or a checkpoint that only the reader has.
-RUNNABLE = [line for line in TRAIN if not re.search(r"experiment=|--config-dir|init=|engine=", line)]
+# On the demo data, and not from a folder, a checkpoint or a machine that only the reader has.
+ELSEWHERE = r"experiment=|--config-dir|init=|engine=|resume=outputs|trainer=(ddp|multinode)\b"
+RUNNABLE = [line for line in TRAIN if not re.search(ELSEWHERE, line)]
 
 
 def words(line: str) -> tuple[list[str], list[str]]:
@@ -78,6 +79,6 @@ def test_links_lead_somewhere_and_it_is_short():
     assert len(links) >= 6
     for link in links:
         assert (Path(REPOSITORY) / link).exists(), link
-    for link in re.findall(r"\]\(([^)#]+)\)", STUDIES):
+    for link in re.findall(r"\]\(([^)#]+)\)", DOCS):
         assert (REPOSITORY / "docs" / link).exists(), link
     assert len(README.splitlines()) < 200

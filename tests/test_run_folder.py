@@ -1,10 +1,12 @@
 import json
 import multiprocessing
+from pathlib import Path
 
 import pytest
+import torch
 
 from fbm.errors import UserError
-from fbm.run_folder import open_run
+from fbm.run_folder import Run, open_run
 
 
 def finish(folder, identity="a", overwrite=False, value=1):
@@ -54,15 +56,112 @@ def test_overwrite_keeps_the_old_run(tmp_path):
     assert (tmp_path / ".hydra").is_dir()  # this job's own
 
 
-def test_what_an_unfinished_run_left_is_moved_aside(tmp_path):
+def unfinished(folder, identity="a"):
+    """What a run leaves that was killed."""
+    (folder / "checkpoints").mkdir(parents=True)
+    carried = {"task": "classify", "metrics": {}, "fingerprints": {"run": identity}}
+    torch.save({"fbm": carried, "state_dict": {}}, folder / "checkpoints" / "last.ckpt")
+    (folder / "metrics.csv").write_text("rows")
+    return folder / "checkpoints" / "last.ckpt"
+
+
+def test_what_a_run_left_that_saved_nothing_is_moved_aside(tmp_path):
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "last.ckpt").write_text("half")
+    (tmp_path / "checkpoints" / "best.ckpt").write_text("best")
     (tmp_path / "metrics.csv").write_text("rows")
     with open_run(tmp_path, "a", overwrite=False) as run:
-        assert run.summary is None
+        assert (run.summary, run.start_from, run.same) == (None, None, False)
         assert not (tmp_path / "metrics.csv").exists()
-    assert (tmp_path / "earlier-1" / "checkpoints" / "last.ckpt").read_text() == "half"
+    assert (tmp_path / "earlier-1" / "checkpoints" / "best.ckpt").read_text() == "best"
     assert (tmp_path / "earlier-1" / "metrics.csv").read_text() == "rows"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])  # which runs again what is finished
+def test_an_unfinished_run_with_the_same_settings_goes_on(tmp_path, overwrite):
+    own = unfinished(tmp_path)
+    (tmp_path / "checkpoints" / ".best.ckpt.123.part").write_text("half")
+    (tmp_path / "failure.txt").write_text("why")
+    with open_run(tmp_path, "a", overwrite) as run:
+        assert (run.summary, run.start_from, run.same) == (None, own, True)
+        run.start("seed: 0\n")
+    assert (tmp_path / "metrics.csv").read_text() == "rows"
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert not (tmp_path / "failure.txt").exists()  # of an attempt that is over
+    assert not (tmp_path / "earlier-1").exists()
+
+
+@pytest.mark.parametrize(("identity", "resume"), [("b", "auto"), ("a", "none")])
+def test_one_with_other_settings_or_that_may_not_go_on_is_moved_aside(tmp_path, identity, resume):
+    unfinished(tmp_path)
+    with open_run(tmp_path, identity, False, resume) as run:
+        assert (run.start_from, run.same) == (None, False)
+    assert (tmp_path / "earlier-1" / "checkpoints" / "last.ckpt").is_file()
+
+
+def test_a_damaged_checkpoint_is_named_and_resume_none_gets_past_it(tmp_path):
+    own = unfinished(tmp_path)
+    own.write_bytes(own.read_bytes()[:100])
+    with pytest.raises(UserError, match=r"last\.ckpt .*; resume=none begins anew"), open_run(tmp_path, "a", False):
+        pytest.fail("opened")
+    assert own.is_file()
+    with open_run(tmp_path, "a", False, "none") as run:
+        assert run.start_from is None
+
+
+def test_going_on_from_another_run(tmp_path):
+    other = unfinished(tmp_path / "other", "b")
+    for named in (tmp_path / "other", other):
+        with open_run(tmp_path / "run", "a", False, str(named)) as run:
+            assert (run.start_from, run.same) == (other, False)
+    own = unfinished(tmp_path / "run")
+    with open_run(tmp_path / "run", "a", False, "somewhere/gone") as run:  # begun before, from what was there
+        assert (run.start_from, run.same) == (own, True)
+
+
+def test_another_run_that_is_not_there_or_is_this_one(tmp_path):
+    (tmp_path / "other").mkdir()
+    with pytest.raises(UserError, match=r"other: there is no .*checkpoints/last\.ckpt"):
+        open_run(tmp_path / "run", "a", False, str(tmp_path / "other")).__enter__()
+    with pytest.raises(UserError, match=r"nowhere: there is no such checkpoint"):
+        open_run(tmp_path / "run", "a", False, "nowhere").__enter__()
+    own = unfinished(tmp_path / "run", "b")
+    for named in (tmp_path / "run", own):
+        with pytest.raises(UserError, match="is this run's own folder"):
+            open_run(tmp_path / "run", "a", False, str(named)).__enter__()
+    assert own.is_file()
+
+
+def test_a_kill_while_a_run_is_moved_aside_mixes_nothing_up(tmp_path, monkeypatch):
+    finish(tmp_path, value=1)
+    unfinished(tmp_path)
+    moved: list[Path] = []
+    real = Path.rename
+
+    def rename(path, target):
+        if len(moved) == 2:
+            raise KeyboardInterrupt
+        moved.append(path)
+        return real(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", rename)
+        with pytest.raises(KeyboardInterrupt):
+            open_run(tmp_path, "a", overwrite=True).__enter__()
+    assert len(moved) == 2
+    with open_run(tmp_path, "a", overwrite=True) as run:
+        assert (run.summary, run.start_from) == (None, None)  # what was left was to be moved too
+    assert {path.name for path in (tmp_path / "earlier-1").iterdir()} == {
+        *("summary.json", "config.yaml", "metrics.csv", "checkpoints")
+    }
+    assert not (tmp_path / "earlier-2").exists()
+
+
+def test_other_ranks_write_nothing(tmp_path):
+    run = Run(tmp_path, main=False)
+    run.start("seed: 0\n")
+    run.finish({"value": 1})
+    assert run.summary == {"value": 1}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_earlier_runs_may_be_deleted(tmp_path):

@@ -22,6 +22,7 @@ SUMMARY = {
     *("study", "run", "task", "init", "seed", "monitor", "metrics", "best_epoch", "epochs", "fingerprints", "loaded"),
     *("data", "classes", "samples", "fbm", "git", "versions", "hardware", "throughput", "started", "seconds"),
     *("job_type", "label_fraction", "pretraining", "confusion", "video_confusion", "lock", "packages"),
+    *("resumed", "source"),
 }
 
 
@@ -76,7 +77,7 @@ def test_a_run_folder_holds_everything(study, task):
     run = study / task
     names = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and ".hydra" not in path.parts}
     assert names - {"provenance/git.diff"} == {  # only where something is uncommitted
-        *("config.yaml", "summary.json", "metrics.csv", "hparams.yaml", ".lock", "provenance/packages.txt"),
+        *("config.yaml", "summary.json", "metrics.csv", ".lock", "provenance/packages.txt"),
         *("checkpoints/best.ckpt", "checkpoints/last.ckpt", "gallery/epoch-000.png", "gallery/test.png"),
     }
 

@@ -1,16 +1,20 @@
-"""Output folders and disks that do not let themselves be written: one line, whatever the command."""
+"""Output folders and disks that do not let themselves be written: one line, whatever the command; it can be gone on."""
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
+import torch
 
 from fbm.files import unwritable
 from fbm.launch import mendable
+from tests.disks import disk, fill
+from tests.interrupted import Moment, assert_same, end_at
 from tests.study.conftest import study
 from tests.tiny import fbm, make_store, only_error, settings
 
-__all__ = ["study"]  # the fixture
+__all__ = ["disk", "study"]  # the fixtures
 
 
 @pytest.mark.parametrize(
@@ -18,6 +22,7 @@ __all__ = ["study"]  # the fixture
     [
         (errno.ENOSPC, "out.csv cannot be written: No space left on device; what was whole before still is"),
         (errno.EROFS, "out.csv cannot be written: Read-only file system; what was whole before still is"),
+        (errno.EFBIG, "out.csv cannot be written: File too large; what was whole before still is"),
         (errno.ENOENT, None),
     ],
 )
@@ -57,3 +62,58 @@ def test_runs_of_a_study_on_a_disk_that_fills_up_are_named(study, capsys, monkey
     assert len(failed) == 3
     assert all("No space left on device" in line for line in failed)
     assert "OSError" not in captured.err
+
+
+@pytest.fixture(scope="module")
+def alone(store, tmp_path_factory):
+    """A run of three epochs that nothing disturbed."""
+    run = tmp_path_factory.mktemp("alone") / "run"
+    assert fbm("train", *settings(store, "trainer.max_epochs=3", f"run_dir={run}", "name=run")) == 0
+    return run
+
+
+@pytest.mark.parametrize(
+    ("moment", "named", "goes_on"),
+    [
+        (Moment("on_train_epoch_start", 2), "checkpoints/last.ckpt", "goes on after epoch 1"),
+        (Moment("on_train_epoch_end", 1), "metrics.csv", "goes on after epoch 1"),
+        (Moment("on_validation_end", 0), "checkpoints/best.ckpt", ""),
+    ],
+    ids=lambda value: str(value).rpartition("/")[2],
+)
+def test_a_disk_that_fills_in_the_middle_keeps_what_was_whole_and_the_run_goes_on(
+    store, disk, alone, tmp_path, monkeypatch, capsys, moment, named, goes_on
+):
+    folder = disk("size=16m")
+    run = folder / "run"
+    command = ["train", *settings(store, "trainer.max_epochs=3", f"run_dir={run}", "name=run")]
+    with monkeypatch.context() as patch:
+        patch.setattr("fbm.callbacks.Gallery._draw", lambda *_: None)  # its pictures would be the first to fail
+        end_at(patch, moment, how=lambda: fill(folder))
+        capsys.readouterr()
+        assert fbm(*command) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert only_error(said) == (
+        f"{run / named} cannot be written: No space left on device; what was whole before still is"
+    )
+    assert not list(run.rglob("*.part"))
+    for path in run.rglob("*.ckpt"):
+        torch.load(path, weights_only=True)
+    (folder / "filler").unlink()
+    assert fbm(*command) == 0
+    assert goes_on in capsys.readouterr().out
+    assert_same(run, alone)
+
+
+def test_a_read_only_folder_is_one_line_and_nothing_is_begun(store, disk, tmp_path, capsys):
+    folder = disk("size=16m")
+    (folder / "outputs").mkdir()
+    disk("ro")
+    command = ["train", *settings(store, f"run_dir={folder}/outputs/run")]
+    assert fbm(*command) == 1
+    said = only_error(capsys.readouterr().err)
+    assert "Read-only file system" in said
+    assert str(folder / "outputs") in said
+    disk("rw")
+    assert fbm(*command) == 0
+    assert (Path(folder) / "outputs" / "run" / "summary.json").is_file()

@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 
 
 class Carry(pl.Callback):
-    """Puts `fbm` into checkpoints: the resolved config, task, fingerprints, epoch, and the metrics of that moment."""
+    """Puts `fbm` into checkpoints: config, task, fingerprints, the epoch last trained in, and the newest metrics."""
 
     def __init__(self, carried: dict[str, Any]) -> None:
         self.carried = carried
@@ -15,4 +15,5 @@ class Carry(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        checkpoint["fbm"] = {**self.carried, "epoch": trainer.current_epoch, "metrics": metrics}
+        epochs: Any = trainer.fit_loop.epoch_progress.current  # declared as less than it is
+        checkpoint["fbm"] = {**self.carried, "epoch": max(0, epochs.started - 1), "metrics": metrics}

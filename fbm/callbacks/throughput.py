@@ -11,10 +11,17 @@ from fbm.batch import ClipBatch
 class Throughput(pl.Callback):
     """Logs `time/clips_per_second` and `time/data_wait_share` of each training epoch (validation not counted).
 
-    Waiting is the time between the end of a step and the start of the next.
+    Waiting is the time between the end of a step and the start of the next. Clips are those of all ranks, times the
+    mean over ranks. Of an epoch that was resumed in its middle it is the part since then.
     """
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._begin()  # an epoch that goes on does not start
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self.started = self.step_ended = time.perf_counter()
         self.waited, self.clips = 0.0, 0
 
@@ -30,5 +37,5 @@ class Throughput(pl.Callback):
         self.clips += len(batch.frames) * trainer.world_size
         if trainer.is_last_batch:  # before validation begins
             seconds = self.step_ended - self.started
-            pl_module.log("time/clips_per_second", self.clips / seconds, on_step=False, on_epoch=True)
-            pl_module.log("time/data_wait_share", self.waited / seconds, on_step=False, on_epoch=True)
+            logged = {"time/clips_per_second": self.clips / seconds, "time/data_wait_share": self.waited / seconds}
+            pl_module.log_dict(logged, on_step=False, on_epoch=True, sync_dist=True)

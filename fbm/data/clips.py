@@ -17,6 +17,17 @@ class Key(NamedTuple):
 
     epoch: int
     sample: int
+    counted: bool = True  # False: the sample only fills up a rank's share
+
+
+class Begun(NamedTuple):
+    """Where a resumed training goes on: so many steps of this epoch are done."""
+
+    epoch: int
+    steps: int
+
+
+AFRESH = Begun(0, 0)
 
 
 @dataclass(frozen=True)
@@ -113,32 +124,58 @@ class Clips(Dataset[ClipBatch]):
             torch.tensor(self.labels[number]),
             torch.tensor(number),
             torch.tensor(key.sample),
+            torch.tensor(key.counted),
         )
 
 
 class KeySampler(Sampler[Key]):
-    """The order of an epoch's samples, shuffled by (seed, epoch) or as they stand; every rank takes its share.
+    """One rank's share of an epoch's samples: step k over all ranks holds the same samples whatever their number.
+
+    In training the order is shuffled by (seed, epoch) and cut to whole batches, so that every rank has equally many.
+    In evaluation (`seed=None`) it stays as it is, and nothing is cut: ranks that would have one sample less get one to
+    fill up with, a key that is not `counted`. For equally many they must be: in every forward pass ranks wait for each
+    other, and for one that has none left they would wait for ever.
 
     Args:
         samples: how many there are.
-        seed: of the shuffle; None keeps the order.
-        rank, ranks: this process's share is every `ranks`-th sample from `rank` on, so that a step over all ranks
-            holds the same samples whatever their number.
+        batch: samples of one step over all ranks, a multiple of `ranks`. Fewer training samples than that are one
+            incomplete batch, which only a single rank can take.
+        seed: of the shuffle; None is evaluation.
+        rank, ranks: the share is every `ranks`-th sample from `rank` on.
+        begun: its epoch is begun after the steps that are done; every other one is whole.
     """
 
-    def __init__(self, samples: int, seed: int | None, rank: int = 0, ranks: int = 1) -> None:
-        self.samples, self.seed, self.rank, self.ranks = samples, seed, rank, ranks
-        self.epoch = 0
+    def __init__(
+        self, samples: int, batch: int, seed: int | None, rank: int = 0, ranks: int = 1, begun: Begun = AFRESH
+    ) -> None:
+        self.samples, self.batch, self.seed = samples, batch, seed
+        self.rank, self.ranks, self.begun = rank, ranks, begun
+        self.epoch = begun.epoch  # Lightning asks for an iterator before it calls `set_epoch`
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this at the start of every epoch."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[Key]:
-        order = np.arange(self.samples)
-        if self.seed is not None:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.samples)
-        return (Key(self.epoch, int(sample)) for sample in order[self.rank :: self.ranks])
+        done = self.begun.steps if self.epoch == self.begun.epoch else 0
+        keys = self._evaluated() if self.seed is None else self._shuffled(self.seed)
+        return iter(keys[self.rank + done * self.batch :: self.ranks])
 
     def __len__(self) -> int:
-        return len(range(self.rank, self.samples, self.ranks))
+        """Samples of a whole epoch on this rank, also of one that is begun: Lightning adds what is done itself."""
+        return len(range(self.rank, self._places, self.ranks))
+
+    @property
+    def _places(self) -> int:
+        """Keys of an epoch over all ranks."""
+        if self.seed is None:
+            return -(-self.samples // self.ranks) * self.ranks
+        return self.samples // self.batch * self.batch or self.samples
+
+    def _shuffled(self, seed: int) -> list[Key]:
+        order = np.random.default_rng([seed, self.epoch]).permutation(self.samples)
+        return [Key(self.epoch, int(sample)) for sample in order[: self._places]]
+
+    def _evaluated(self) -> list[Key]:
+        last = self.samples - 1
+        return [Key(self.epoch, min(place, last), place <= last) for place in range(self._places)]

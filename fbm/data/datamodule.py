@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch.utils.data import DataLoader
 
 from fbm.batch import ClipBatch
-from fbm.data.clips import Clips, KeySampler
+from fbm.data.clips import AFRESH, Begun, Clips, KeySampler
 from fbm.data.store import FrameStore
 from fbm.data.ucf101 import UCF101, check_no_leak
 from fbm.errors import UserError
@@ -25,7 +26,7 @@ class ClipDataModule(pl.LightningDataModule):
         skip_broken: leave out videos that are listed but broken or missing; False refuses such a store.
         chunk_frames, clip_frames: 32 and 16 in the paper.
         label_fraction: share of each class's training groups that is used, nested and by whole groups.
-        batch_size: clips a step.
+        batch_size: clips of one step over all ranks.
         workers: loader processes; 0 reads in the training process.
         seed: of windows, flips and order.
 
@@ -79,13 +80,44 @@ class ClipDataModule(pl.LightningDataModule):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Training batches in an epoch."""
-        return len(self.train_dataloader())
+        """Training batches in an epoch, over all ranks."""
+        return max(1, len(self.clips["train"]) // self.batch_size)
 
     @property
     def masked(self) -> bool:
         """Whether any training video has any foreground."""
         return any(video.masked_frames for video in self.clips["train"].videos)
+
+    def evaluated(self, split: str, batches: int | None) -> int:
+        """How many samples of validation or test so many batches over all ranks hold, the first ones; all, for None."""
+        samples = len(self.clips[split])
+        return samples if batches is None else min(samples, batches * self.batch_size)
+
+    def rank_batch_size(self, ranks: int) -> int:
+        """Clips of one step on each of so many ranks.
+
+        Raises:
+            UserError: so many ranks cannot share the batches or the splits evenly.
+        """
+        if self.batch_size % ranks:
+            raise UserError(
+                f"data.batch_size={self.batch_size} is over all ranks: it must be a multiple of their number, {ranks}"
+            )
+        if ranks > 1 and len(self.clips["train"]) < self.batch_size:
+            raise UserError(
+                f"{len(self.clips['train'])} training clips do not fill one batch of data.batch_size={self.batch_size} "
+                f"for {ranks} ranks: lower it, or train with one rank"
+            )
+        for split, samples in self.samples.items():
+            if 0 < samples < ranks:
+                raise UserError(
+                    f"{self.store.root} holds {samples} {split} clips, fewer than the {ranks} ranks: use fewer ranks"
+                )
+        return self.batch_size // ranks
+
+    def setup(self, stage: str) -> None:
+        if self.trainer is not None:
+            self.rank_batch_size(self.trainer.world_size)  # before any rank waits for another
 
     def _check(self, asked: dict[str, Any], skip_broken: bool) -> None:
         manifest = self.store.manifest
@@ -107,8 +139,8 @@ class ClipDataModule(pl.LightningDataModule):
         check_no_leak(self.store.playable)
 
     def train_dataloader(self) -> DataLoader[ClipBatch]:
-        """Shuffled anew each epoch; an incomplete last batch is dropped where there is a complete one."""
-        return self._loader("train", shuffle=True)
+        """Shuffled anew each epoch, in whole batches where there is one. A resumed epoch goes on where it was left."""
+        return self._loader("train", self.seed)
 
     def val_dataloader(self) -> DataLoader[ClipBatch] | Sequence[Any]:
         """Every validation clip once, in order."""
@@ -118,17 +150,33 @@ class ClipDataModule(pl.LightningDataModule):
         """Every test clip once, in order."""
         return self._loader("test")
 
-    def _loader(self, split: str, shuffle: bool = False) -> DataLoader[ClipBatch]:
-        clips = self.clips[split]
-        trainer = self.trainer
-        on_gpu = trainer is not None and trainer.strategy.root_device.type == "cuda"
-        rank, ranks = (trainer.global_rank, trainer.world_size) if trainer is not None else (0, 1)
+    def _loader(self, split: str, seed: int | None = None) -> DataLoader[ClipBatch]:
+        clips, trainer = self.clips[split], self.trainer
+        rank, ranks, begun, on_gpu = 0, 1, AFRESH, False
+        if trainer is not None:
+            rank, ranks = trainer.global_rank, trainer.world_size
+            begun = begun_epoch(trainer) if split == "train" else begun
+            on_gpu = trainer.strategy.root_device.type == "cuda"
         return DataLoader(
             clips,
-            batch_size=self.batch_size,
-            sampler=KeySampler(len(clips), self.seed if shuffle else None, rank, ranks),
-            drop_last=shuffle and len(clips) >= self.batch_size,
+            batch_size=self.rank_batch_size(ranks),
+            sampler=KeySampler(len(clips), self.batch_size, seed, rank, ranks, begun),
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             pin_memory=on_gpu,
+            generator=torch.Generator(),  # its workers' seeds would otherwise be drawn from the global one
         )
+
+
+def begun_epoch(trainer: pl.Trainer) -> Begun:
+    """The epoch that a fit begins in and how many of its steps are done: none, but where it was left in the middle.
+
+    Lightning restores its counters before it asks for the loader, and leaves it to the loader to skip what is done.
+    """
+    epochs: Any = trainer.fit_loop.epoch_progress.current  # declared as less than it is
+    steps: Any = trainer.fit_loop.epoch_loop.batch_progress
+    if not epochs.started == epochs.ready == epochs.processed + 1:  # at an epoch's start or end
+        return Begun(epochs.processed, 0)
+    if steps.is_last_batch:  # nothing but the epoch's end is left
+        return Begun(epochs.processed + 1, 0)
+    return Begun(epochs.processed, steps.current.processed)

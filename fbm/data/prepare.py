@@ -10,12 +10,13 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
+from fbm.data.child import end_with_parent
 from fbm.data.decode import UNFIT_SIZES, VideoError, read_header
 from fbm.data.prepare_video import Job, bare_row, prepare_video
 from fbm.data.store import MANIFEST, Manifest, StoredVideo, frames_file, is_whole, masks_file, read_manifest
 from fbm.data.ucf101 import UCF101, Video
 from fbm.errors import UserError
-from fbm.files import checksum, held, write_text
+from fbm.files import checksum, held, sweep, write_text
 from fbm.masks.source import MaskSource
 from fbm.progress import progress
 
@@ -54,7 +55,7 @@ def prepare(
         raise UserError(f"data.size={size}: decord cannot resize to {', '.join(map(str, UNFIT_SIZES))}; choose another")
     videos = source.videos()
     with held(store, "the store"):
-        _sweep_leftovers(store)
+        sweep(store)
         known = _known(store, size)
         rows, jobs = _plan(videos, known, masks, masks_name, store, size)
         if jobs:
@@ -158,12 +159,6 @@ def _check_disk(jobs: Sequence[Job], store: Path, size: int) -> None:
         raise UserError(f"not enough disk for {store}: {sizes}; free some or choose another data.store")
 
 
-def _sweep_leftovers(store: Path) -> None:
-    """Remove what killed processes had half written."""
-    for leftover in store.rglob(".*.part"):
-        leftover.unlink()
-
-
 def _work(jobs: Sequence[Job], store: Path, workers: int | None, timeout: float) -> dict[str, StoredVideo]:
     """Prepare all `jobs`; each finished one is on the disk and in the journal before it counts."""
     rows = {}
@@ -182,7 +177,7 @@ def _work(jobs: Sequence[Job], store: Path, workers: int | None, timeout: float)
     except OSError as error:  # closing the journal may raise it, too
         raise _unwritable(store, error, f"{len(rows)} videos") from error
     finally:
-        _sweep_leftovers(store)  # of workers stopped in the middle: on a full disk they are what fills it
+        sweep(store)  # of workers stopped in the middle: on a full disk they are what fills it
     return rows
 
 
@@ -202,7 +197,7 @@ def _results(jobs: Sequence[Job], workers: int, timeout: float) -> Iterator[Iter
     from pebble import ProcessExpired, ProcessPool
 
     # A fresh interpreter a worker: forking a process that runs threads can hang, decoders worst of all.
-    pool = ProcessPool(max_workers=workers, context=get_context("spawn"))
+    pool = ProcessPool(max_workers=workers, initializer=end_with_parent, context=get_context("spawn"))
     futures: dict[Future[StoredVideo], Job] = {
         pool.schedule(prepare_video, args=(job,), timeout=timeout): job for job in jobs
     }

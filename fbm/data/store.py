@@ -1,4 +1,4 @@
-"""The frame store: decoded videos as memory-mapped uint8 arrays, their masks, and a manifest that says what is whole.
+"""The frame store: decoded videos as uint8 arrays, their masks, and a manifest that says what is whole.
 
 STORE/manifest.json          what is in it; written last and in one piece
 STORE/frames/NAME.npy        uint8 T size size 3
@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from fbm.data.array_file import HEADER, ArrayFile, WrongFileError
 from fbm.data.decode import Status
+from fbm.data.reading import Reader
 from fbm.errors import UserError
+from fbm.files import in_use
 
 FORMAT = 1
-HEADER = 128  # bytes that numpy writes before the values
 MANIFEST = "manifest.json"
 
 
@@ -136,52 +138,84 @@ def is_whole(path: Path, *shape: int) -> bool:
     return path.is_file() and path.stat().st_size == HEADER + math.prod(shape)
 
 
+def files_of(store: Path, manifest: Manifest, video: StoredVideo) -> list[ArrayFile]:
+    """A video's frames `T size size 3` and, where the store has masks, its packed masks `T size ceil(size/8)`."""
+    shape = (video.frames, manifest.size, manifest.size, 3)
+    frames = ArrayFile(frames_file(store, video.name), shape, video.checksum)
+    if manifest.masks == "none":
+        return [frames]
+    packed = (video.frames, manifest.size, -(-manifest.size // 8))
+    return [frames, ArrayFile(masks_file(store, manifest.masks, video.name), packed, video.masks_checksum)]
+
+
+class StoreError(UserError):
+    """A store's file is not what the manifest says."""
+
+    def __init__(self, message: str) -> None:
+        # A loader's worker hands back its whole traceback as the message; the last line of it is ours.
+        super().__init__(message.rpartition("StoreError: ")[2].strip())
+
+
 class FrameStore:
-    """A finished store, open for reading. Cheap to make and to send to a worker: arrays are mapped when first read."""
+    """A finished store, open for reading. Every file is there and of its size; what is in it is looked at when read.
+
+    Raises:
+        StoreError: from here or from a read, a file is not the one that was stored.
+        UserError: there is no store here, see `read_manifest`.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.manifest = read_manifest(root)
-        self._mapped: dict[Path, np.ndarray] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_mapped": {}}  # a mapping would be copied whole into the pickle
-
-    def frames(self, name: str, start: int, stop: int) -> np.ndarray:
-        """uint8 `stop-start size size 3`, a view of the file."""
-        return self._map(frames_file(self.root, name))[start:stop]
-
-    def masks(self, name: str, start: int, stop: int) -> np.ndarray:
-        """uint8 `stop-start size size`, 1 on foreground; zeros where the store has no masks."""
-        if self.manifest.masks == "none":
-            return np.zeros((stop - start, self.manifest.size, self.manifest.size), np.uint8)
-        packed = self._map(masks_file(self.root, self.manifest.masks, name))[start:stop]
-        return np.unpackbits(packed, axis=-1, count=self.manifest.size)
-
-    def frames_checksum(self, video: StoredVideo) -> str:
-        """SHA-256 of a video's frames as they are now."""
-        return _checksum(self._map(frames_file(self.root, video.name)))
-
-    def masks_checksum(self, video: StoredVideo) -> str:
-        """SHA-256 of a video's packed masks as they are now."""
-        return _checksum(self._map(masks_file(self.root, self.manifest.masks, video.name)))
-
-    def _map(self, path: Path) -> np.ndarray:
-        if path not in self._mapped:
-            try:
-                self._mapped[path] = np.load(path, mmap_mode="r")
-            except (OSError, ValueError) as error:
-                raise UserError(
-                    f"{path} is missing or damaged ({error}): run `fbm doctor data` to see what else is, "
-                    "then `fbm prepare` again"
-                ) from error
-        return self._mapped[path]
+        files: list[ArrayFile] = []
+        self._first: dict[str, int] = {}  # number of a video's frames; its masks are the next
+        for video in self.playable:
+            self._first[video.name] = len(files)
+            files += files_of(root, self.manifest, video)
+        self._reader = Reader(files)
+        self._check_sizes()
 
     @cached_property
     def playable(self) -> list[StoredVideo]:
         """The videos that can be trained on, in the manifest's order."""
         return [video for video in self.manifest.videos if video.ok]
 
+    def frames(self, name: str, start: int, stop: int) -> np.ndarray:
+        """uint8 `stop-start size size 3`."""
+        return self._read(self._first[name], start, stop)
 
-def _checksum(array: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+    def masks(self, name: str, start: int, stop: int) -> np.ndarray:
+        """uint8 `stop-start size size`, 1 on foreground; zeros where the store has no masks."""
+        if self.manifest.masks == "none":
+            return np.zeros((stop - start, self.manifest.size, self.manifest.size), np.uint8)
+        return np.unpackbits(self._read(self._first[name] + 1, start, stop), axis=-1, count=self.manifest.size)
+
+    def _read(self, number: int, start: int, stop: int) -> np.ndarray:
+        try:
+            return self._reader.read(number, start, stop)
+        except WrongFileError as error:
+            path = self._reader.files[number].path
+            raise StoreError(f"{path} {error}: {self._advice(error.mend)}") from error
+
+    def _check_sizes(self) -> None:
+        wrong: list[tuple[Path, WrongFileError]] = []
+        for file in self._reader.files:
+            try:
+                file.check_size()
+            except WrongFileError as error:
+                wrong.append((file.path, error))
+        if wrong:
+            path, first = wrong[0]
+            more = f" (and {len(wrong) - 1} more files are not whole)" if wrong[1:] else ""
+            raise StoreError(f"{path} {first}{more}: {self._advice(first.mend)}") from first
+
+    def _advice(self, mend: str) -> str:
+        """How to mend a wrong file, unless a preparation has put it in the place of the one that was asked for."""
+        if in_use(self.root):
+            return "another `fbm prepare` is at work on this store; wait for it, then run again"
+        try:
+            if read_manifest(self.root).fingerprint == self.manifest.fingerprint:
+                return mend
+        except UserError as error:
+            return str(error)
+        return "the store was prepared anew, with other content, meanwhile; prepare it as it was, or begin anew"

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fbm.data.array_file import WrongFileError
 from fbm.data.decode import VideoError, count_packets, read_header
 from fbm.data.prepare import JOURNAL
-from fbm.data.store import FrameStore, StoredVideo, frames_file, masks_file
+from fbm.data.store import Manifest, StoredVideo, files_of, read_manifest
 from fbm.data.ucf101 import UCF101, Video
 from fbm.errors import UserError
 from fbm.masks.source import MaskSource, MaskTrack
 from fbm.progress import progress
-
-MEND = "delete it and run `fbm prepare` again"
 
 
 @dataclass(frozen=True)
@@ -84,31 +83,27 @@ def _store_problems(store: Path, listed: list[Video]) -> Iterator[str]:
     for leftover in sorted(store.rglob(".*.part")):
         yield f"{leftover}: half-written and never used; `fbm prepare` removes it"
     try:
-        opened = FrameStore(store)
+        manifest = read_manifest(store)
     except UserError as error:
         yield str(error)
         return
-    rows = opened.manifest.videos
+    rows = manifest.videos
     splits = {row.name: row.split for row in rows}
     strangers = sum(splits.get(video.name) != video.split for video in listed)
     if strangers:
         yield f"{store}: {strangers} of the listed videos are not in it or in another split; `fbm prepare` mends that"
     with progress("store", len(rows), "videos") as advance:
         for row in rows:
-            reason = _row_problem(opened, row)
-            if reason:
-                yield f"{row.name}: {reason}"
+            yield from (f"{row.name}: {problem}" for problem in _row_problems(store, manifest, row))
             advance()
 
 
-def _row_problem(store: FrameStore, row: StoredVideo) -> str | None:
+def _row_problems(store: Path, manifest: Manifest, row: StoredVideo) -> Iterator[str]:
     if not row.ok:
-        return f"not usable, {row.status}: {row.reason}"
-    try:
-        if store.frames_checksum(row) != row.checksum:
-            return f"{frames_file(store.root, row.name)} is not what was stored (checksum): {MEND}"
-        if row.masks_checksum and store.masks_checksum(row) != row.masks_checksum:
-            return f"{masks_file(store.root, store.manifest.masks, row.name)} is not what was stored (checksum): {MEND}"
-    except UserError as error:
-        return str(error)
-    return None
+        yield f"not usable, {row.status}: {row.reason}"
+        return
+    for file in files_of(store, manifest, row):
+        try:
+            file.check()
+        except WrongFileError as error:
+            yield f"{file.path} {error}: {error.mend}"

@@ -1,7 +1,7 @@
 """What a logger does that mirrors a run folder, and asking all of a run's loggers for it."""
 
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
 
 from fbm.checkpoints import find_checkpoint
+from fbm.loggers.resumable import Resumable
 
 
 class Picture(NamedTuple):
@@ -54,8 +55,8 @@ def _picture(path: Path) -> Picture:
     return Picture(f"gallery/{name}", epoch, path)
 
 
-class Mirror(ABC):
-    """A logger that shows what a run folder holds, and can go on with a run that an earlier process began."""
+class Mirror(Resumable):
+    """A logger that shows what a run folder holds."""
 
     @abstractmethod
     def show(self, run: FinishedRun) -> None:

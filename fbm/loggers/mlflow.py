@@ -3,7 +3,7 @@
 import os
 import time
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from fbm.config import flatten
 from fbm.errors import UserError
 from fbm.files import write_text
 from fbm.loggers.mirror import FinishedRun, Mirror, kept_id, kinds
+from fbm.loggers.resumable import Row
 
 ID = "mlflow_id"
 A_CALL, LONGEST = 100, 500  # parameters that MLflow takes at once, characters of one
@@ -55,6 +56,7 @@ class MLflowLogger(Mirror, Logger):
         self.folder, self.study, self.run = Path(folder), study, run
         self.uri = uri or (self.folder / "mlflow").resolve().as_uri()
         self.tags = {**kinds(carried or {}), **(tags or {})}
+        self.there: set[tuple[str, int]] = set()  # metrics and steps that an earlier process told
 
     @cached_property
     def client(self) -> Any:
@@ -88,17 +90,29 @@ class MLflowLogger(Mirror, Logger):
         from mlflow.entities import Param
 
         content = flatten(vars(params) if isinstance(params, Namespace) else params)
-        entries = [Param(key, str(value)[:LONGEST]) for key, value in content.items()]
+        known = self.client.get_run(self.run_id).data.params  # it lets none be changed
+        entries = [Param(key, str(value)[:LONGEST]) for key, value in content.items() if key not in known]
         for start in range(0, len(entries), A_CALL):
             self.client.log_batch(self.run_id, params=entries[start : start + A_CALL])
 
-    @rank_zero_only
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+    def tell(self, metrics: Mapping[str, Any], step: int | None) -> None:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        entries = [Metric(key, value, now, step or 0) for key, value in metrics.items()]
-        self.client.log_batch(self.run_id, metrics=entries)
+        missing = {key: value for key, value in metrics.items() if (key, step) not in self.there}
+        if missing:
+            self.client.log_batch(
+                self.run_id, metrics=[Metric(key, value, now, step or 0) for key, value in missing.items()]
+            )
+
+    def go_on(self, rows: Sequence[Row]) -> None:
+        """Tell what is missing. What an earlier process told after these rows is not told again: it is the same."""
+        super().go_on(rows)
+        self.client.update_run(self.run_id, status="RUNNING")
+        for key in self.client.get_run(self.run_id).data.metrics:
+            self.there |= {(key, metric.step) for metric in self.client.get_metric_history(self.run_id, key)}
+        for row in rows:
+            self.tell(row.metrics, row.step)
 
     def show(self, run: FinishedRun) -> None:
         for picture in run.pictures:

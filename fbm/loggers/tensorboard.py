@@ -1,12 +1,15 @@
 """TensorBoard event files in the run folder."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.image
 import pytorch_lightning as pl
 
 from fbm.errors import UserError
 from fbm.loggers.mirror import FinishedRun, Mirror
+from fbm.loggers.resumable import Row
 
 
 class TensorBoardLogger(Mirror, pl.loggers.TensorBoardLogger):
@@ -24,6 +27,16 @@ class TensorBoardLogger(Mirror, pl.loggers.TensorBoardLogger):
             super().__init__(save_dir=folder, name="", version="", default_hp_metric=False)
         except ModuleNotFoundError as error:
             raise UserError("logger=tensorboard needs TensorBoard: pip install fbm-video[tensorboard]") from error
+
+    def tell(self, metrics: Mapping[str, Any], step: int | None) -> None:
+        pl.loggers.TensorBoardLogger.log_metrics(self, dict(metrics), step)
+
+    def go_on(self, rows: Sequence[Row]) -> None:
+        """TensorBoard hides what earlier processes told, of which some may be lost or too much; it is told all rows."""
+        super().go_on(rows)
+        self._kwargs["purge_step"] = 0
+        for row in rows:
+            self.tell(row.metrics, row.step)
 
     def show(self, run: FinishedRun) -> None:
         for picture in run.pictures:

@@ -1,7 +1,8 @@
 """Weights & Biases: online where there is a key, otherwise a file in the run folder that `wandb sync` sends."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ from fbm.errors import UserError
 from fbm.files import write_text
 from fbm.loggers.artifacts import consume, model
 from fbm.loggers.mirror import FinishedRun, Mirror, kept_id, kinds
+from fbm.loggers.resumable import Row
 from fbm.loggers.tables import confusion_table, per_class_table
 
 ID = "wandb_id"
+REPLACED = "replaced"  # folder in W&B's
 ONLINE, NOT_ONLINE = ("online", "run", "shared"), ("offline", "dryrun", "disabled")  # values of WANDB_MODE
-TOLD = ("monitor", "best_epoch", "epochs", "fingerprints", "pretraining", "git", "samples", "throughput", "seconds")
+TOLD = (
+    *("monitor", "best_epoch", "epochs", "fingerprints", "pretraining", "git", "samples", "throughput", "seconds"),
+    *("resumed", "source"),
+)
 
 
 class WandbLogger(Mirror, pl.loggers.WandbLogger):
@@ -51,6 +57,7 @@ class WandbLogger(Mirror, pl.loggers.WandbLogger):
         every = list(dict.fromkeys([*kinds(carried or {}).values(), *tags]))
         # In full: W&B writes from a process of its own, which stays in the folder that it was started in.
         self.folder, self.offline = Path(folder).absolute(), offline
+        self.goes_on, self.ahead = False, 0  # rows that the server has and this process is still to tell
         super().__init__(
             name, self.folder, project=project, entity=entity, group=group, job_type=job_type, tags=every, **init
         )
@@ -61,16 +68,47 @@ class WandbLogger(Mirror, pl.loggers.WandbLogger):
         """W&B's `Run`, begun when it is first asked for."""
         if self._experiment is None:
             self._experiment = self._begin()
+            if self.goes_on:
+                self._catch_up(self._experiment)
         return self._experiment
 
+    def tell(self, metrics: Mapping[str, Any], step: int | None) -> None:
+        run = self.experiment  # which may have to catch up first
+        if self.ahead:
+            self.ahead -= 1
+        else:
+            run.log({**metrics, **({} if step is None else {"trainer/global_step": step})})
+
+    def go_on(self, rows: Sequence[Row]) -> None:
+        """Online the server knows how many rows it has. An offline file cannot be gone on with: it is written anew."""
+        super().go_on(rows)
+        self.goes_on = True
+
+    def _catch_up(self, run: Any) -> None:
+        """Tell what the run has not been told of the earlier rows; notice what it was told beyond them."""
+        there = 0 if run.offline else int(run.starting_step)
+        for row in self.told[there:]:
+            run.log({**row.metrics, "trainer/global_step": row.step})
+        self.ahead = max(0, there - len(self.told))
+
+    def _put_away(self) -> None:
+        """Offline files of earlier processes: `wandb sync` would send their rows too."""
+        replaced = self.folder / "wandb" / REPLACED
+        for old in list((self.folder / "wandb").glob("offline-run-*")):
+            replaced.mkdir(exist_ok=True)
+            # Their names hold a second, in which two of them may have been begun.
+            old.rename(next(path for number in count(1) if not (path := replaced / f"{number}-{old.name}").exists()))
+
     def _begin(self) -> Any:
-        known = kept_id(self.folder / ID)
+        known, chosen = kept_id(self.folder / ID), mode(self.offline)
         asked = {key: value for key, value in self._wandb_init.items() if key != "anonymous"}  # W&B warns of it
         asked |= {"id": known, "resume": "allow" if known else None, "reinit": "create_new"}
         if "WANDB_SWEEP_ID" in os.environ:
             asked |= {"id": None, "project": None, "entity": None}  # the sweep's
+        if self.goes_on and chosen in NOT_ONLINE:
+            self._put_away()
         try:
-            run = wandb.init(**asked, mode=mode(self.offline))
+            run = wandb.init(**asked, mode=chosen)
         except wandb.Error as error:
             raise UserError(f"W&B: {error}; logger.wandb.offline=true keeps the run local") from error
         if not run.disabled:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fbm.study.run import Failures
 
 DESCRIPTION = """Run what is missing of a declared comparison, then analyse its encoders and report on it.
-Finished runs are skipped, broken ones run again, and what another process is at is waited for."""
+Finished runs are skipped, unfinished ones gone on with, and what another process is at is waited for."""
 EXAMPLES = """examples:
   fbm study demo                                     conf/sweep/demo.yaml
   fbm study experiments/table1 --dry-run             what it consists of, and what is done

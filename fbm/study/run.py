@@ -19,7 +19,7 @@ Failures = dict[Path, str]
 def run(engine: Engine, jobs: Sequence[Job]) -> Failures:
     """Bring every job to its end that can be; what another process is at is waited for.
 
-    Where a process died, nobody says whose fault it was: what it had begun is run again, one at a time.
+    Where a process died, nobody says whose fault it was: what it had begun is started again, one at a time.
 
     Returns:
         Run folder to reason, of those that failed.
@@ -62,7 +62,7 @@ def _suspects(batch: Sequence[Job], outcomes: Sequence[Outcome], failed: Failure
     begun = [job for job in died if job.begun]
     if begun:
         named = ", ".join(str(job.folder) for job in begun)
-        print(f"a process ended without a word; run again, one at a time: {named}")
+        print(f"a process ended without a word; started again, one at a time: {named}")
     return begun
 
 

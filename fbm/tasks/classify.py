@@ -38,43 +38,37 @@ class Classify(Task):
         schedule: MakeSchedule | None = None,
         encoder_gradient: float = 1.0,
     ) -> None:
-        super().__init__(Classifier(encoder, len(classes), encoder_gradient), optimizer, schedule)
-        self.train_top1 = _accuracy(classes)
-        self.val_clip_top1, self.val_video_top1 = _accuracy(classes), VideoAccuracy()
-        self.test_clip_top1, self.test_video_top1 = _accuracy(classes), VideoAccuracy()
+        network = Classifier(encoder, len(classes), encoder_gradient)
+        measures: dict[str, Metric] = {"train/top1": _accuracy(classes)}
+        for split in ("val", "test"):
+            measures |= {f"{split}/clip_top1": _accuracy(classes), f"{split}/video_top1": VideoAccuracy()}
+        super().__init__(network, optimizer, schedule, measures)
         self.test_clip_confusion, self.test_video_confusion = MulticlassConfusionMatrix(len(classes)), VideoConfusion()
         self.classes = list(classes)
 
     def training_step(self, batch: ClipBatch, index: int) -> Tensor:
         logits = self.network(self.inputs(batch)[0])
         loss = F.cross_entropy(logits, batch.label)
-        self.train_top1(logits, batch.label)
-        self.log_mean("train/loss", loss.detach(), len(logits), bar=True)
-        self.log("train/top1", self.train_top1, on_step=False, on_epoch=True)
+        self.last_terms = {"loss": loss.detach()}
+        self.log_measure("train/loss", loss, len(logits), bar=True)
+        self.log_measure("train/top1", logits.detach(), batch.label)
         return loss
 
-    def validation_step(self, batch: ClipBatch, index: int) -> None:
-        self._evaluate(batch, "val", self.val_clip_top1, self.val_video_top1)
-
-    def test_step(self, batch: ClipBatch, index: int) -> None:
-        logits = self._evaluate(batch, "test", self.test_clip_top1, self.test_video_top1)
-        self.test_clip_confusion.update(logits, batch.label)
-        self.test_video_confusion.update(logits.softmax(1), batch.label, batch.video)
+    def evaluate(self, batch: ClipBatch, split: str) -> None:
+        logits = self.network(self.inputs(batch)[0])
+        self.log_measure(f"{split}/loss", F.cross_entropy(logits, batch.label), len(logits))
+        self.log_measure(f"{split}/clip_top1", logits, batch.label, bar=split == "val")
+        self.log_measure(f"{split}/video_top1", logits.softmax(1), batch.label, batch.video)
+        if split == "test":
+            self.test_clip_confusion.update(logits, batch.label)
+            self.test_video_confusion.update(logits.softmax(1), batch.label, batch.video)
 
     def on_test_epoch_end(self) -> None:
+        super().on_test_epoch_end()
         self.tested = {
             "confusion": _counts(self.test_clip_confusion),
             "video_confusion": _counts(self.test_video_confusion),
         }
-
-    def _evaluate(self, batch: ClipBatch, split: str, clips: Metric, videos: Metric) -> Tensor:
-        logits: Tensor = self.network(self.inputs(batch)[0])
-        clips.update(logits, batch.label)
-        videos.update(logits.softmax(1), batch.label, batch.video)
-        self.log_mean(f"{split}/loss", F.cross_entropy(logits, batch.label), len(logits))
-        self.log(f"{split}/clip_top1", clips, prog_bar=split == "val")
-        self.log(f"{split}/video_top1", videos)
-        return logits
 
 
 def _accuracy(classes: Sequence[str]) -> MulticlassAccuracy:

@@ -1,7 +1,7 @@
 """The paper's pretraining: first foreground, first background and, moved by the motion, the last foreground."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fbm.batch import ClipBatch
 from fbm.losses import DisentanglingLosses, disentangling_losses, truth
@@ -32,18 +32,24 @@ class Disentangle(PretrainingTask):
         kernels: int | None = None,
         decoder_width: int | None = None,
     ) -> None:
-        super().__init__(Disentangler(encoder, kernels, decoder_width), optimizer, schedule)
+        super().__init__(
+            Disentangler(encoder, kernels, decoder_width), optimizer, schedule, DisentanglingLosses._fields
+        )
         self.network: Disentangler
-        self.val_quality, self.test_quality = ReconstructionQuality(), ReconstructionQuality()
+        self.quality = nn.ModuleDict({split: ReconstructionQuality() for split in ("val", "test")})
 
     def terms(self, batch: ClipBatch) -> dict[str, Tensor]:
         return _named(self._learn(*self.inputs(batch))[0])
 
-    def validation_step(self, batch: ClipBatch, index: int) -> None:
-        self._evaluate(batch, "val", self.val_quality)
-
-    def test_step(self, batch: ClipBatch, index: int) -> None:
-        self._evaluate(batch, "test", self.test_quality)
+    def evaluate(self, batch: ClipBatch, split: str) -> None:
+        clip, masks = self.inputs(batch)
+        losses, reconstruction = self._learn(clip, masks)
+        self.log_terms(split, _named(losses), len(clip))
+        quality = self.quality[split]
+        assert isinstance(quality, ReconstructionQuality)
+        quality.update(reconstruction, truth(clip, masks), masks)
+        for name, metric in quality.named().items():
+            self.log(f"{split}/{name}", metric)
 
     @torch.no_grad()
     def pictures(self, batch: ClipBatch) -> Pictures:
@@ -55,15 +61,6 @@ class Disentangle(PretrainingTask):
         target = self.network.last_foreground_target(clip)
         out = self.network(clip)
         return disentangling_losses(out, clip, masks, target), out.reconstruction
-
-    def _evaluate(self, batch: ClipBatch, split: str, quality: ReconstructionQuality) -> None:
-        clip, masks = self.inputs(batch)
-        losses, reconstruction = self._learn(clip, masks)
-        for name, value in _named(losses).items():
-            self.log_mean(f"{split}/{name}", value, len(clip), bar=name == "loss")
-        quality.update(reconstruction, truth(clip, masks), masks)
-        for name, metric in quality.named().items():
-            self.log(f"{split}/{name}", metric)
 
 
 def _named(losses: DisentanglingLosses) -> dict[str, Tensor]:

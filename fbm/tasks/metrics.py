@@ -1,8 +1,8 @@
-"""What torchmetrics does not have: votes over videos, IoU of foregrounds, the quality of a reconstruction."""
+"""What torchmetrics does not have: means that keep nan, votes over videos, IoU of foregrounds, what was seen."""
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, Metric
+from torchmetrics import Metric
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.image import PeakSignalNoiseRatio
@@ -12,6 +12,69 @@ from fbm.models.disentangler import Reconstruction, foreground_shown
 
 DATA_RANGE = 2.0  # frames are in [-1, 1]
 SSIM_WINDOW = 7  # pixels, evenly weighted; the customary 11 x 11 Gaussian would take a fifth of a validation step
+
+
+class Mean(Metric):
+    """The mean over samples of a value that comes as means of batches; nan where a batch was nan.
+
+    torchmetrics' own either removes nan, after a look that stops a GPU in every step, or forgets the weights.
+    """
+
+    full_state_update = False
+
+    total: Tensor
+    samples: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", default=torch.tensor(0.0), dist_reduce_fx="sum")
+        self.add_state("samples", default=torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, value: Tensor, samples: int) -> None:
+        """Add the mean of so many samples, a scalar."""
+        # Not in place: what `trainer.validate` has reset, in inference mode, could not be added to while training.
+        self.total = self.total + value.detach().to(self.total.dtype) * samples
+        self.samples = self.samples + samples
+
+    def compute(self) -> Tensor:
+        """A scalar."""
+        return self.total / self.samples
+
+
+class Seen(Metric):
+    """Which samples of a split were measured, by their numbers."""
+
+    full_state_update = False
+
+    numbers: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("numbers", default=[], dist_reduce_fx="cat")
+
+    def update(self, numbers: Tensor) -> None:
+        """Add the samples of a batch, `B` int64."""
+        self.numbers.append(numbers)
+
+    def compute(self) -> Tensor:
+        """How often each was seen, int64, as long as the highest number needs."""
+        return torch.bincount(dim_zero_cat(self.numbers).cpu())
+
+    def check(self, split: str, samples: int) -> None:
+        """See that of a split each of the first so many samples, and nothing else, was seen once.
+
+        Raises:
+            RuntimeError: that is not so; what was measured would be wrong.
+        """
+        times = self.compute().reshape(-1)  # torchmetrics makes a scalar of a single number
+        times = torch.cat([times, times.new_zeros(max(0, samples - len(times)))])
+        wanted = (torch.arange(len(times)) < samples).long()
+        wrong = (times != wanted).nonzero().flatten().tolist()
+        if wrong:
+            told = ", ".join(f"sample {number} {int(times[number])} times" for number in wrong[:5])
+            raise RuntimeError(
+                f"{split}: {int(times.sum())} clips were measured, {samples} once each should have been; {told}"
+            )
 
 
 class VideoAccuracy(Metric):
@@ -103,7 +166,7 @@ class ReconstructionQuality(nn.Module):
         made: dict[str, Metric] = {}
         for picture in Reconstruction._fields:
             made[f"psnr_{picture}"] = PeakSignalNoiseRatio(DATA_RANGE, reduction="elementwise_mean", dim=(1, 2, 3))
-            made[f"ssim_{picture}"] = MeanMetric()
+            made[f"ssim_{picture}"] = Mean()
         made |= {f"iou_{picture}_foreground": ForegroundIoU() for picture in ("first", "last")}
         self.metrics = nn.ModuleDict(made)
 

@@ -1,21 +1,30 @@
 """What the tasks share: an encoder, an optimiser with the paper's weight decay, pictures to look at."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import Metric
 
-from fbm.batch import ClipBatch
+from fbm.batch import ClipBatch, KnowsSizes
 from fbm.models.encoder import C3DEncoder
 from fbm.models.layers import centred
+from fbm.tasks.epoch_state import restore_states, states_of_ranks
+from fbm.tasks.metrics import Mean, Seen
 
 MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]
 MakeSchedule = Callable[[Optimizer], LRScheduler]
+
+
+SPLITS = ("train", "val", "test")
+EPOCH = "fbm_epoch"  # in checkpoints: what the training metrics had seen of the running epoch
 
 
 class Pictures(NamedTuple):
@@ -26,21 +35,37 @@ class Pictures(NamedTuple):
     true: Tensor
 
 
-class Task(pl.LightningModule):
+class Task(pl.LightningModule, ABC):
     """A network around the shared encoder.
 
     Args:
         network: has the encoder as its attribute `encoder`.
         optimizer: makes the optimiser from parameter groups.
         schedule: makes a learning rate schedule, stepped every training step; None keeps the rate.
+        measures: what is logged, by its full name, beside `SPLIT/loss`. All of it is torchmetrics: they alone are
+            right over ranks, and those of the running epoch can be saved in its middle.
     """
 
-    def __init__(self, network: nn.Module, optimizer: MakeOptimizer, schedule: MakeSchedule | None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: MakeOptimizer,
+        schedule: MakeSchedule | None,
+        measures: Mapping[str, Metric] = MappingProxyType({}),
+    ) -> None:
         super().__init__()
         self.network = network
         self.make_optimizer, self.make_schedule = optimizer, schedule
+        self.measures = nn.ModuleDict({**{f"{split}/loss": Mean() for split in SPLITS}, **measures})
+        self.seen = Seen()
+        # Of the newest training step: the loss, and its parts by name; scalars without gradient.
+        self.last_terms: dict[str, Tensor] = {}
         # What a test leaves for the summary beside its metrics. Confusions: counts, rows true, columns predicted.
         self.tested: dict[str, Any] = {"confusion": None, "video_confusion": None}
+
+    @abstractmethod
+    def evaluate(self, batch: ClipBatch, split: str) -> None:
+        """Measure a batch, in which every sample counts, of validation or test."""
 
     @property
     def encoder(self) -> C3DEncoder:
@@ -53,9 +78,72 @@ class Task(pl.LightningModule):
         """Clips `B 3 T H W` in [-1, 1] and masks `B T H W`, both float, from what came over the wire."""
         return centred(batch.frames), batch.masks.float()
 
-    def log_mean(self, name: str, value: Tensor, samples: int, bar: bool = False) -> None:
-        """Log the mean over an epoch's samples."""
-        self.log(name, value, on_step=False, on_epoch=True, batch_size=samples, prog_bar=bar)
+    def measure(self, name: str) -> Metric:
+        """What is logged under this name."""
+        metric = self.measures[name]
+        assert isinstance(metric, Metric)
+        return metric
+
+    def log_measure(self, name: str, *new: Any, bar: bool = False) -> None:
+        """Add to what is logged under this name, for the whole epoch.
+
+        Args:
+            new: what the metric's `update` takes; a mean takes a scalar and of how many samples it is the mean.
+            bar: show it in the progress bar.
+        """
+        metric = self.measure(name)
+        metric.update(*new)
+        self.log(name, metric, on_step=False, on_epoch=True, prog_bar=bar)
+
+    def validation_step(self, batch: ClipBatch, index: int) -> None:
+        self._evaluate(batch, "val")
+
+    def test_step(self, batch: ClipBatch, index: int) -> None:
+        self._evaluate(batch, "test")
+
+    def _evaluate(self, batch: ClipBatch, split: str) -> None:
+        batch = batch.counted_alone()
+        if len(batch.sample):
+            self.seen.update(batch.sample)
+            self.evaluate(batch, split)
+
+    def on_validation_epoch_start(self) -> None:
+        self.seen.reset()
+
+    def on_test_epoch_start(self) -> None:
+        self.seen.reset()
+
+    def on_validation_epoch_end(self) -> None:
+        trainer = self.trainer
+        if trainer.sanity_checking:
+            self._check_seen("val", trainer.num_sanity_val_batches)
+        else:
+            self._check_seen("val", trainer.num_val_batches, trainer.limit_val_batches)
+
+    def on_test_epoch_end(self) -> None:
+        self._check_seen("test", self.trainer.num_test_batches, self.trainer.limit_test_batches)
+
+    def _check_seen(self, split: str, batches: Iterable[float], limit: float = 0) -> None:
+        data = getattr(self.trainer, "datamodule", None)  # Lightning sets it without declaring it
+        if isinstance(data, KnowsSizes):
+            whole = isinstance(limit, float) and limit == 1  # 1 is a number of batches, 1.0 all of them
+            self.seen.check(split, data.evaluated(split, None if whole else int(sum(batches))))
+
+    def on_train_epoch_start(self) -> None:
+        # Not called where an epoch goes on from its middle: then they hold what came with the checkpoint.
+        for metric in self._of_training().values():
+            metric.reset()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[EPOCH] = states_of_ranks(self._of_training())
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        trainer = self._trainer
+        if trainer is not None and trainer.state.fn == TrainerFn.FITTING:
+            restore_states(self._of_training(), checkpoint.get(EPOCH, {}), trainer.global_rank, trainer.world_size)
+
+    def _of_training(self) -> dict[str, Metric]:
+        return {name: self.measure(name) for name in self.measures if name.startswith("train/")}
 
     def configure_optimizers(self) -> Any:
         optimizer = self.make_optimizer(parameter_groups(self.network))
@@ -67,8 +155,24 @@ class Task(pl.LightningModule):
         }
 
 
-class PretrainingTask(Task, ABC):
-    """A task that learns by reconstruction: its pictures can be looked at."""
+class PretrainingTask(Task):
+    """A task that learns by reconstruction: its pictures can be looked at.
+
+    Args:
+        network, optimizer, schedule: see `Task`.
+        parts: names of what `terms` gives beside the loss.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: MakeOptimizer,
+        schedule: MakeSchedule | None,
+        parts: Iterable[str] = (),
+        measures: Mapping[str, Metric] = MappingProxyType({}),
+    ) -> None:
+        means = {f"{split}/{part}": Mean() for part in parts for split in SPLITS}
+        super().__init__(network, optimizer, schedule, {**means, **measures})
 
     @abstractmethod
     def pictures(self, batch: ClipBatch) -> Pictures:
@@ -79,19 +183,18 @@ class PretrainingTask(Task, ABC):
         """The loss as `loss`, and its parts by name."""
 
     def training_step(self, batch: ClipBatch, index: int) -> Tensor:
-        return self._step(batch, "train")
-
-    def validation_step(self, batch: ClipBatch, index: int) -> None:
-        self._step(batch, "val")
-
-    def test_step(self, batch: ClipBatch, index: int) -> None:
-        self._step(batch, "test")
-
-    def _step(self, batch: ClipBatch, split: str) -> Tensor:
         terms = self.terms(batch)
-        for name, value in terms.items():
-            self.log_mean(f"{split}/{name}", value.detach(), len(batch.frames), bar=name == "loss")
+        self.last_terms = {name: value.detach() for name, value in terms.items()}
+        self.log_terms("train", terms, len(batch.sample))
         return terms["loss"]
+
+    def evaluate(self, batch: ClipBatch, split: str) -> None:
+        self.log_terms(split, self.terms(batch), len(batch.sample))
+
+    def log_terms(self, split: str, terms: Mapping[str, Tensor], samples: int) -> None:
+        """Log the loss and its parts, means over so many samples."""
+        for name, value in terms.items():
+            self.log_measure(f"{split}/{name}", value, samples, bar=name == "loss")
 
 
 def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:

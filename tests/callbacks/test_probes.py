@@ -1,5 +1,6 @@
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from fbm.callbacks import OnlineProbes
 from fbm.callbacks.probes import KNN, LINEAR
 from fbm.data.clips import Clips, spread
+from fbm.data.datamodule import ClipDataModule
 from fbm.data.store import FrameStore
 from fbm.errors import UserError
 from fbm.models.encoder import C3DEncoder
@@ -15,7 +17,8 @@ from fbm.tasks import Autoencode
 from tests.tasks.test_task import ADAM
 from tests.tiny import fbm, make_store, settings
 
-EVERY_EPOCH = "callbacks.last.dirpath=each", "callbacks.last.filename='{epoch}'", "+callbacks.last.save_top_k=-1"
+EACH = "_target_:pytorch_lightning.callbacks.ModelCheckpoint,dirpath:each,filename:'{epoch}',save_top_k:-1"
+EVERY_EPOCH = f"+callbacks.each={{{EACH}}}"
 
 
 @pytest.fixture
@@ -59,7 +62,7 @@ def test_pretraining_is_the_same_with_and_without(train):
 
 @pytest.mark.parametrize(("every", "epochs"), [(2, [0, 2, 3]), (9, [0, 3])])
 def test_on_a_schedule_and_in_the_last_epoch_and_never_as_another_epochs(train, every, epochs):
-    run = train("run", "task=autoencode", "trainer.max_epochs=4", f"callbacks.probes.every={every}", *EVERY_EPOCH)
+    run = train("run", "task=autoencode", "trainer.max_epochs=4", f"callbacks.probes.every={every}", EVERY_EPOCH)
     assert measured(run) == epochs
     kept = {n: checkpoint(Path("each") / f"epoch={n}.ckpt")["fbm"]["metrics"] for n in range(4)}
     assert [n for n, metrics in kept.items() if KNN in metrics and LINEAR in metrics] == epochs
@@ -106,6 +109,37 @@ def test_no_more_clips_than_asked_for(clips, monkeypatch):
     OnlineProbes(1, 4, 5)._measure(Autoencode(C3DEncoder(4, 16, 32), ADAM), clips["train"], clips["val"])
     assert used == [[0, 6, 11, 17], [0, 2, 3, 5]]
     assert spread(3, 50) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_first_rank_measures_for_all(clips, monkeypatch, first):
+    """The others log what it tells them."""
+    told = {KNN: 0.5, LINEAR: 0.25}
+    measured: list[Any] = []
+    sent: list[dict[str, float]] = []
+    logged: dict[str, float] = {}
+
+    def measure(*of: Any) -> dict[str, float]:
+        measured.append(of)
+        return told
+
+    def broadcast(values: dict[str, float]) -> dict[str, float]:
+        sent.append(values)
+        return told
+
+    monkeypatch.setattr(OnlineProbes, "_measure", measure)
+
+    task = Autoencode(C3DEncoder(4, 16, 32), ADAM)
+    monkeypatch.setattr(task, "log", lambda name, value, **_: logged.update({name: value}))
+    data = ClipDataModule.__new__(ClipDataModule)
+    data.clips = clips
+    trainer: Any = SimpleNamespace(
+        **{"is_global_zero": first, "datamodule": data, "callback_metrics": {}, "sanity_checking": False},
+        **{"current_epoch": 0, "max_epochs": 2, "strategy": SimpleNamespace(broadcast=broadcast)},
+    )
+    OnlineProbes(1, 50, 5).on_validation_epoch_end(trainer, task)
+    assert logged == told
+    assert (len(measured), sent) == ((1, [told]) if first else (0, [{}]))
 
 
 @pytest.mark.parametrize("numbers", [(0, 8, 5), (1, 1, 5), (1, 8, 0)])

@@ -7,16 +7,20 @@ from fbm.batch import ClipBatch
 from fbm.callbacks import Throughput
 
 
-def test_clips_per_second_and_share_of_waiting(monkeypatch):
-    """Two steps of 8 clips on 2 ranks: 1 s waiting and 3 s working each, validation after the last not counted."""
+@pytest.mark.parametrize("begin", [Throughput.on_train_epoch_start, Throughput.on_train_start])
+def test_clips_per_second_and_share_of_waiting(monkeypatch, begin):
+    """Two steps of 8 clips on 2 ranks: 1 s waiting and 3 s working each, validation after the last not counted.
+
+    An epoch that goes on in its middle is not started: training is.
+    """
     times = iter([10.0, 11.0, 14.0, 15.0, 18.0])
     monkeypatch.setattr("fbm.callbacks.throughput.time.perf_counter", lambda: next(times))
     logged: dict[str, float] = {}
-    module = SimpleNamespace(log=lambda name, value, **_: logged.update({name: value}))
+    module = SimpleNamespace(log_dict=lambda values, **_: logged.update(values))
     trainer = SimpleNamespace(world_size=2, is_last_batch=False)
     batch = ClipBatch(*(torch.zeros(8) for _ in ClipBatch._fields))
     callback = Throughput()
-    callback.on_train_epoch_start(trainer, module)  # type: ignore[arg-type]
+    begin(callback, trainer, module)
     for step in range(2):
         trainer.is_last_batch = step == 1
         callback.on_train_batch_start(trainer, module, batch, step)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fbm.data.boxes import read_xgtf
-from fbm.data.clips import Clips, Key, KeySampler, Window, chunks, draw_window, labelled
+from fbm.data.clips import Begun, Clips, Key, KeySampler, Window, chunks, draw_window, labelled
 from fbm.data.datamodule import ClipDataModule
 from fbm.data.store import FrameStore, StoredVideo
 from fbm.data.ucf101 import UCF101
@@ -146,31 +146,70 @@ def test_a_label_fraction_spares_the_other_splits(store):
     assert (part["val"], part["test"]) == (whole["val"], whole["test"])
 
 
-@pytest.mark.parametrize("ranks", [2, 4])
+def shares(samples, ranks, seed, epoch=0, batch=8, **options):
+    """The keys of every rank in an epoch."""
+    samplers = [KeySampler(samples, batch, seed, rank, ranks, **options) for rank in range(ranks)]
+    for sampler in samplers:
+        sampler.set_epoch(epoch)
+    return [list(sampler) for sampler in samplers]
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
 @pytest.mark.parametrize("samples", [21, 24])
-@pytest.mark.parametrize("seed", [None, 3])
-def test_ranks_together_see_what_one_alone_does_step_by_step(samples, ranks, seed):
-    shares = [KeySampler(samples, seed, rank, ranks) for rank in range(ranks)]
-    alone = KeySampler(samples, seed)
-    for epoch in (0, 1):
-        for sampler in (alone, *shares):
-            sampler.set_epoch(epoch)
-        parts = [list(share) for share in shares]
-        assert [len(part) for part in parts] == [len(share) for share in shares]
-        together = [parts[place % ranks][place // ranks] for place in range(samples)]
-        assert together == list(alone)
-        assert sorted(together) == [Key(epoch, sample) for sample in range(samples)]
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_training_step_holds_the_same_samples_whatever_the_ranks(samples, ranks, epoch):
+    parts = shares(samples, ranks, 3, epoch)
+    assert {len(part) for part in parts} == {len(KeySampler(samples, 8, 3, 0, ranks))}
+    whole = samples // 8 * 8
+    together = [parts[place % ranks][place // ranks] for place in range(whole)]
+    assert together == shares(samples, 1, 3, epoch)[0]
+    order = np.random.default_rng([3, epoch]).permutation(samples)[:whole]
+    assert together == [Key(epoch, sample) for sample in order]  # all of them counted
+    assert sum(map(len, parts)) == whole
+
+
+def test_fewer_samples_than_a_batch_are_one():
+    assert sorted(shares(5, 1, 3)[0]) == [Key(0, sample) for sample in range(5)]
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("samples", [4, 21, 24])
+def test_in_evaluation_every_sample_counts_once_and_every_rank_has_equally_many(samples, ranks):
+    parts = shares(samples, ranks, None)
+    assert {len(part) for part in parts} == {-(-samples // ranks)} == {len(KeySampler(samples, 8, None, 0, ranks))}
+    together = [parts[place % ranks][place // ranks] for place in range(len(parts[0]) * ranks)]
+    assert together[:samples] == [Key(0, sample) for sample in range(samples)]
+    assert all(key == Key(0, samples - 1, counted=False) for key in together[samples:])
+    assert all(part[0].counted for part in parts)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("done", [0, 1, 3])
+def test_an_epoch_goes_on_with_exactly_what_is_left_and_later_ones_are_whole(ranks, done):
+    begun = Begun(epoch=2, steps=done)
+    for rank, part in enumerate(shares(24, ranks, 3, epoch=2, begun=begun)):
+        assert part == shares(24, ranks, 3, epoch=2)[rank][done * 8 // ranks :]
+    for epoch in (0, 3):
+        assert shares(24, ranks, 3, epoch, begun=begun) == shares(24, ranks, 3, epoch)
+    assert len(KeySampler(24, 8, 3, 0, ranks, begun)) == 24 // ranks
+    fresh = KeySampler(24, 8, 3, 0, ranks, begun)  # asked before it is told the epoch
+    assert list(fresh) == shares(24, ranks, 3, epoch=2, begun=begun)[0]
 
 
 def test_the_order_changes_with_seed_and_epoch_and_not_without_a_seed():
     def order(seed, epoch):
-        sampler = KeySampler(50, seed)
-        sampler.set_epoch(epoch)
-        return [key.sample for key in sampler]
+        return [key.sample for key in shares(50, 1, seed, epoch, batch=1)[0]]
 
     assert order(0, 0) == order(0, 0)
     assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
     assert order(None, 0) == order(None, 1) == list(range(50))
+
+
+def test_a_sample_says_whether_it_counts(store):
+    taken = clips(store, "test")
+    one, other = taken[Key(0, 3)], taken[Key(0, 3, counted=False)]
+    assert (one.counted.tolist(), other.counted.tolist()) == (True, False)
+    assert all(torch.equal(a, b) for a, b in zip(one[:-1], other[:-1], strict=True))
 
 
 def seen(store, root, workers):

@@ -1,10 +1,12 @@
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from fbm.data.datamodule import ClipDataModule
+from fbm.batch import KnowsSizes
+from fbm.data.datamodule import ClipDataModule, begun_epoch
 from fbm.data.demo import CLASSES
 from fbm.data.store import MANIFEST, Manifest, read_manifest
 from fbm.data.ucf101 import UCF101
@@ -42,6 +44,102 @@ def test_batches_have_the_agreed_form(demo_store):
     assert batch.frames.dtype == batch.masks.dtype == torch.uint8
     assert batch.label.dtype == torch.int64
     assert [int(n) for each in module.test_dataloader() for n in each.sample] == list(range(6))
+
+
+@pytest.mark.parametrize(("batch", "steps"), [(4, 4), (18, 1), (40, 1)])
+def test_steps_of_an_epoch_are_those_of_the_loader(demo_store, batch, steps):
+    module = make(demo_store, batch_size=batch)
+    assert module.steps_per_epoch == len(module.train_dataloader()) == steps
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loaders_draw_nothing_from_the_global_generator(demo_store, workers):
+    state = torch.get_rng_state()
+    module = make(demo_store, workers=workers)
+    for loader in (module.train_dataloader(), module.val_dataloader()):
+        assert len([*loader, *loader]) > 2
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def trainer_of(rank, ranks, epochs=(0, 0, 0), steps=0, last=False):
+    """What is asked of a trainer: ranks, epochs ready, started and done, steps done, whether that was the last."""
+    return SimpleNamespace(
+        global_rank=rank,
+        world_size=ranks,
+        strategy=SimpleNamespace(root_device=torch.device("cpu")),
+        fit_loop=SimpleNamespace(
+            epoch_progress=SimpleNamespace(current=SimpleNamespace(**dict(zip(PROGRESS, epochs, strict=True)))),
+            epoch_loop=SimpleNamespace(
+                batch_progress=SimpleNamespace(current=SimpleNamespace(processed=steps), is_last_batch=last)
+            ),
+        ),
+    )
+
+
+PROGRESS = ("ready", "started", "processed")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "steps", "last", "begun"),
+    [
+        ((0, 0, 0), 0, False, (0, 0)),  # a run of its own
+        ((1, 1, 0), 3, False, (0, 3)),  # left in the middle of the first epoch
+        ((5, 5, 4), 3, False, (4, 3)),
+        ((5, 5, 4), 4, True, (5, 0)),  # after its last step
+        ((5, 5, 5), 4, True, (5, 0)),  # after its end
+        ((5, 4, 4), 4, True, (4, 0)),  # at the start of the next one
+    ],
+)
+def test_where_a_fit_begins(demo_store, epochs, steps, last, begun):
+    trainer = trainer_of(1, 2, epochs, steps, last)
+    assert begun_epoch(trainer) == begun
+    module = make(demo_store)
+    module.trainer = trainer
+    assert module.train_dataloader().sampler.begun == begun
+    for loader in (module.val_dataloader(), module.test_dataloader()):
+        assert loader.sampler.begun == (0, 0)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_ranks_share_a_batch_and_begin_where_they_were_left(demo_store, ranks):
+    """18 training clips are four steps of four; of six validation clips a step of four, and two more."""
+    whole = [batch.sample.tolist() for batch in make(demo_store).train_dataloader()]
+    parts, evaluated = [], []
+    for rank in range(ranks):
+        module = make(demo_store)
+        module.trainer = trainer_of(rank, ranks, (1, 1, 0), 1)
+        loader = module.train_dataloader()
+        assert len(loader) == 4
+        parts.append([batch.sample.tolist() for batch in loader])
+        batches = list(module.val_dataloader())
+        assert len(batches) == 2
+        evaluated += [int(n) for batch in batches for n in batch.sample[batch.counted]]
+    assert [[parts[n % ranks][step][n // ranks] for n in range(4)] for step in range(3)] == whole[1:]
+    assert sorted(evaluated) == list(range(6))
+
+
+@pytest.mark.parametrize(
+    ("changes", "ranks", "message"),
+    [
+        ({}, 3, r"data.batch_size=4 is over all ranks: .* multiple of their number, 3"),
+        ({"batch_size": 20}, 2, r"18 training clips do not fill one batch of data.batch_size=20 for 2 ranks"),
+        ({"batch_size": 7}, 7, r"holds 6 val clips, fewer than the 7 ranks"),
+    ],
+)
+def test_what_ranks_cannot_share_is_refused(demo_store, changes, ranks, message):
+    module = make(demo_store, **changes)
+    with pytest.raises(UserError, match=message):
+        module.rank_batch_size(ranks)
+    module.trainer = trainer_of(0, ranks)
+    with pytest.raises(UserError, match=message):
+        module.setup("fit")
+    assert module.rank_batch_size(1) == module.batch_size
+
+
+def test_how_many_are_evaluated(demo_store):
+    module = make(demo_store)
+    assert [module.evaluated("val", batches) for batches in (0, 1, 2, 9, None)] == [0, 4, 6, 6, 6]
+    assert isinstance(module, KnowsSizes)
 
 
 def test_an_incomplete_last_batch_is_dropped_only_in_training_and_where_there_is_another(demo_store):

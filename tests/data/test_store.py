@@ -1,15 +1,32 @@
+import hashlib
 import json
 import pickle
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from torch.utils.data import DataLoader, Dataset
 
-from fbm.data.store import MANIFEST, FrameStore, Manifest, StoredVideo, frames_file, is_whole, masks_file, read_manifest
+from fbm.data.store import (
+    MANIFEST,
+    FrameStore,
+    Manifest,
+    StoredVideo,
+    StoreError,
+    files_of,
+    frames_file,
+    is_whole,
+    masks_file,
+    read_manifest,
+)
 from fbm.errors import UserError
+from fbm.files import held
+
+NAME = "A/v_A_g01_c01"
 
 
-def row(name="A/v_A_g01_c01", **values):
+def row(name=NAME, **values):
     return StoredVideo(**{"name": name, "action": "A", "group": 1, "split": "train", "status": "ok", **values})
 
 
@@ -84,7 +101,22 @@ def test_an_array_file_is_whole_to_the_byte(tmp_path):
         assert not is_whole(path, *shape)
 
 
-def test_frames_and_masks_are_views_of_what_is_stored(demo_store):
+def stored(root, packed=None, **values):
+    """A store of one video with three frames of 10 × 10; gives its frames."""
+    frames = np.random.default_rng(0).integers(0, 255, (3, 10, 10, 3), dtype=np.uint8)
+    files = {frames_file(root, NAME): frames}
+    if packed is not None:
+        files[masks_file(root, "boxes", NAME)] = packed
+        values["masks_checksum"] = hashlib.sha256(packed.tobytes()).hexdigest()
+    for path, array in files.items():
+        path.parent.mkdir(parents=True)
+        np.save(path, array)
+    video = row(frames=3, checksum=hashlib.sha256(frames.tobytes()).hexdigest(), **values)
+    (root / MANIFEST).write_text(Manifest(10, "none" if packed is None else "boxes", {}, [video]).to_json())
+    return frames
+
+
+def test_frames_and_masks_are_what_is_stored(demo_store):
     store = FrameStore(demo_store)
     video = store.playable[3]
     frames = np.load(frames_file(demo_store, video.name))
@@ -98,20 +130,17 @@ def test_frames_and_masks_are_views_of_what_is_stored(demo_store):
 
 def test_masks_are_unpacked_to_the_frames_width_also_where_bytes_are_not_full(tmp_path):
     masks = np.random.default_rng(0).random((3, 10, 10)) < 0.5
-    path = masks_file(tmp_path, "boxes", "A/v_A_g01_c01")
-    path.parent.mkdir(parents=True)
-    np.save(path, np.packbits(masks, axis=-1))
-    only = Manifest(10, "boxes", {}, [row(frames=3)])
-    (tmp_path / MANIFEST).write_text(only.to_json())
-    assert (FrameStore(tmp_path).masks("A/v_A_g01_c01", 0, 3) == masks).all()
+    stored(tmp_path, np.packbits(masks, axis=-1))
+    assert (FrameStore(tmp_path).masks(NAME, 0, 3) == masks).all()
 
 
 def test_a_store_without_masks_gives_empty_ones(tmp_path):
-    (tmp_path / MANIFEST).write_text(Manifest(10, "none", {}, [row(frames=3)]).to_json())
-    masks = FrameStore(tmp_path).masks("A/v_A_g01_c01", 1, 3)
+    frames = stored(tmp_path)
+    masks = FrameStore(tmp_path).masks(NAME, 1, 3)
     assert masks.shape == (2, 10, 10)
     assert masks.dtype == np.uint8
     assert not masks.any()
+    assert (FrameStore(tmp_path).frames(NAME, 0, 3) == frames).all()
 
 
 def test_an_open_store_travels_to_a_worker_without_its_arrays(demo_store):
@@ -123,22 +152,99 @@ def test_an_open_store_travels_to_a_worker_without_its_arrays(demo_store):
     assert (pickle.loads(pickle.dumps(store)).frames(name, 0, 2) == first).all()
 
 
-def test_missing_and_cut_arrays_are_named(demo_store, tmp_path):
-    copy = tmp_path / "store"
-    shutil.copytree(demo_store, copy)
+@pytest.fixture
+def copy(demo_store, tmp_path):
+    shutil.copytree(demo_store, tmp_path / "store")
+    return tmp_path / "store"
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def test_missing_and_cut_files_are_named_when_the_store_is_opened(copy):
     one, two = (video.name for video in FrameStore(copy).playable[:2])
-    frames_file(copy, one).unlink()
     cut = masks_file(copy, "boxes", two)
     cut.write_bytes(cut.read_bytes()[:-10])
-    with pytest.raises(UserError, match=f"frames/{one}.npy is missing or damaged"):
-        FrameStore(copy).frames(one, 0, 1)
-    with pytest.raises(UserError, match=f"masks/boxes/{two}.npy is missing or damaged"):
-        FrameStore(copy).masks(two, 0, 1)
+    with pytest.raises(
+        StoreError, match=rf"masks/boxes/{two}.npy has .* bytes in place of .*: run `fbm prepare` again"
+    ):
+        FrameStore(copy)
+    frames_file(copy, one).unlink()
+    with pytest.raises(StoreError, match=rf"frames/{one}.npy is missing \(and 1 more files are not whole\): run"):
+        FrameStore(copy)
 
 
-def test_checksums_are_those_of_the_manifest(demo_store):
-    store = FrameStore(demo_store)
-    for video in store.playable:
-        assert store.frames_checksum(video) == video.checksum
-        assert store.masks_checksum(video) == video.masks_checksum
-    assert json.loads((demo_store / MANIFEST).read_text())["fingerprint"] == store.manifest.fingerprint
+def test_a_damaged_file_is_named_by_the_read_that_hits_it_and_no_other(copy):
+    store = FrameStore(copy)
+    one, two = (video.name for video in store.playable[:2])
+    flip(frames_file(copy, one))
+    assert len(store.frames(two, 0, 16)) == len(store.masks(one, 0, 16)) == 16
+    for _ in range(2):  # it does not pass the second time either
+        with pytest.raises(
+            StoreError, match=rf"frames/{one}.npy is not what was stored \(checksum\): delete it and run"
+        ):
+            store.frames(one, 0, 16)
+
+
+def test_a_store_prepared_anew_under_a_reader_is_told_from_a_damaged_one(copy):
+    store = FrameStore(copy)
+    video = store.playable[0]
+    flip(masks_file(copy, "boxes", video.name))
+    with held(copy, "the store"), pytest.raises(StoreError, match="another `fbm prepare` is at work"):
+        store.masks(video.name, 0, 1)
+    rows = [replace(row, masks_checksum="b" * 64) if row == video else row for row in store.manifest.videos]
+    (copy / MANIFEST).write_text(replace(store.manifest, videos=rows).to_json())
+    with pytest.raises(StoreError, match="the store was prepared anew, with other content, meanwhile"):
+        store.masks(video.name, 0, 1)
+    (copy / MANIFEST).unlink()
+    with pytest.raises(StoreError, match="no store at"):
+        store.masks(video.name, 0, 1)
+
+
+def test_other_splits_and_the_same_files_written_again_are_no_damage(copy):
+    store = FrameStore(copy)
+    video = store.playable[0]
+    first = store.frames(video.name, 0, 4)
+    rows = [replace(row, split="test") for row in store.manifest.videos]
+    (copy / MANIFEST).write_text(replace(store.manifest, videos=rows).to_json())
+    path = frames_file(copy, video.name)
+    path.write_bytes(path.read_bytes())
+    assert (store.frames(video.name, 0, 4) == first).all()
+
+
+class Read(Dataset[np.ndarray]):
+    """One read of a store; at the module's level, so that a worker can have it."""
+
+    def __init__(self, store, name):
+        self.store, self.name = store, name
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, _):
+        return self.store.frames(self.name, 0, 1)
+
+
+@pytest.mark.parametrize("how", ["fork", "spawn"])
+def test_a_loaders_worker_says_it_in_one_line_as_well(copy, how):
+    store = FrameStore(copy)
+    name = store.playable[0].name
+    flip(frames_file(copy, name))
+    with pytest.raises(StoreError) as caught:
+        list(DataLoader(Read(store, name), num_workers=1, multiprocessing_context=how))
+    assert str(caught.value) == (
+        f"{frames_file(copy, name)} is not what was stored (checksum): delete it and run `fbm prepare` again"
+    )
+
+
+def test_the_checksums_are_those_of_the_manifest(demo_store):
+    manifest = read_manifest(demo_store)
+    for video in manifest.videos:
+        frames, masks = files_of(demo_store, manifest, video)
+        assert (frames.checksum, masks.checksum) == (video.checksum, video.masks_checksum)
+        frames.check()
+        masks.check()
+    assert json.loads((demo_store / MANIFEST).read_text())["fingerprint"] == manifest.fingerprint

@@ -23,12 +23,25 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"pytorch_lightning", "hydra", "omegaconf", "wandb"},
     ),
     "callbacks": (
-        {"fbm.tasks", "fbm.data", "fbm.analysis.features", "fbm.analysis.fit"},
+        # A checkpoint holds what the loggers were told, so that they can go on with it; a run folder says its name.
+        {
+            "fbm.tasks",
+            "fbm.data",
+            "fbm.analysis.features",
+            "fbm.analysis.fit",
+            "fbm.loggers.resumable",
+            "fbm.run_folder",
+        },
         {"hydra", "omegaconf", "wandb"},
     ),
     "loggers": ({"fbm.checkpoints", "fbm.config"}, {"hydra", "omegaconf", "torch"}),
     "report": (set(), HEAVY),
     "extract": ({"fbm.models", "fbm.data.decode", "fbm.checkpoints", "fbm.machine"}, HEAVY - {"torch"}),
+    "ranks": (
+        {"fbm.config", "fbm.fingerprints", "fbm.provenance", "fbm.run_folder", "fbm.machine", "fbm.data.store"}
+        | {"fbm.train.bring_to_an_end", "fbm.launch.mendable"},
+        {"hydra", "wandb", "torchmetrics"},
+    ),
     "diff": ({"fbm.config", "fbm.fingerprints", "fbm.run_folder"}, HEAVY),
 }
 
@@ -98,6 +111,7 @@ def test_every_module_keeps_the_houses_rules(module):
 def test_only_the_spine_and_the_rooms_at_the_top_know_all():
     """A room's module may not import the spine, so that none of them can be reached around it."""
     spine = {"fbm.train", "fbm.launch", "fbm.cli", "fbm.jobs", "fbm.completion"}
+    spine |= {"fbm.__main__", "fbm.ranks.rank"}  # a process begins there
     for module, path in MODULES.items():
         if module not in spine and not within(module, {"fbm.doctor", "fbm.study"}):
             assert not {name for name in imports(path) if within(name, spine)}, module

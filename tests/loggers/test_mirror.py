@@ -1,9 +1,10 @@
 from pathlib import Path
 
 import pytest
-from pytorch_lightning.loggers import CSVLogger, Logger
+from pytorch_lightning.loggers import Logger
 
 from fbm.loggers import FinishedRun, Mirror, close, mirror
+from fbm.loggers.csv import CSVLogger
 from fbm.loggers.mirror import kept_id, kinds
 from fbm.loggers.tables import confusion_table, per_class_table
 
@@ -12,7 +13,7 @@ class Told(Mirror, CSVLogger):
     """Keeps what it is told."""
 
     def __init__(self, broken: bool = False) -> None:
-        super().__init__(".")
+        super().__init__(Path())
         self.broken, self.shown = broken, 0
         self.ends: list[bool] = []
 
@@ -59,7 +60,7 @@ def test_the_source_is_the_checkpoint_that_was_named(tmp_path):
 
 
 def test_one_logger_that_fails_does_not_keep_the_others_from_being_told(run):
-    good, others = Told(), CSVLogger(".")
+    good, others = Told(), CSVLogger(Path())
     loggers: list[Logger] = [Told(broken=True), others, good]
     with pytest.warns(UserWarning, match=r"Told does not show all of .*OSError\('the server is away'\)"):
         mirror(loggers, run)

@@ -7,6 +7,7 @@ from mlflow import MlflowClient
 from pytorch_lightning import Trainer
 
 from fbm.doctor.configs import examine
+from tests.interrupted import Killed, Moment, end_at
 from tests.tiny import fbm, make_store, only_error, settings
 
 
@@ -50,6 +51,20 @@ def test_what_its_store_holds(store):
     assert [entry.path for entry in client.list_artifacts(run.info.run_id, "gallery")] == ["gallery/confusion.png"]
     place = Path(client.download_artifacts(run.info.run_id, "summary.json"))
     assert json.loads(place.read_text()) == told
+
+
+def test_a_run_that_goes_on_has_every_step_once(store, monkeypatch):
+    asked = settings(store, "logger=mlflow", "task=classify", "name=run")
+    asked.append("trainer.max_epochs=3")
+    end_at(monkeypatch, Moment("on_train_epoch_start", 2))  # the second epoch is told, and not saved
+    with pytest.raises(Killed):
+        fbm("train", *asked)
+    assert kept(Path("outputs/demo/run"))[1].info.status == "FAILED"
+    assert fbm("train", *asked, "test=true") == 0  # a parameter that is another now
+    client, run = kept(Path("outputs/demo/run"))
+    assert run.info.status == "FINISHED"
+    for name in ("val/loss", "train/loss"):
+        assert [metric.step for metric in client.get_metric_history(run.info.run_id, name)] == [1, 3, 5]
 
 
 def test_a_failed_run_is_told_to_have_failed(store, monkeypatch):

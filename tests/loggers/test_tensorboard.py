@@ -6,6 +6,7 @@ import yaml
 from pytorch_lightning.loggers import tensorboard
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 
+from tests.interrupted import Killed, Moment, end_at
 from tests.tiny import fbm, make_store, only_error, settings
 
 
@@ -24,6 +25,19 @@ def test_metrics_and_pictures_are_in_the_event_files(tmp_path, monkeypatch):
     assert [image.step for image in events.Images("gallery/epoch")] == [0, 1]
     assert events.Images("gallery/test")[0].encoded_image_string.startswith(b"\x89PNG")
     assert "optim" in yaml.safe_load((run / "tensorboard" / "hparams.yaml").read_text())
+
+
+def test_a_run_that_goes_on_has_every_step_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = settings(make_store(tmp_path / "store"), "logger=tensorboard", "task=classify", "name=run")
+    asked.append("trainer.max_epochs=3")
+    end_at(monkeypatch, Moment("on_train_epoch_start", 2))  # the second epoch is told, and not saved
+    with pytest.raises(Killed):
+        fbm("train", *asked)
+    assert fbm("train", *asked) == 0
+    events = EventAccumulator(str(tmp_path / "outputs/demo/run/tensorboard")).Reload()
+    for name in ("val/loss", "train/loss"):
+        assert [event.step for event in events.Scalars(name)] == [1, 3, 5]
 
 
 def test_without_tensorboard_the_extra_is_named(tmp_path, monkeypatch, capsys):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fbm.files import held
+from tests.interrupted import Killed, Moment, end_at
 from tests.study.conftest import declare, summaries
 from tests.tiny import fbm, only_error
 
@@ -73,6 +74,20 @@ def test_a_failing_run_stops_only_what_needs_it(study, capsys):
 
 
 @pytest.mark.slow
+def test_a_run_that_broke_off_goes_on_where_it_was_saved(study, monkeypatch):
+    classify = {"settings": ["task=classify", "trainer.max_epochs=2"], "over": {"seed": [0]}}
+    declare(study, pretrain={"inits": {}}, classify=classify)
+    end_at(monkeypatch, Moment("on_train_batch_end", 1, 0))
+    with pytest.raises(Killed):
+        run()
+    assert summaries() == {}
+    assert run() == 0
+    ((name, told),) = summaries().items()
+    assert (told["resumed"], told["epochs"]) == (1, 2)
+    assert not (Path("outputs/tiny") / name / "earlier-1").exists()
+
+
+@pytest.mark.slow
 def test_killed_and_started_again_it_repeats_no_finished_run(study, capsys):
     first = subprocess.Popen(
         [*COMMAND, "study", "."], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -124,7 +139,7 @@ def test_a_process_that_dies_takes_no_other_run_with_it(study):
     failed = [line for line in out.splitlines() if line.startswith("failed: ")]
     assert len(failed) == 2, out
     assert all("deadly=true" in line and ": its process ended without a word (" in line for line in failed)
-    assert "run again, one at a time: " in out
+    assert "started again, one at a time: " in out
     assert len(summaries()) == 2
     assert all("deadly=false" in name for name in summaries())
 

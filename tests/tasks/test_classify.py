@@ -1,3 +1,4 @@
+import pytorch_lightning as pl
 import torch
 
 from fbm.models.encoder import C3DEncoder
@@ -18,6 +19,7 @@ def test_video_confusion_by_hand():
 def test_a_test_leaves_both_confusions_and_the_next_one_begins_anew():
     task = Classify(C3DEncoder(4, 8, 32), ADAM, ["a", "b", "c"])
     assert task.tested == {"confusion": None, "video_confusion": None}
+    task.trainer = pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
     for _ in range(2):
         task.test_clip_confusion.update(PROBABILITIES, LABELS)
         task.test_video_confusion.update(PROBABILITIES, LABELS, VIDEOS)

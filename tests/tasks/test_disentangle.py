@@ -31,7 +31,8 @@ def clips() -> ClipBatch:
     frames = torch.randint(0, 256, (5, 8, 32, 32, 3), dtype=torch.uint8, generator=generator)
     masks = torch.zeros(5, 8, 32, 32, dtype=torch.uint8)
     masks[:, :, 8:24, 8:24] = 1
-    return ClipBatch(frames, masks, *(torch.arange(5) for _ in range(3)))
+    five = torch.arange(5)
+    return ClipBatch(frames, masks, label=five, video=five, sample=five, counted=torch.ones(5).bool())
 
 
 def some(clips: ClipBatch, *samples: int) -> ClipBatch:

@@ -1,6 +1,9 @@
+from contextlib import nullcontext
 from functools import partial
+from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import nn
 
@@ -8,6 +11,7 @@ from fbm.batch import ClipBatch
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks import Autoencode, Classify, Disentangle
 from fbm.tasks.task import Task, parameter_groups
+from tests.tasks.training import trainer_of
 
 ADAM = partial(torch.optim.Adam, lr=0.1, weight_decay=1e-3)
 
@@ -32,7 +36,7 @@ def batch() -> ClipBatch:
     frames = torch.randint(0, 256, (4, 8, 32, 32, 3), dtype=torch.uint8, generator=generator)
     masks = torch.zeros(4, 8, 32, 32, dtype=torch.uint8)
     masks[:, :, 8:24, 8:24] = 1
-    return ClipBatch(frames, masks, torch.tensor([0, 1, 2, 0]), torch.arange(4), torch.arange(4))
+    return ClipBatch(frames, masks, torch.tensor([0, 1, 2, 0]), torch.arange(4), torch.arange(4), torch.ones(4).bool())
 
 
 def test_every_trained_parameter_is_in_exactly_one_group(task):
@@ -141,3 +145,74 @@ def test_pictures_show_reconstruction_and_truth(batch, make, titles):
         assert torch.equal(pictures.true[:, 2, :, 8:24, 8:24], clip[:, :, 7, 8:24, 8:24])
         assert not pictures.true[:, 2, :, :8].any()
         assert torch.equal(pictures.reconstructed[:, 1], task.network(clip).reconstruction.first_background)
+
+
+def test_the_newest_terms_are_kept_without_gradient(task, batch):
+    loss = task.training_step(batch, 0)
+    assert torch.equal(task.last_terms["loss"], loss.detach())
+    assert not any(value.requires_grad or value.dim() for value in task.last_terms.values())
+    if isinstance(task, Disentangle):
+        assert {"first_foreground", "first_background", "last_foreground", "features"} < set(task.last_terms)
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_what_only_fills_up_is_not_measured(task, batch, split, monkeypatch):
+    measured: list[list[int]] = []
+    monkeypatch.setattr(task, "evaluate", lambda batch, of: measured.append([of, *batch.sample.tolist()]))
+    step = task.validation_step if split == "val" else task.test_step
+    for counted in ([True, True, False, False], [False] * 4):
+        step(batch._replace(counted=torch.tensor(counted)), 0)
+    assert measured == [[split, 0, 1]]
+    assert task.seen.compute().tolist() == [1, 1]
+
+
+class Numbered(torch.utils.data.Dataset[ClipBatch]):
+    """Samples that are nothing but counted."""
+
+    def __init__(self, numbers: list[int]) -> None:
+        self.numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: int) -> ClipBatch:
+        number = torch.tensor(self.numbers[place])
+        return ClipBatch(number, number, number, number, number, torch.tensor(True))
+
+
+class Data(pl.LightningDataModule):
+    def __init__(self, numbers: list[int]) -> None:
+        super().__init__()
+        self.numbers = numbers
+
+    def evaluated(self, split: str, batches: int | None) -> int:
+        return 5 if batches is None else min(5, batches * 2)
+
+    def val_dataloader(self) -> Any:
+        return torch.utils.data.DataLoader(Numbered(self.numbers), batch_size=2)
+
+    test_dataloader = val_dataloader
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+@pytest.mark.parametrize(
+    ("numbers", "limit", "right"),
+    [
+        ([0, 1, 2, 3, 4], 1.0, True),
+        ([4, 2, 0, 1, 3], 1.0, True),
+        ([0, 1, 2, 3, 4], 2, True),
+        ([0, 1, 2, 3, 3], 1.0, False),
+        ([0, 1, 2, 3], 1.0, False),
+        ([0, 1, 2, 3, 4, 0], 1.0, False),
+        ([0, 1, 2, 2], 2, False),
+        ([0, 1, 2], 2, False),
+    ],
+)
+def test_a_clip_that_is_missing_or_measured_twice_ends_the_run(monkeypatch, split, numbers, limit, right):
+    task = Autoencode(C3DEncoder(4, 8, 32), ADAM)
+    monkeypatch.setattr(task, "evaluate", lambda batch, of: None)
+    options: dict[str, Any] = {f"limit_{split}_batches": limit}
+    trainer = trainer_of(1, **options)
+    run = trainer.validate if split == "val" else trainer.test
+    with nullcontext() if right else pytest.raises(RuntimeError, match=f"{split}: .* clips were measured"):
+        run(task, Data(numbers), verbose=False)

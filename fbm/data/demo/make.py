@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.text import Text
 
+from fbm.data.child import end_with_parent
 from fbm.data.demo.lists import write_lists
 from fbm.data.demo.render import render_group
 from fbm.data.demo.settings import CLASSES, Group, Settings, draw_groups
@@ -120,7 +121,8 @@ def _each_group(root: Path, settings: Settings, groups: list[Group], workers: in
         yield from (make_group(root, settings, group) for group in groups)
         return
     # spawn: a fork would copy whatever threads the caller runs
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=end_with_parent)
     try:
         for made in as_completed([pool.submit(make_group, root, settings, group) for group in groups]):
             yield made.result()

@@ -1,0 +1,7 @@
+"""`python -m fbm`, which torchrun wants: the same as the command `fbm`."""
+
+import sys
+
+from fbm.cli import main
+
+sys.exit(main())

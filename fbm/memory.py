@@ -1,0 +1,36 @@
+"""Running out of memory, in one line that says what to lower."""
+
+import re
+
+import torch
+
+SIGNS = re.compile(r"out of memory|can(?:no|')t allocate memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
+LOST_WORKER = re.compile(r"DataLoader worker \(pid.*\) (?:is killed by signal: (?:Kill|Bus err)|exited unexpectedly)")
+AMOUNT = re.compile(r"tried to allocate ([\d.]+ ?\w+)|unable to allocate ([\d.]+ ?\w+)", re.IGNORECASE)
+LOWER = (
+    "lower data.batch_size (trainer.accumulate_grad_batches=N keeps N of them to a step), encoder.width, or data.size "
+    "(with a store of that size)"
+)
+
+
+def out_of_memory(error: BaseException) -> str | None:
+    """One line for what torch, numpy or Python raise when there is no memory left; None for any other error."""
+    text = str(error)
+    if isinstance(error, RuntimeError) and LOST_WORKER.search(text):
+        return f"a data.workers process was killed, as happens where memory ends: lower data.workers, or {LOWER}"
+    said = isinstance(error, RuntimeError | OSError) and SIGNS.search(text)
+    if not (said or isinstance(error, torch.OutOfMemoryError | MemoryError)):
+        return None
+    where = "on the GPU" if isinstance(error, torch.OutOfMemoryError) or "CUDA" in text else "in main memory"
+    return f"out of memory {where}{_amount(text)}: {LOWER}"
+
+
+def _amount(text: str) -> str:
+    """How much was asked for, where the error says it."""
+    found = AMOUNT.search(text)
+    if found is None:
+        return ""
+    amount = found[1] or found[2]
+    if count := re.fullmatch(r"(\d+) ?bytes", amount):
+        amount = f"{int(count[1]) / 2**30:.2f} GiB"
+    return f" ({amount} more were asked for)"

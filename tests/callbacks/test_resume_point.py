@@ -1,0 +1,115 @@
+"""When a run is saved, and what it says when asked to leave. That it goes on exactly: tests/test_exact_resume.py."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fbm.callbacks import ResumePoint, Throughput
+from fbm.callbacks.resume_point import RESUME
+from fbm.config import compose
+from fbm.data.clips import Clips
+from fbm.errors import Stopped, UserError
+from fbm.train import train
+from fbm.whole_checkpoints import WholeCheckpoints
+from tests.interrupted import Moment, end_at
+from tests.tiny import settings
+
+
+@pytest.fixture
+def saves(store, tmp_path, monkeypatch):
+    """Trains two epochs of four steps; gives the places at which `last.ckpt` was saved."""
+    monkeypatch.chdir(tmp_path)
+    places: list[str] = []
+    real = WholeCheckpoints.save_checkpoint
+
+    def save(self: WholeCheckpoints, checkpoint: dict[str, Any], path: Path, **more: Any) -> None:
+        if Path(path).name == "last.ckpt":
+            places.append(checkpoint[RESUME]["told"])
+        real(self, checkpoint, path, **more)
+
+    monkeypatch.setattr(WholeCheckpoints, "save_checkpoint", save)
+
+    def run(*more: str) -> list[str]:
+        few = ("task=classify", "data.batch_size=4", "trainer.max_epochs=2", "name=run", "callbacks.gallery=null")
+        train(compose(settings(store, *few, *more)))
+        return places
+
+    return run
+
+
+def steps(*numbers: int, epochs: tuple[int, ...] = (1, 2)) -> list[str]:
+    """As the places would be, with epochs' starts and the end between them."""
+    ends = {1: "epoch 1", 2: "the training"}
+    return [place for epoch in epochs for place in (*(f"step {n} of epoch {epoch}" for n in numbers), ends[epoch])]
+
+
+@pytest.mark.parametrize(
+    ("more", "places"),
+    [
+        (("callbacks.last.minutes=null",), steps()),
+        ((), steps()),  # ten minutes are not over
+        (("callbacks.last.minutes=0",), steps(1, 2, 3)),
+        (("callbacks.last.minutes=0", "trainer.accumulate_grad_batches=2"), steps(2)),
+        (("callbacks.last.minutes=0", "trainer.accumulate_grad_batches=3"), steps(3)),
+        (("callbacks.last.minutes=0", "+trainer.val_check_interval=0.5"), steps(1, 3)),
+        (("callbacks.last.minutes=0", "+trainer.val_check_interval=0.7", "data.batch_size=6"), steps(1)),  # 3 steps
+        (("callbacks.last.minutes=0", "+trainer.max_steps=6"), [*steps(1, 2, 3, epochs=(1,)), *steps(1)[2:]]),
+    ],
+)
+def test_where_it_is_saved(saves, more, places):
+    assert saves(*more) == places
+
+
+def test_every_so_many_minutes(saves, monkeypatch):
+    real = Throughput.on_train_batch_start
+
+    def two_minutes(self: Throughput, trainer: Any, *more: Any) -> None:
+        next(one for one in trainer.callbacks if isinstance(one, ResumePoint)).saved_at -= 120
+        real(self, trainer, *more)
+
+    monkeypatch.setattr(Throughput, "on_train_batch_start", two_minutes)
+    assert saves("callbacks.last.minutes=5") == steps(3)
+
+
+def test_minutes_that_are_none(tmp_path):
+    with pytest.raises(UserError, match=r"callbacks\.last\.minutes=-1 must be at least 0, or null"):
+        ResumePoint(tmp_path, -1)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("trainer.accumulate_grad_batches=2",), "SIGTERM: saved after step 2 of epoch 1; the same command goes on th"),
+        (("resume=none",), "SIGTERM: saved after step 1 of epoch 1; the same command with resume=auto goes on there"),
+    ],
+)
+def test_asked_to_leave_at_the_first_step(saves, monkeypatch, more, said):
+    end_at(monkeypatch, Moment("on_train_batch_start", 0, 0), lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Stopped) as caught:
+        saves(*more)
+    assert str(caught.value).startswith(said)
+    assert caught.value.signum == signal.SIGTERM
+
+
+def test_a_data_worker_that_left_first_is_no_failure(saves, monkeypatch):
+    def leave(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Terminated.")
+
+    monkeypatch.setattr(Clips, "__getitem__", leave)
+    with pytest.raises(Stopped, match="SIGTERM: nothing is saved yet; the same command begins anew"):
+        saves()
+    assert not Path("outputs/demo/run/failure.txt").exists()
+
+
+def test_the_same_error_without_a_signal_is_one(saves, monkeypatch):
+    def fail(*_: Any) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Clips, "__getitem__", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        saves()
+    assert Path("outputs/demo/run/failure.txt").read_text().rstrip().endswith("a bug")

@@ -1,0 +1,78 @@
+"""How many ranks are asked for, and who this process is."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from fbm.config import compose
+from fbm.errors import UserError
+from fbm.ranks.world import Outside, Wanted, outside, wanted
+
+TORCHRUN = {
+    **{"TORCHELASTIC_RUN_ID": "x", "TORCHELASTIC_USE_AGENT_STORE": "True", "RANK": "5", "WORLD_SIZE": "8"},
+    **{"LOCAL_RANK": "1", "GROUP_RANK": "1", "MASTER_ADDR": "a", "MASTER_PORT": "29500"},
+}
+SLURM = {
+    **{"SLURM_NTASKS": "4", "SLURM_PROCID": "3", "SLURM_LOCALID": "1", "SLURM_NODEID": "1", "SLURM_JOB_ID": "1234567"},
+    **{"SLURM_JOB_NODELIST": "gpu[07-08,12]", "SLURM_JOB_NAME": "fbm"},
+}
+
+
+def test_torchruns_words():
+    assert outside(TORCHRUN) == Outside(5, 8, 1, 1, "a", 29500, hosted=True)
+    assert outside({**TORCHRUN, "WORLD_SIZE": "1"}) is None
+
+
+def test_slurms_words():
+    assert outside(SLURM) == Outside(3, 4, 1, 1, "gpu07", 15000 + 4567)
+    assert outside({**SLURM, "MASTER_ADDR": "b", "MASTER_PORT": "7"}) == Outside(3, 4, 1, 1, "b", 7)
+
+
+def test_one_task_or_a_shell_in_an_allocation_is_started_alone():
+    assert outside({**SLURM, "SLURM_NTASKS": "1"}) is None
+    assert outside({**SLURM, "SLURM_JOB_NAME": "interactive"}) is None
+    assert outside({}) is None
+
+
+def test_one_command_a_machine():
+    assert outside({"NODE_RANK": "1", "MASTER_ADDR": "a", "MASTER_PORT": "7"}) == Outside(1, None, 1, 0, "a", 7)
+
+
+@pytest.mark.parametrize(("lacking", "named"), [("MASTER_PORT", "MASTER_PORT"), ("MASTER_ADDR", "MASTER_ADDR")])
+def test_what_is_not_set_is_named(lacking, named):
+    words = {"NODE_RANK": "1", "MASTER_ADDR": "a", "MASTER_PORT": "7"}
+    with pytest.raises(UserError, match=f"{named} is not set"):
+        outside({key: value for key, value in words.items() if key != lacking})
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ([], Wanted(1, 1)),
+        (["trainer=cpu", "trainer.devices=3"], Wanted(3, 1)),
+        (["trainer=ddp_cpu"], Wanted(2, 1)),
+        (["trainer=ddp_cpu", "trainer.num_nodes=2"], Wanted(2, 2)),
+        (["trainer=multinode", "trainer.accelerator=cpu", "trainer.devices=4"], Wanted(4, 2)),
+    ],
+)
+def test_ranks_follow_from_the_trainer(overrides, expected):
+    found = wanted(compose(["trainer=cpu", *overrides]).trainer)
+    assert found == expected
+    assert found.ranks == expected.local * expected.nodes
+
+
+@pytest.mark.parametrize("setting", ["trainer.devices=0", "trainer.devices=[0,1]", "trainer.strategy=ddp_spawn"])
+def test_what_cannot_be_is_one_line(setting):
+    with pytest.raises(UserError, match=setting.split("=")[0]):
+        wanted(compose(["trainer=cpu", setting]).trainer)
+
+
+def test_gpus_are_counted_as_lightning_does(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    base = {"accelerator": "gpu", "num_nodes": 1, "strategy": "ddp"}
+    for devices, number in (("auto", 4), (2, 2), ([0, 3], 2), ("1,2,3", 3), (-1, 4)):
+        assert wanted(OmegaConf.create({**base, "devices": devices})).local == number
+
+
+def test_a_machine_knows_the_address_that_leads_to_the_others():
+    assert Outside(0, 2, 0, 0, "127.0.0.1", 7).here == "127.0.0.1"

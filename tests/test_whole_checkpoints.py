@@ -1,0 +1,71 @@
+"""Checkpoints on the disk: whole or not at all, and read without running anything."""
+
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from fbm.errors import UserError
+from fbm.files import unwritable
+from fbm.whole_checkpoints import WholeCheckpoints
+from tests.test_checkpoints import Command, carried
+
+CONTENT: dict[str, Any] = {"state_dict": {"weight": torch.arange(50_000.0)}, "fbm": carried()}
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond so many bytes, as on a disk that is nearly full."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    path = tmp_path / "checkpoints" / "last.ckpt"
+    WholeCheckpoints().save_checkpoint(CONTENT, path)
+    loaded = WholeCheckpoints().load_checkpoint(path)
+    assert torch.equal(loaded["state_dict"]["weight"], CONTENT["state_dict"]["weight"])
+    assert loaded["fbm"] == CONTENT["fbm"]
+
+
+@pytest.mark.parametrize("room", [0, 1_000, 100_000, 200_000])
+def test_a_disk_that_is_full_leaves_the_older_one_as_it_was(tmp_path, room):
+    path = tmp_path / "last.ckpt"
+    WholeCheckpoints().save_checkpoint(CONTENT, path)
+    before = path.read_bytes()
+    other = {**CONTENT, "state_dict": {"weight": torch.zeros(60_000)}}
+    with room_for(room), pytest.raises(OSError, match="too large") as caught:
+        WholeCheckpoints().save_checkpoint(other, path)
+    assert "last.ckpt cannot be written" in str(unwritable(caught.value))
+    assert path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_what_cannot_be_saved_at_all_is_our_fault_and_leaves_nothing(tmp_path):
+    with pytest.raises(Exception, match="pickle"):
+        WholeCheckpoints().save_checkpoint({**CONTENT, "hook": lambda: None}, tmp_path / "last.ckpt")
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_it_is_read_weights_only_whatever_is_asked_for(tmp_path):
+    torch.save({**CONTENT, "fbm": {**carried(), "trap": Command(tmp_path / "ran")}}, tmp_path / "last.ckpt")
+    with pytest.raises(UserError, match=r"last\.ckpt refused"):
+        WholeCheckpoints().load_checkpoint(tmp_path / "last.ckpt", weights_only=False)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_other_folders_are_made_and_files_removed(tmp_path: Path):
+    checkpoints = WholeCheckpoints()
+    checkpoints.save_checkpoint(CONTENT, tmp_path / "a" / "b.ckpt")
+    checkpoints.remove_checkpoint(tmp_path / "a" / "b.ckpt")
+    assert not (tmp_path / "a" / "b.ckpt").exists()
