@@ -25,8 +25,8 @@ demo: $(STAMP) ## make a data set, pretrain, classify from three initialisations
 	$(BIN)/fbm prepare data=demo
 	$(BIN)/fbm study demo
 
-test: $(STAMP) ## all tests (4 to 7 minutes on 2 cores)
-	$(BIN)/python -m pytest -n 2
+test: $(STAMP) ## all tests (about 10 minutes on 2 cores)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2  # a core a worker
 
 check: $(STAMP) ## ruff, mypy and the guards
 	$(BIN)/ruff check .
