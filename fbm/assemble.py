@@ -7,7 +7,8 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
+from torch import Tensor, nn
 
 from fbm.checkpoints import Loaded, initialise
 from fbm.config import build, resolved
@@ -15,9 +16,12 @@ from fbm.data.datamodule import ClipDataModule
 from fbm.errors import UserError
 from fbm.fingerprints import fingerprints
 from fbm.loggers import Mirror
+from fbm.models.checkpointing import checkpoint_activations
 from fbm.tasks.sync_norm import SyncNorms
 from fbm.tasks.task import Task
 from fbm.whole_checkpoints import WholeCheckpoints
+
+FUSED = tuple(f"torch.optim.{name}" for name in ("Adam", "AdamW", "SGD"))  # those that have one kernel for a GPU
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,48 @@ class Parts:
     prints: dict[str, str]
 
 
-def settle_precision(config: DictConfig) -> None:
-    """Where none was chosen, the fastest that trains well here; it decides results, so it stands in the config.
+def settle_device(config: DictConfig) -> None:
+    """Where nothing was chosen, the fastest that trains well here. What is chosen stands in the config.
 
-    bf16 needs hardware for it: emulated it is tens of times slower.
+    On a GPU: bf16 where the hardware has it (emulated it is tens of times slower), products of float32 in TF32, the
+    convolutions' algorithms by trial where results need not repeat bit for bit, and an optimiser of one kernel where
+    it has such. On a processor none of it gains anything.
+
+    Raises:
+        UserError: two values that cannot be had together.
     """
-    if config.trainer.precision is None:
-        gpu = config.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    if config.compile and config.activation_checkpointing:
+        raise UserError(
+            "compile=true and activation_checkpointing=true cannot be had together: what is compiled chooses itself "
+            "what it makes anew; leave out one"
+        )
+    trainer = config.trainer
+    gpu = trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    if trainer.precision is None:
         fast = gpu and torch.cuda.is_bf16_supported(including_emulation=False)
-        config.trainer.precision = "bf16-mixed" if fast else "32-true"
+        trainer.precision = "bf16-mixed" if fast else "32-true"
+    if "benchmark" in trainer and trainer.benchmark is None:
+        trainer.benchmark = gpu and not trainer.get("deterministic")
+    _settle_fused(config, gpu)
+    # The processor is left as it is.
+    config.float32_matmul = (config.float32_matmul or "high") if gpu else None
+    if gpu:
+        torch.set_float32_matmul_precision(config.float32_matmul)
+
+
+def _settle_fused(config: DictConfig, gpu: bool) -> None:
+    optim, trainer = config.optim, config.trainer
+    # In mixed precision Lightning refuses to clip gradients before an optimiser that may scale them itself.
+    clipped = bool(trainer.get("gradient_clip_val")) and str(trainer.precision).endswith("mixed")
+    if clipped and optim.get("fused"):
+        raise UserError(
+            f"optim.fused=true cannot be had with trainer.gradient_clip_val in trainer.precision={trainer.precision}: "
+            "leave it out"
+        )
+    others = any(optim.get(key) for key in ("foreach", "differentiable"))  # torch refuses both
+    if gpu and not clipped and not others and optim.get("fused") is None and optim.get("_target_") in FUSED:
+        with open_dict(optim):
+            optim.fused = True
 
 
 def assemble(config: DictConfig, identity: str, again: bool = False, source: dict[str, str] | None = None) -> Parts:
@@ -69,11 +106,42 @@ def assemble(config: DictConfig, identity: str, again: bool = False, source: dic
     }
     task: Task = build(config.task, **offered)
     _check_fits(config, data, task)
+    data.read_masks(task.masked)
     content = resolved(config)
     made_of = {"data": data.store.manifest.fingerprint}
     prints = {"run": identity, **fingerprints(config, loaded.fingerprint, source), **made_of}
     carried = {"config": content, "task": config.task_name, "fingerprints": prints}
-    return Parts(data, task, _trainer(config, carried, again), loaded, content, prints)
+    trainer = _trainer(config, carried, again)
+    if config.activation_checkpointing:
+        checkpoint_activations(task.network)
+    if config.compile:
+        compile_parts(task.network, trainer.strategy.root_device)
+    return Parts(data, task, trainer, loaded, content, prints)
+
+
+def compile_parts(network: nn.Module, device: torch.device) -> None:
+    """Have the parts of a network compiled when they are first called, in place: its state keeps its names.
+
+    The parts and not the whole: tasks and probes call some of them by themselves.
+
+    Raises:
+        UserError: nothing can be compiled for this device here.
+    """
+    try:
+        torch.compile(_tried)(torch.zeros(1, device=device))
+    except RuntimeError as error:
+        cause = getattr(error, "inner_exception", error)  # torch wraps a back end's own in several lines
+        reason = next(iter(str(cause).splitlines()), type(cause).__name__)
+        raise UserError(
+            f"compile=true: nothing can be compiled for {device} here ({reason}): install a C++ compiler (or name it "
+            "in CXX; for a GPU, triton), or leave it out"
+        ) from error
+    for part in network.children():
+        part.compile()
+
+
+def _tried(rows: Tensor) -> Tensor:
+    return rows * 2
 
 
 def _schedule(config: DictConfig, data: ClipDataModule) -> Any:
@@ -109,7 +177,7 @@ def _plugins(config: DictConfig) -> list[Any]:
 
 
 def _check_fits(config: DictConfig, data: ClipDataModule, task: Task) -> None:
-    if task.needs_masks and not data.masked:
+    if task.masked != () and not data.masked:
         raise UserError(
             f"task={config.task_name} needs masks, but no training video in {data.store.root} has any "
             f"(prepared with masks={data.store.manifest.masks}): prepare with annotations, data.annotations=PATH"

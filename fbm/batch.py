@@ -9,7 +9,7 @@ class ClipBatch(NamedTuple):
     """A batch of clips with their masks; one sample has the same fields without B."""
 
     frames: Tensor  # B T H W C uint8
-    masks: Tensor  # B T H W uint8, 1 = foreground
+    masks: Tensor  # B M H W uint8, 1 = foreground, of those M frames that the task asks for
     label: Tensor  # B int64, 0-based
     video: Tensor  # B int64, which video of the split the clip is from
     sample: Tensor  # B int64, which sample of the split

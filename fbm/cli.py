@@ -18,6 +18,7 @@ usage: fbm COMMAND ...
   report    run folders to Table 1, Figures 2 and 3, a page  fbm report outputs/demo
   diff      what differs between two runs                   fbm diff RUN_A RUN_B
   doctor    what is wrong with data, a store or the configs  fbm doctor data=ucf101 data.root=PATH
+  bench     how fast it is, against peers and the machine   fbm bench step --tasks classify
 
 `fbm COMMAND --help` says what each one takes. prepare and train are Hydra applications: settings are KEY=VALUE,
 -m runs every combination of KEY=A,B, --cfg job prints the config. Completion: eval "$(fbm -sc install=bash)"
@@ -27,7 +28,7 @@ TOGETHER = {
     "SLURM_NTASKS",
     "NODE_RANK",
 }  # what torchrun, SLURM and people on several machines set
-COMMANDS = ("prepare", "train", "study", "analyse", "extract", "report", "diff", "doctor")
+COMMANDS = ("prepare", "train", "study", "analyse", "extract", "report", "diff", "doctor", "bench")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -111,6 +112,10 @@ def _room(command: str) -> Callable[[list[str]], int]:
         from fbm.doctor import main as doctor
 
         return doctor
+    if command == "bench":
+        from fbm.bench import main as bench
+
+        return bench
     from fbm.errors import UserError
     from fbm.suggest import did_you_mean
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
@@ -17,6 +17,7 @@ from fbm.errors import UserError
 from fbm.naming import register
 from fbm.suggest import did_you_mean
 
+Products = Literal["highest", "high", "medium"]  # torch's names for how exact those of float32 are
 MARKS = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
 register()
 
@@ -130,7 +131,10 @@ def check_run(config: DictConfig) -> dict[str, Any]:
     from pydantic import NonNegativeInt
 
     content = check(config)
-    for key, kind in (("seed", NonNegativeInt), ("test", bool), ("overwrite", bool), ("resume", str)):
+    kinds = {"seed": NonNegativeInt, "resume": str, "float32_matmul": Products | None}
+    for key, kind in (
+        kinds | dict.fromkeys(("test", "overwrite", "compile", "activation_checkpointing"), bool)
+    ).items():
         check_value(key, content[key], kind)
     return content
 

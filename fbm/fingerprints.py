@@ -9,8 +9,11 @@ from omegaconf import DictConfig
 from fbm.config import flatten, resolved, under
 from fbm.run_folder import AUTO, NONE
 
+# How fast a run is and how much memory it takes; what comes out of it differs by rounding at most.
+SPEED = ("compile", "activation_checkpointing", "optim.fused", "trainer.benchmark")
 # What decides where and how fast a run happens, not what comes out of it.
 PLACES = (
+    *SPEED,
     *("name", "study", "run_dir", "overwrite", "test", "pretrained", "logger", "callbacks.progress", "hydra"),
     *("data.root", "data.annotations", "data.store", "data.workers", "data.skip_broken", "data.generate"),
     *("data.source", "data.module", "masks.source", "init.checkpoint", "resume", "callbacks.last"),
@@ -18,13 +21,15 @@ PLACES = (
 # The same run all the same; whether it is tested can be decided later.
 HANDLING = (
     *("hydra", "overwrite", "test", "logger", "data.workers", "data.module.workers"),
-    *("callbacks.progress", "callbacks.last"),
+    *("callbacks.progress", "callbacks.last", *SPEED),
 )
+UNSAID = ("float32_matmul",)  # null is as good as absent: it came later, and no result of a processor has it
 
 
 def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:
     """16 hex digits of a config's content, without the keys (dotted paths) in `leave_out`."""
-    kept = {key: value for key, value in flatten(content).items() if not under(key, leave_out)}
+    said = {key: value for key, value in flatten(content).items() if value is not None or key not in UNSAID}
+    kept = {key: value for key, value in said.items() if not under(key, leave_out)}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -65,7 +65,7 @@ def feature_loss(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def truth(clip: Tensor, masks: Tensor) -> Reconstruction:
-    """What should be reconstructed of clips `B 3 T H W` with masks `B T H W`."""
+    """What should be reconstructed of clips `B 3 T H W` with masks `B M H W`, first to last."""
     first, last = clip[:, :, 0], clip[:, :, -1]
     return Reconstruction(
         foreground_of(first, masks[:, 0]), background_of(first, masks[:, 0]), foreground_of(last, masks[:, -1])
@@ -73,7 +73,7 @@ def truth(clip: Tensor, masks: Tensor) -> Reconstruction:
 
 
 def disentangling_losses(out: Disentangled, clip: Tensor, masks: Tensor, target: Tensor) -> DisentanglingLosses:
-    """All terms for clips `B 3 T H W`, masks `B T H W` and the feature target `B C h w`."""
+    """All terms for clips `B 3 T H W`, masks `B M H W`, first to last, and the feature target `B C h w`."""
     first, last = clip[:, :, 0], clip[:, :, -1]
     return DisentanglingLosses(
         foreground_loss(out.reconstruction.first_foreground, first, masks[:, 0]),

@@ -4,7 +4,11 @@ import re
 
 import torch
 
-SIGNS = re.compile(r"out of memory|can(?:no|')t allocate memory|not enough memory|ALLOC_FAILED", re.IGNORECASE)
+SIGNS = re.compile(
+    r"out of memory|can(?:no|')t allocate memory|not enough memory|ALLOC_FAILED"
+    r"|could not create a (?:primitive|memory)(?! d)",  # oneDNN's; of a shape it does not know it says "... descriptor"
+    re.IGNORECASE,
+)
 LOST_WORKER = re.compile(r"DataLoader worker \(pid.*\) (?:is killed by signal: (?:Kill|Bus err)|exited unexpectedly)")
 AMOUNT = re.compile(r"tried to allocate ([\d.]+ ?\w+)|unable to allocate ([\d.]+ ?\w+)", re.IGNORECASE)
 LOWER = (

@@ -16,7 +16,10 @@ import fbm
 from fbm.checkout import Checkout
 from fbm.files import checksum, whole_file, write_text
 
-PACKAGES = ("torch", "pytorch-lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "decord", "av", "wandb")
+PACKAGES = (
+    *("torch", "pytorch-lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy"),
+    *("av", "opencv-python-headless", "wandb"),
+)
 FOLDER, DIFF, LIST = "provenance", "git.diff", "packages.txt"
 
 
@@ -82,7 +85,7 @@ def hardware(trainer: pl.Trainer) -> dict[str, Any]:
     return {
         "device": device.type,
         "name": name,
-        "cpu": _cpu(),
+        "cpu": processor(),
         "cpus": len(os.sched_getaffinity(0)),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "threads": torch.get_num_threads(),
@@ -93,7 +96,7 @@ def hardware(trainer: pl.Trainer) -> dict[str, Any]:
     }
 
 
-def _cpu() -> str:
+def processor() -> str:
     """The processor's model, as Linux names it."""
     try:
         found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)

@@ -11,6 +11,7 @@ from fbm.callbacks.signals import Signals
 from fbm.checkpoints import read_checkpoint
 from fbm.config import flatten, under
 from fbm.errors import UserError
+from fbm.fingerprints import SPEED
 from fbm.loggers import Row
 from fbm.run_folder import NONE, Run
 
@@ -109,7 +110,8 @@ def _refuse_settings(start: Start, theirs: dict[str, Any], ours: dict[str, Any])
     epochs, steps = start.content[RESUME]["place"]
     there, here = flatten(theirs), flatten(ours)
     for part in LIKE + (EPOCH if steps else ()):
-        unlike = [key for key in {*there, *here} if under(key, (part,)) and there.get(key) != here.get(key)]
+        keys = [key for key in {*there, *here} if under(key, (part,)) and not under(key, SPEED)]
+        unlike = [key for key in keys if there.get(key) != here.get(key)]
         for key in sorted(unlike, key=lambda one: ("_target_" not in one, one)):  # what it is, before how it is set
             within = f" was saved at {start.content[RESUME]['told']} and" if steps else ""
             raise UserError(

@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 
-from fbm.assemble import Parts, assemble, settle_precision
+from fbm.assemble import Parts, assemble, settle_device
 from fbm.callbacks.resume_point import TRAINING, ResumePoint
 from fbm.checkpoints import read_checkpoint
 from fbm.config import check_run
@@ -78,7 +78,7 @@ def _lead(config: DictConfig, identity: str) -> float | None:
 
 def bring_to_an_end(config: DictConfig, run: Run, identity: str) -> None:
     """Do of the run what is not done yet, in this process: the whole of it, or one rank's part."""
-    settle_precision(config)
+    settle_device(config)
     try:
         if run.summary is None:
             run.start(OmegaConf.to_yaml(config, resolve=True))

@@ -31,6 +31,15 @@ def _wandb_stays_here(tmp_path_factory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def joblib_ends() -> Iterator[None]:
+    """Ends joblib's idle workers: the next test's jobs would find themselves in this one's folder."""
+    yield
+    from joblib.externals.loky import get_reusable_executor  # type: ignore[import-untyped]
+
+    get_reusable_executor().shutdown(wait=True)
+
+
 @pytest.fixture(scope="session")
 def demo_root(tmp_path_factory) -> Path:
     """Thirty videos: six classes, groups g01 (test) to g05, one clip each. Look, do not touch."""

@@ -16,6 +16,7 @@ def prints(*overrides: str, pretraining: str | None = None) -> dict[str, str]:
         *("name=x", "study=x", "run_dir=/else", "overwrite=true", "test=true", "callbacks.progress=null"),
         *("pretrained.ours=x", "+data.source.extra=1", "data.generate=null"),
         *("resume=none", "resume=outputs/x", "callbacks.last.minutes=1"),
+        *("compile=true", "activation_checkpointing=true", "+optim.fused=true", "trainer.benchmark=true"),
     ],
 )
 def test_places_seeds_and_loggers_decide_no_result(override):
@@ -27,6 +28,7 @@ def test_places_seeds_and_loggers_decide_no_result(override):
     [
         *("optim.lr=1e-3", "encoder.width=4", "data.size=32", "data.label_fraction=0.5", "data.batch_size=4"),
         *("trainer.max_epochs=2", "task=autoencode", "schedule=halving", "data.split=2", "masks=none"),
+        *("trainer.precision=bf16-mixed", "float32_matmul=high"),
     ],
 )
 def test_settings_decide_results(override):
@@ -52,9 +54,19 @@ def identity(*overrides: str) -> str:
     return identify(resolved(compose(list(overrides))))
 
 
-@pytest.mark.parametrize("override", ["resume=none", "resume=auto", "callbacks.last.minutes=1", "callbacks.last=null"])
-def test_how_a_run_is_resumed_and_saved_makes_it_no_other_run(override):
+HOW = ("resume=none", "resume=auto", "callbacks.last.minutes=1", "callbacks.last=null", "compile=true")
+
+
+@pytest.mark.parametrize(
+    "override", [*HOW, "activation_checkpointing=true", "+optim.fused=true", "trainer.benchmark=true"]
+)
+def test_how_a_run_is_resumed_saved_and_made_fast_makes_it_no_other_run(override):
     assert identity(override) == identity()
+
+
+def test_what_is_not_said_of_products_is_as_good_as_no_such_setting():
+    assert identity("float32_matmul=null") == identity() != identity("float32_matmul=high")
+    assert fingerprint({"float32_matmul": None, "seed": None}) == fingerprint({"seed": None}) != fingerprint({})
 
 
 def test_a_run_that_goes_on_from_another_one_is_another_run():

@@ -62,6 +62,7 @@ CUDA = (
         ),
         (OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)), "out of memory in main memory: "),
         (MemoryError(), "out of memory in main memory: "),
+        (RuntimeError("could not create a primitive"), "out of memory in main memory: "),
     ],
 )
 def test_errors_that_cannot_be_had_here(error, begin):
@@ -71,7 +72,15 @@ def test_errors_that_cannot_be_had_here(error, begin):
     assert LOWER in line
 
 
-@pytest.mark.parametrize("error", [RuntimeError("size mismatch"), OSError(errno.ENOSPC, "No space"), ValueError("x")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("size mismatch"),
+        RuntimeError("could not create a primitive descriptor"),
+        OSError(errno.ENOSPC, "No space"),
+        ValueError("x"),
+    ],
+)
 def test_other_errors_are_none_of_it(error):
     assert out_of_memory(error) is None
 

@@ -202,7 +202,7 @@ def test_a_run_that_is_over_is_tested_and_not_fitted_again(train, monkeypatch, s
     told = summary(run)
     assert (told["epochs"], told["resumed"]) == (2, 1)
     assert "test/clip_top1" in told["metrics"]
-    assert set(told["throughput"]) == {"clips_per_second", "data_wait_share"}
+    assert set(told["throughput"]) == {"clips_per_second", "data_wait_share", "step_seconds"}
     assert (run / "checkpoints" / "last.ckpt").read_bytes() == before
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -332,7 +333,7 @@ def test_an_interrupted_run_is_not_finished(train, monkeypatch, capsys):
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Clips, "__getitem__", interrupt)
+    monkeypatch.setattr(Clips, "batch", interrupt)
     handler = signal.getsignal(signal.SIGINT)
     try:
         assert train("name=run", "task=autoencode") == 130
@@ -355,13 +356,13 @@ def test_a_failing_job_of_a_sweep_does_not_stop_the_others(study, train, capsys)
 
 def test_the_test_split_is_touched_only_when_asked(train, monkeypatch):
     touched: list[str] = []
-    real = Clips.__getitem__
+    real = Clips.batch
 
-    def watched(clips: Clips, key: Key) -> ClipBatch:
-        touched.append(clips.videos[0].split)
-        return real(clips, key)
+    def watched(clips: Clips, keys: Sequence[Key]) -> ClipBatch:
+        touched.extend([clips.videos[0].split] * len(keys))
+        return real(clips, keys)
 
-    monkeypatch.setattr(Clips, "__getitem__", watched)
+    monkeypatch.setattr(Clips, "batch", watched)
     assert train("task=disentangle", "name=a") == 0
     assert set(touched) == {"train", "val"}
     assert not any(name.startswith("test/") for name in summary(Path("outputs/demo/a"))["metrics"])

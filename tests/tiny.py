@@ -1,6 +1,5 @@
 """A prepared store made in milliseconds, and the settings of runs on it that take a second or two."""
 
-import hashlib
 import sys
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 from hydra.core.hydra_config import HydraConfig
 
 from fbm.cli import main
+from fbm.data.array_file import checksum_of
 from fbm.data.store import MANIFEST, Manifest, StoredVideo, frames_file, masks_file
 from fbm.data.ucf101 import UCF101
 from fbm.files import write_text
@@ -50,8 +50,8 @@ def _stored(root, name, action, group, split, frames, drawn, masks) -> StoredVid
         *(name, action, group, split, "ok"),
         frames=len(frames),
         masked_frames=int(drawn.any((1, 2)).sum()),
-        checksum=hashlib.sha256(frames.tobytes()).hexdigest(),
-        masks_checksum=hashlib.sha256(packed.tobytes()).hexdigest() if masks else "",
+        checksum=checksum_of(frames),
+        masks_checksum=checksum_of(packed) if masks else "",
     )
 
 

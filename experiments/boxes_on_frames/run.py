@@ -21,12 +21,12 @@ def main() -> None:
     figure = Figure(figsize=(1.6 * given.frames, 1.8 * len(videos)), layout="constrained")
     rows = figure.subfigures(len(videos), 1, squeeze=False)[:, 0]
     for row, video in zip(rows, videos, strict=True):
-        masked = np.flatnonzero(store.masks(video.name, 0, video.frames).any((1, 2)))
+        masked = np.flatnonzero(store.masks(video.name, slice(0, video.frames)).any((1, 2)))
         row.suptitle(f"{video.name}, {len(masked)} of {video.frames} frames have a box", fontsize=8)
         shown = masked[np.linspace(0, len(masked) - 1, given.frames).round().astype(int)]
         for axis, number in zip(row.subplots(1, given.frames), shown, strict=True):
             frame = store.frames(video.name, number, number + 1)[0]
-            mask = store.masks(video.name, number, number + 1)[0].astype(bool)
+            mask = store.masks(video.name, slice(number, number + 1))[0].astype(bool)
             axis.imshow(np.where(mask[..., None], frame, frame // 3))
             axis.set_title(f"frame {number}", fontsize=7)
             axis.set_axis_off()

@@ -6,7 +6,6 @@ from copy import copy
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import default_collate
 
 from fbm.data.clips import Clips, Key
 from fbm.models.disentangler import split
@@ -29,12 +28,12 @@ def features(
     """
     device, training = next(encoder.parameters()).device, encoder.training
     still = copy(clips)
-    still.random = False
+    still.random, still.masked = False, ()
     encoder.eval()
     made = []
     for start in range(0, len(samples), BATCH):
         some = samples[start : start + BATCH]
-        frames = default_collate([still[Key(0, int(sample))].frames for sample in some])
+        frames = still.batch([Key(0, int(sample)) for sample in some]).frames
         made.append(encoder(centred(frames.to(device))).float().cpu())
         for _ in some:
             advance()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils.data import default_collate
 
 from fbm.analysis.draw import draw
 from fbm.analysis.factors import read_factors
@@ -122,7 +121,7 @@ def _features(
 
 def _draw_swaps(network: Disentangler, clips: Clips, folder: Path) -> list[str]:
     """Draw both grids of some test clips; gives the files' names in the run folder."""
-    batch = default_collate([clips[Key(0, sample)] for sample in chosen(clips)])
+    batch = clips.batch([Key(0, sample) for sample in chosen(clips)])
     names = [clips.videos[int(number)].action for number in batch.video]
     device = next(network.parameters()).device
     files = []

@@ -6,7 +6,6 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from matplotlib.figure import Figure
-from torch.utils.data import default_collate
 
 from fbm.batch import ClipBatch
 from fbm.data.clips import Clips, Key, spread
@@ -53,8 +52,7 @@ class Gallery(pl.Callback):
 
 def fixed_clips(clips: Clips, count: int) -> ClipBatch:
     """`count` clips spread evenly over a split, always the same ones."""
-    batch: ClipBatch = default_collate([clips[Key(0, sample)] for sample in spread(len(clips), count)])
-    return batch
+    return clips.batch([Key(0, sample) for sample in spread(len(clips), count)])
 
 
 def draw(pictures: Pictures) -> Figure:

@@ -1,12 +1,16 @@
 """From the store to samples: 32-frame chunks, 16-frame windows in them, flips. Nothing is decoded here."""
 
+import math
+import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler, get_worker_info
+from xxhash import xxh3_64_intdigest
 
 from fbm.batch import ClipBatch
 from fbm.data.store import FrameStore, StoredVideo
@@ -30,9 +34,8 @@ class Begun(NamedTuple):
 AFRESH = Begun(0, 0)
 
 
-@dataclass(frozen=True)
-class Window:
-    """Where a clip starts in its chunk, and how it is flipped."""
+class Window(NamedTuple):
+    """Where a clip starts in its chunk, or in its video, and how it is flipped."""
 
     start: int
     backwards: bool
@@ -50,8 +53,9 @@ def draw_window(seed: int, key: Key, slack: int) -> Window:
     Args:
         slack: how many frames the chunk is longer than the clip.
     """
-    generator = np.random.default_rng([seed, key.epoch, key.sample])
-    return Window(int(generator.integers(slack + 1)), *(generator.random(2) < 0.5).tolist())
+    # A hash mixes as well as a generator's first numbers do, and does not take as long as half of the clip.
+    drawn = xxh3_64_intdigest(struct.pack("<3q", seed, key.epoch, key.sample))
+    return Window((drawn >> 2) % (slack + 1), bool(drawn & 1), bool(drawn & 2))
 
 
 def labelled(videos: Sequence[StoredVideo], fraction: float) -> list[StoredVideo]:
@@ -77,7 +81,7 @@ class Clips(Dataset[ClipBatch]):
     """One split of a store as clips; a sample is a chunk, asked for by `Key`.
 
     Args:
-        store: opened; its frames are read through memory maps.
+        store: opened.
         split: "train" draws a random window and flips, the others take the middle window as it is.
         chunk_frames, clip_frames: 32 and 16 in the paper.
         seed: of the random choices.
@@ -98,6 +102,7 @@ class Clips(Dataset[ClipBatch]):
         self.store, self.seed = store, seed
         self.clip_frames, self.slack = clip_frames, chunk_frames - clip_frames
         self.random = augment and split == "train"
+        self.masked: Sequence[int] | None = None  # the frames of a clip that a sample has masks of; None is all
         labels = {action: label for label, action in enumerate(store.manifest.classes)}
         videos = [video for video in store.playable if video.split == split]
         self.videos = labelled(videos, label_fraction) if split == "train" else videos
@@ -110,22 +115,62 @@ class Clips(Dataset[ClipBatch]):
         return len(self.samples)
 
     def __getitem__(self, key: Key) -> ClipBatch:
-        number, chunk = self.samples[key.sample]
-        video: StoredVideo = self.videos[number]
-        window = draw_window(self.seed, key, self.slack) if self.random else Window(self.slack // 2, False, False)
-        start = chunk + window.start
-        frames = self.store.frames(video.name, start, start + self.clip_frames)
-        masks = self.store.masks(video.name, start, start + self.clip_frames)
-        time = slice(None, None, -1 if window.backwards else 1)
-        across = slice(None, None, -1 if window.mirrored else 1)
+        return ClipBatch(*(field[0] for field in self.batch([key])))
+
+    def __getitems__(self, keys: Sequence[Key]) -> ClipBatch:
+        """What a loader that collates nothing asks for."""
+        return self.batch(keys)
+
+    def batch(self, keys: Sequence[Key]) -> ClipBatch:
+        """Several samples. Every frame is copied once, from the page cache to its place in the batch."""
+        size = self.store.manifest.size
+        frames = _room(len(keys), self.clip_frames, size, size, 3)
+        masks = _room(len(keys), self.clip_frames if self.masked is None else len(self.masked), size, size)
+        for key, some, drawn in zip(keys, frames.numpy(), masks.numpy(), strict=True):
+            self._read(key, some, drawn)
+        numbers = [self.samples[key.sample][0] for key in keys]
         return ClipBatch(
-            torch.from_numpy(np.array(frames[time, :, across])),
-            torch.from_numpy(np.array(masks[time, :, across])),
-            torch.tensor(self.labels[number]),
-            torch.tensor(number),
-            torch.tensor(key.sample),
-            torch.tensor(key.counted),
+            frames,
+            masks,
+            torch.tensor([self.labels[number] for number in numbers]),
+            torch.tensor(numbers),
+            torch.tensor([key.sample for key in keys]),
+            torch.tensor([key.counted for key in keys]),
         )
+
+    def _read(self, key: Key, frames: np.ndarray, masks: np.ndarray) -> None:
+        """One sample into frames `T H W 3` and masks `M H W`, flipped while it is in the processor's cache."""
+        number, chunk = self.samples[key.sample]
+        name = self.videos[number].name
+        window = draw_window(self.seed, key, self.slack) if self.random else Window(self.slack // 2, False, False)
+        taken = range(chunk + window.start, chunk + window.start + self.clip_frames)
+        step = -1 if window.backwards else 1
+        self.store.fill(name, taken.start, frames[::step])
+        if window.mirrored:
+            _mirror(frames)
+        if len(masks):
+            masks[:] = self.store.masks(name, [taken[::step][frame] for frame in self.masked or range(len(taken))])
+            if window.mirrored:
+                _mirror(masks)
+
+
+def _mirror(pictures: np.ndarray) -> None:
+    """Flip `T H W ...` left to right, in place."""
+    column = pictures.reshape(-1, *pictures.shape[2:])  # all on top of each other: one picture
+    cv2.flip(column, 1, column)
+
+
+def as_it_is(batch: Any) -> Any:
+    """For a loader's `collate_fn`: `Clips` gives whole batches."""
+    return batch
+
+
+def _room(*shape: int) -> Tensor:
+    """uint8, not set; in a loader's worker it is shared memory, so that nothing is copied on the way out."""
+    if get_worker_info() is None:
+        return torch.empty(shape, dtype=torch.uint8)
+    shared = torch.UntypedStorage._new_shared(math.prod(shape))  # type: ignore[no-untyped-call]
+    return torch.empty(0, dtype=torch.uint8).set_(shared).view(shape)
 
 
 class KeySampler(Sampler[Key]):

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from fbm.batch import ClipBatch
-from fbm.data.clips import AFRESH, Begun, Clips, KeySampler
+from fbm.data.clips import AFRESH, Begun, Clips, KeySampler, as_it_is
 from fbm.data.store import FrameStore
 from fbm.data.ucf101 import UCF101, check_no_leak
 from fbm.errors import UserError
@@ -88,6 +88,11 @@ class ClipDataModule(pl.LightningDataModule):
         """Whether any training video has any foreground."""
         return any(video.masked_frames for video in self.clips["train"].videos)
 
+    def read_masks(self, frames: Sequence[int] | None) -> None:
+        """From now on samples have masks of these frames of a clip alone; None is all."""
+        for clips in self.clips.values():
+            clips.masked = frames
+
     def evaluated(self, split: str, batches: int | None) -> int:
         """How many samples of validation or test so many batches over all ranks hold, the first ones; all, for None."""
         samples = len(self.clips[split])
@@ -161,6 +166,7 @@ class ClipDataModule(pl.LightningDataModule):
             clips,
             batch_size=self.rank_batch_size(ranks),
             sampler=KeySampler(len(clips), self.batch_size, seed, rank, ranks, begun),
+            collate_fn=as_it_is,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             pin_memory=on_gpu,

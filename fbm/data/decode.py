@@ -1,20 +1,19 @@
-"""From a video file to uint8 frames, once. Runs in a child process that can be killed: decord can hang for ever."""
+"""From a video file to uint8 frames. In a child process that can be killed: FFmpeg is C, and files may be hostile."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from av import Packet, VideoFrame
     from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 Status = Literal["ok", "missing", "undecodable", "short", "count_mismatch", "timeout", "bad_annotation"]
-UNFIT_SIZES = (6, 8, 12, 16, 24, 48, 72)  # of frames; decord 0.6 pads rows of these and then refuses to copy them
-BATCH = 64  # frames decoded at a time: bounds the memory a long video takes
 
 
 class VideoError(Exception):
@@ -36,28 +35,21 @@ class Header:
 
 
 def decoder() -> str:
-    """Name and version of the decoder, for the manifest."""
-    for name in ("decord", "decord2"):
-        try:
-            return f"{name} {version(name)}"
-        except PackageNotFoundError:
-            continue
-    raise ModuleNotFoundError("decord")
+    """What makes frames, with versions, for the manifest."""
+    import av
+    import cv2
+
+    return f"PyAV {av.__version__}, OpenCV {cv2.__version__}"
 
 
 def read_header(path: Path) -> Header:
-    """Open a file without decoding it (0.2 ms).
+    """Open a file without decoding it (0.3 ms).
 
     Raises:
         VideoError: missing, empty, or not a video.
     """
-    if not path.is_file():
-        raise VideoError("missing", f"no such file: {path}")
-    if path.stat().st_size == 0:
-        raise VideoError("undecodable", "the file is empty (0 bytes)")
-    with _opened(path) as container:
-        stream = container.streams.video[0]
-        return Header(stream.frames, stream.width, stream.height, float(stream.average_rate or 0))
+    with opened(path) as video:
+        return video.header
 
 
 def count_packets(path: Path) -> int:
@@ -66,12 +58,37 @@ def count_packets(path: Path) -> int:
     Raises:
         VideoError: not a video, or not readable to its end.
     """
-    with _opened(path) as container:
+    with _container(path) as container:
         return sum(packet.size > 0 for packet in container.demux(video=0))
 
 
+def decode(path: Path, size: int) -> Iterator[np.ndarray]:
+    """All frames in order, in RGB, resized without keeping the aspect ratio: uint8 `n size size 3` each time.
+
+    Raises:
+        VideoError: see `OpenVideo.decode`, and as for `read_header`.
+    """
+    with opened(path) as video:
+        yield from video.decode(size)
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator["InputContainer"]:
+def opened(path: Path) -> Iterator["OpenVideo"]:
+    """Open a file once for its header and its frames.
+
+    Raises:
+        VideoError: missing, empty, or not a video.
+    """
+    if not path.is_file():
+        raise VideoError("missing", f"no such file: {path}")
+    if path.stat().st_size == 0:
+        raise VideoError("undecodable", "the file is empty (0 bytes)")
+    with _container(path) as container:
+        yield OpenVideo(path, container)
+
+
+@contextmanager
+def _container(path: Path) -> Iterator["InputContainer"]:
     """A container with a video stream; what FFmpeg refuses, now or while reading, is a VideoError."""
     import av
 
@@ -87,26 +104,84 @@ def _opened(path: Path) -> Iterator["InputContainer"]:
         raise VideoError("undecodable", f"not a video that can be opened: {error.strerror}") from error
 
 
-def decode(path: Path, size: int) -> Iterator[np.ndarray]:
-    """All frames in order, resized while decoding without keeping the aspect ratio: uint8 `n size size 3` each time.
+class OpenVideo:
+    """A video file that is open; made by `opened`."""
 
-    Raises:
-        VideoError: decord cannot read the file, or reads fewer frames than the container promises.
-    """
-    import decord
+    def __init__(self, path: Path, container: "InputContainer") -> None:
+        self._path, self._container, self._stream = path, container, container.streams.video[0]
+        self._codec = self._stream.codec_context
+        self._packets = self._frames = 0
 
-    decord.logging.set_level(decord.logging.QUIET)
-    promised = read_header(path).frames
-    try:
-        reader = decord.VideoReader(str(path), width=size, height=size, num_threads=1)
-        count = len(reader)
-        if count < promised:
-            raise VideoError("short", f"the file is cut: {count} of the {promised} frames it promises are there")
-        for start in range(0, count, BATCH):
-            yield reader.get_batch(range(start, min(start + BATCH, count))).asnumpy()
-    except (decord.DECORDError, RuntimeError, IndexError) as error:
-        raise VideoError(
-            "undecodable", f"decord cannot decode it: {str(error).strip().splitlines()[-1][:160]}"
-        ) from error
-    if promised and count != promised:
-        raise VideoError("count_mismatch", f"{count} frames decoded, the container promises {promised}")
+    @property
+    def header(self) -> Header:
+        """What the container says."""
+        stream = self._stream
+        return Header(stream.frames, stream.width, stream.height, float(stream.average_rate or 0))
+
+    def decode(self, size: int) -> Iterator[np.ndarray]:
+        """All frames in order, once; see the function `decode`.
+
+        Raises:
+            VideoError: a frame is damaged, or there are not as many as the container promises.
+        """
+        from fbm.data.pictures import pictures  # OpenCV takes a while to import
+
+        self._stream.thread_type = "NONE"  # files are read at the same time, not the parts of one
+        # By default FFmpeg makes up what it cannot decode, and at most marks the frame.
+        self._codec.options = {"err_detect": "explode"}
+        yield from pictures(self._shown(), size)
+        self._check_count()
+
+    def _shown(self) -> Iterator["VideoFrame"]:
+        """Frames in the order they are shown.
+
+        MPEG-4 has empty packets that say "as before". FFmpeg makes no frame of them, which would shift all later frames
+        against their annotation.
+        """
+        repeats, owed = self._codec.name == "mpeg4", 0
+        frame = None
+        for packet in self._container.demux(self._stream):
+            found = self._decoded(packet)
+            self._packets += packet.size > 0
+            for frame in found:
+                self._frames += 1
+                yield frame
+            if not repeats:
+                continue
+            # With B-frames a frame comes out one packet late, and what is to be shown again is the next that does.
+            late = 1 if self._codec.has_b_frames else 0
+            if not found and packet.size and self._packets > self._frames + owed + late:
+                owed += 1
+            if owed and frame and (found or not late):
+                self._frames += owed
+                yield from [frame] * owed
+                owed = 0
+
+    def _decoded(self, packet: "Packet[VideoStream]") -> list["VideoFrame"]:
+        """What comes out when a packet goes in; the last, which is empty, brings what is still inside."""
+        import av
+
+        try:
+            found = packet.decode()
+        except av.FFmpegError as error:
+            raise self._damaged(str(error.strerror)) from error
+        for frame in found:
+            if frame.is_corrupt:
+                raise self._damaged("FFmpeg marks it as corrupt")
+        return found
+
+    def _damaged(self, reason: str) -> VideoError:
+        """A file that is cut ends with half a frame; that it is cut says more."""
+        self._check_cut(count_packets(self._path))
+        return VideoError("undecodable", f"frame {self._frames + 1} is damaged: {reason}")
+
+    def _check_cut(self, packets: int) -> None:
+        promised = self._stream.frames
+        if packets < promised:
+            raise VideoError("short", f"the file is cut: {packets} of the {promised} frames it promises are there")
+
+    def _check_count(self) -> None:
+        self._check_cut(self._packets)
+        promised = self._stream.frames
+        if promised and self._frames != promised:
+            raise VideoError("count_mismatch", f"{self._frames} frames decoded, the container promises {promised}")

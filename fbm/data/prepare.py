@@ -11,16 +11,17 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from fbm.data.child import end_with_parent
-from fbm.data.decode import UNFIT_SIZES, VideoError, read_header
+from fbm.data.decode import VideoError, read_header
 from fbm.data.prepare_video import Job, bare_row, prepare_video
-from fbm.data.store import MANIFEST, Manifest, StoredVideo, frames_file, is_whole, masks_file, read_manifest
+from fbm.data.store import FORMAT, MANIFEST, Manifest, StoredVideo, frames_file, is_whole, masks_file, read_manifest
 from fbm.data.ucf101 import UCF101, Video
 from fbm.errors import UserError
 from fbm.files import checksum, held, sweep, write_text
 from fbm.masks.source import MaskSource
 from fbm.progress import progress
 
-JOURNAL = "journal.jsonl"  # finished videos of a preparation that has not ended
+# Finished videos of a preparation that has not ended; not those of a store of another format, with other checksums.
+JOURNAL = f"journal-{FORMAT}.jsonl"
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,6 @@ def prepare(
     Raises:
         UserError: the data set, the store or the disk does not allow it. A broken video is no error: its row says so.
     """
-    if size in UNFIT_SIZES:
-        raise UserError(f"data.size={size}: decord cannot resize to {', '.join(map(str, UNFIT_SIZES))}; choose another")
     videos = source.videos()
     with held(store, "the store"):
         sweep(store)

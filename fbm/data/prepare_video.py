@@ -1,13 +1,14 @@
 """What a child process of `fbm prepare` does with one video."""
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
+import xxhash
 
-from fbm.data.decode import Status, VideoError, decode, decoder, read_header
+from fbm.data.array_file import checksum_of
+from fbm.data.decode import Status, VideoError, decoder, opened
 from fbm.data.store import StoredVideo, frames_file, masks_file
 from fbm.data.ucf101 import Video
 from fbm.files import checksum, whole_file
@@ -51,12 +52,12 @@ def prepare_video(job: Job) -> StoredVideo:
 
 def _store_frames(job: Job) -> StoredVideo:
     path = job.video.path
-    header = read_header(path)
-    digest = hashlib.sha256()
+    digest = xxhash.xxh3_128()
     count = 0
-    with whole_file(frames_file(job.store, job.video.name)) as file:
+    with opened(path) as video, whole_file(frames_file(job.store, job.video.name)) as file:
+        header = video.header
         _write_header(file, (header.frames, job.size, job.size, 3))
-        for batch in decode(path, job.size):
+        for batch in video.decode(job.size):
             file.write(batch.data)
             digest.update(batch.data)
             count += len(batch)
@@ -96,5 +97,4 @@ def _store_masks(job: Job, row: StoredVideo) -> StoredVideo:
     packed = np.packbits(masks, axis=-1)
     with whole_file(masks_file(job.store, job.masks_name, job.video.name)) as file:
         np.save(file, packed)
-    digest = hashlib.sha256(packed.tobytes()).hexdigest()
-    return replace(row, masked_frames=int(masks.any((1, 2)).sum()), masks_checksum=digest)
+    return replace(row, masked_frames=int(masks.any((1, 2)).sum()), masks_checksum=checksum_of(packed))

@@ -3,8 +3,8 @@
 import mmap
 import os
 import time
-from collections.abc import Sequence
-from typing import Any, BinaryIO
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,12 +12,17 @@ from fbm.data.array_file import ArrayFile, unreadable
 
 FRESH = 1_000_000_000  # ns; a file changed twice within its clock's tick looks unchanged
 
+Made = TypeVar("Made")
+
 
 class Reader:
     """Reads array files, and remembers which were found right: by inode, size and both times, so a change is seen.
 
-    The memory is shared with processes that are forked from this one (a loader's workers): one of them looks, the
-    others believe it. Where it is pickled, looking begins anew.
+    Files are mapped, which makes a read one plain copy. A process that touches a mapped file behind its end is killed,
+    so the file is looked at before each read and after it: only one that is cut within these microseconds can do that.
+
+    What was found right is in memory shared with processes that are forked from this one (a loader's workers): one of
+    them looks, the others believe it. Where it is pickled, looking begins anew.
 
     Args:
         files: asked for by their numbers here.
@@ -25,37 +30,42 @@ class Reader:
 
     def __init__(self, files: Sequence[ArrayFile]) -> None:
         self.files = files
+        self._paths = [os.fspath(file.path) for file in files]  # to ask for a Path's times takes twice as long
         self._right = np.frombuffer(mmap.mmap(-1, 8 * max(1, len(files))), np.int64)  # zeros, shared over forks
+        self._maps: dict[int, tuple[int, np.ndarray]] = {}  # each with the mark of the file that it is of
 
     def __reduce__(self) -> Any:
         return Reader, (self.files,)
 
-    def read(self, number: int, start: int, stop: int) -> np.ndarray:
-        """uint8 `stop-start ...` of the file with this number.
+    def read(self, number: int, use: Callable[[np.ndarray], Made]) -> Made:
+        """What `use` makes of the values of the file with this number; it must copy what it wants to keep.
 
         Raises:
             WrongFileError: the file is not the one that was stored, or not any more.
         """
-        file = self.files[number]
         try:
-            with file.path.open("rb", buffering=0) as opened:
-                while True:
-                    before = self._look(number, opened)
-                    values = file.values(opened, start, stop)
-                    if _mark(os.fstat(opened.fileno())) == before:
-                        return values
+            while True:
+                before, values = self._look(number)
+                made = use(values)
+                if _mark(os.stat(self._paths[number])) == before:  # noqa: PTH116
+                    return made
         except OSError as error:
             raise unreadable(error) from error
 
-    def _look(self, number: int, opened: BinaryIO) -> int:
-        """The mark of the file as it is now, which is right."""
-        stat = os.fstat(opened.fileno())
+    def _look(self, number: int) -> tuple[int, np.ndarray]:
+        """The mark of the file as it is now, which is right, and its values as a map."""
+        stat = os.stat(self._paths[number])  # noqa: PTH116
         mark = _mark(stat)
+        known, values = self._maps.get(number, (0, None))
+        if values is not None and known == mark == self._right[number]:
+            return mark, values
         if self._right[number] != mark:
-            self.files[number].check_opened(opened)
-            if abs(time.time_ns() - stat.st_ctime_ns) > FRESH:
-                self._right[number] = mark
-        return mark
+            self.files[number].check()
+        values = self.files[number].mapped()
+        if abs(time.time_ns() - stat.st_ctime_ns) > FRESH:
+            self._right[number] = mark
+        self._maps[number] = mark, values
+        return mark, values
 
 
 def _mark(stat: os.stat_result) -> int:

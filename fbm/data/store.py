@@ -8,6 +8,7 @@ STORE/masks/SOURCE/NAME.npy  uint8 T size size/8: bits, packed along the last ax
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,17 +18,17 @@ import numpy as np
 
 from fbm.data.array_file import HEADER, ArrayFile, WrongFileError
 from fbm.data.decode import Status
-from fbm.data.reading import Reader
+from fbm.data.reading import Made, Reader
 from fbm.errors import UserError
 from fbm.files import in_use
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
 class StoredVideo:
-    """One row of the manifest. `reason` says what is wrong where `status` is not ok; checksums are SHA-256."""
+    """One row of the manifest. `reason` says what is wrong where `status` is not ok; checksums as in `ArrayFile`."""
 
     name: str
     action: str
@@ -42,7 +43,7 @@ class StoredVideo:
     masked_frames: int = 0  # frames with any foreground
     source_bytes: int = 0
     source_mtime_ns: int = 0
-    source_checksum: str = ""
+    source_checksum: str = ""  # SHA-256
     checksum: str = ""  # of the stored frames
     masks: str = ""  # fingerprint of the masks' making
     masks_checksum: str = ""
@@ -110,7 +111,7 @@ def read_manifest(store: Path) -> Manifest:
     try:
         content = json.loads(path.read_text())
         if content.pop("format") != FORMAT:
-            raise UserError(f"{path} is of another format than this fbm writes ({FORMAT}): prepare it again elsewhere")
+            raise UserError(f"{path} is not of this fbm's format ({FORMAT}): delete {store}, then `fbm prepare` again")
         stated = content.pop("fingerprint")
         videos, others = ([StoredVideo(**row) for row in content.pop(key)] for key in ("videos", "others"))
         manifest = Manifest(**content, videos=videos, others=others)
@@ -182,17 +183,23 @@ class FrameStore:
 
     def frames(self, name: str, start: int, stop: int) -> np.ndarray:
         """uint8 `stop-start size size 3`."""
-        return self._read(self._first[name], start, stop)
+        return self._read(self._first[name], lambda frames: frames[start:stop].copy())
 
-    def masks(self, name: str, start: int, stop: int) -> np.ndarray:
-        """uint8 `stop-start size size`, 1 on foreground; zeros where the store has no masks."""
+    def masks(self, name: str, frames: slice | list[int]) -> np.ndarray:
+        """The masks of these frames, uint8 `N size size`, 1 on foreground; zeros where the store has no masks."""
+        size = self.manifest.size
         if self.manifest.masks == "none":
-            return np.zeros((stop - start, self.manifest.size, self.manifest.size), np.uint8)
-        return np.unpackbits(self._read(self._first[name] + 1, start, stop), axis=-1, count=self.manifest.size)
+            count = self._reader.files[self._first[name]].shape[0]
+            return np.zeros((len(np.arange(count)[frames]), size, size), np.uint8)
+        return self._read(self._first[name] + 1, lambda packed: np.unpackbits(packed[frames], axis=-1, count=size))
 
-    def _read(self, number: int, start: int, stop: int) -> np.ndarray:
+    def fill(self, name: str, start: int, frames: np.ndarray) -> None:
+        """Frames from `start` on into `frames`, uint8 `N size size 3`, in one copy."""
+        self._read(self._first[name], lambda stored: np.copyto(frames, stored[start : start + len(frames)]))
+
+    def _read(self, number: int, use: Callable[[np.ndarray], Made]) -> Made:
         try:
-            return self._reader.read(number, start, stop)
+            return self._reader.read(number, use)
         except WrongFileError as error:
             path = self._reader.files[number].path
             raise StoreError(f"{path} {error}: {self._advice(error.mend)}") from error

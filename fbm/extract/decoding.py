@@ -1,4 +1,4 @@
-"""Frames of many videos at once, from child processes that are killed when they hang: decord can, for ever."""
+"""Frames of many videos at once, from child processes that are killed when they take too long."""
 
 import signal
 import time
@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fbm.data.decode import VideoError, decode, read_header
+from fbm.data.decode import VideoError, opened
 
 
 class Frames(NamedTuple):
-    """The next frames of a video, `n size size 3` uint8, at most 64."""
+    """The next few frames of a video, uint8 `n size size 3`."""
 
     video: int
     frames: np.ndarray
@@ -43,7 +43,7 @@ Message = Frames | Ended | Failed
 def decoded(paths: Sequence[Path], size: int, workers: int, timeout: float) -> Generator[Message, None, None]:
     """What comes of reading all files: those of a video in order, those of different videos mixed.
 
-    A pipe holds little, so a worker that is ahead waits: at most 64 frames a worker are in memory. Close the iterator
+    A pipe holds little, so a worker that is ahead waits: a few frames a worker are in memory. Close the iterator
     to stop the workers.
 
     Args:
@@ -131,9 +131,10 @@ def serve(connection: Connection, size: int) -> None:
 
 def _answer(connection: Connection, path: Path, size: int) -> None:
     try:
-        fps = read_header(path).fps
-        for frames in decode(path, size):
-            connection.send(frames)
+        with opened(path) as video:
+            for frames in video.decode(size):
+                connection.send(frames)
+            fps = video.header.fps
     except ConnectionError:
         raise
     except VideoError as error:

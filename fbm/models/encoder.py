@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from fbm.models.layers import conv3d, initialise, norm3d
+from fbm.models.layers import conv3d, conv3d_norm, initialise, norm3d, pool3d
 
 STRIDE = 32  # four poolings and the mapping's stride
 TIME_STRIDE = 8  # three of the poolings halve time
@@ -30,10 +30,10 @@ class C3DEncoder(nn.Module):
         w = width
         self.width, self.frames, self.size = width, frames, size
         self.convolutions = nn.Sequential(
-            *(conv3d(3, w), nn.MaxPool3d((1, 2, 2))),
-            *(conv3d(w, 2 * w), nn.MaxPool3d(2)),
-            *(conv3d(2 * w, 4 * w), conv3d(4 * w, 4 * w), nn.MaxPool3d(2)),
-            *(conv3d(4 * w, 8 * w), conv3d(8 * w, 8 * w), nn.MaxPool3d(2)),
+            *(conv3d_norm(3, w), pool3d((1, 2, 2))),
+            *(conv3d_norm(w, 2 * w), pool3d(2)),
+            *(conv3d(2 * w, 4 * w), conv3d_norm(4 * w, 4 * w), pool3d(2)),
+            *(conv3d(4 * w, 8 * w), conv3d_norm(8 * w, 8 * w), pool3d(2)),
             *(conv3d(8 * w, 8 * w), conv3d(8 * w, 8 * w)),
         )
         self.mapping = nn.Sequential(

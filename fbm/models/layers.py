@@ -19,7 +19,17 @@ def norm2d(channels: int) -> nn.BatchNorm2d:
 
 def conv3d(inputs: int, outputs: int) -> nn.Sequential:
     """3x3x3 convolution, same padding, batch norm, ReLU."""
-    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1), norm3d(outputs), nn.ReLU(inplace=True))
+    return nn.Sequential(*conv3d_norm(inputs, outputs), nn.ReLU(inplace=True))
+
+
+def conv3d_norm(inputs: int, outputs: int) -> nn.Sequential:
+    """The same without ReLU, for what is pooled: `pool3d` has it."""
+    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1), norm3d(outputs))
+
+
+def pool3d(kernel: int | tuple[int, int, int]) -> nn.Sequential:
+    """Max pooling, then ReLU: the same values and gradients as in the other order, with 4 to 8 times fewer to do."""
+    return nn.Sequential(nn.MaxPool3d(kernel), nn.ReLU(inplace=True))
 
 
 def up3d(inputs: int, outputs: int, stride: tuple[int, int, int]) -> nn.Sequential:

@@ -12,8 +12,6 @@ from fbm.tasks.task import MakeOptimizer, MakeSchedule, Pictures, PretrainingTas
 class Autoencode(PretrainingTask):
     """Minimises the L1 error over all frames of the clip (section 5)."""
 
-    needs_masks = False
-
     def __init__(self, encoder: C3DEncoder, optimizer: MakeOptimizer, schedule: MakeSchedule | None = None) -> None:
         super().__init__(Autoencoder(encoder), optimizer, schedule)
 

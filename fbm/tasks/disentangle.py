@@ -22,7 +22,7 @@ class Disentangle(PretrainingTask):
         decoder_width: of the frame decoders; None takes the encoder's, as the paper does.
     """
 
-    needs_masks = True
+    masked = (0, -1)
 
     def __init__(
         self,

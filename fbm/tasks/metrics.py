@@ -176,7 +176,7 @@ class ReconstructionQuality(nn.Module):
 
     @torch.no_grad()
     def update(self, reconstruction: Reconstruction, true: Reconstruction, masks: Tensor) -> None:
-        """Add a batch: what was reconstructed, what should have been, and the clips' masks `B T H W`."""
+        """Add a batch: what was reconstructed, what should have been, and the masks, first to last, `B M H W`."""
         named = self.named()
         for picture, made, wanted in zip(Reconstruction._fields, reconstruction, true, strict=True):
             named[f"psnr_{picture}"].update(made.float(), wanted)

@@ -1,7 +1,7 @@
 """What the tasks share: an encoder, an optimiser with the paper's weight decay, pictures to look at."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -38,6 +38,9 @@ class Pictures(NamedTuple):
 class Task(pl.LightningModule, ABC):
     """A network around the shared encoder.
 
+    Attributes:
+        masked: the frames of a clip whose masks it needs, and is given; None is all of them, () none.
+
     Args:
         network: has the encoder as its attribute `encoder`.
         optimizer: makes the optimiser from parameter groups.
@@ -45,6 +48,8 @@ class Task(pl.LightningModule, ABC):
         measures: what is logged, by its full name, beside `SPLIT/loss`. All of it is torchmetrics: they alone are
             right over ranks, and those of the running epoch can be saved in its middle.
     """
+
+    masked: Sequence[int] | None = ()
 
     def __init__(
         self,
@@ -75,7 +80,7 @@ class Task(pl.LightningModule, ABC):
         return encoder
 
     def inputs(self, batch: ClipBatch) -> tuple[Tensor, Tensor]:
-        """Clips `B 3 T H W` in [-1, 1] and masks `B T H W`, both float, from what came over the wire."""
+        """Clips `B 3 T H W` in [-1, 1] and masks `B M H W`, both float, from what came over the wire."""
         return centred(batch.frames), batch.masks.float()
 
     def measure(self, name: str) -> Metric:

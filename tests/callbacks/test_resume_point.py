@@ -99,7 +99,7 @@ def test_a_data_worker_that_left_first_is_no_failure(saves, monkeypatch):
         os.kill(os.getpid(), signal.SIGTERM)
         raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Terminated.")
 
-    monkeypatch.setattr(Clips, "__getitem__", leave)
+    monkeypatch.setattr(Clips, "batch", leave)
     with pytest.raises(Stopped, match="SIGTERM: nothing is saved yet; the same command begins anew"):
         saves()
     assert not Path("outputs/demo/run/failure.txt").exists()
@@ -109,7 +109,7 @@ def test_the_same_error_without_a_signal_is_one(saves, monkeypatch):
     def fail(*_: Any) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(Clips, "__getitem__", fail)
+    monkeypatch.setattr(Clips, "batch", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         saves()
     assert Path("outputs/demo/run/failure.txt").read_text().rstrip().endswith("a bug")

@@ -3,9 +3,10 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from fbm.data.boxes import read_xgtf
-from fbm.data.clips import Begun, Clips, Key, KeySampler, Window, chunks, draw_window, labelled
+from fbm.data.clips import Begun, Clips, Key, KeySampler, Window, as_it_is, chunks, draw_window, labelled
 from fbm.data.datamodule import ClipDataModule
 from fbm.data.store import FrameStore, StoredVideo
 from fbm.data.ucf101 import UCF101
@@ -35,7 +36,7 @@ def test_the_middle_window_is_taken_where_nothing_is_learnt(store, split):
         sample = taken[Key(epoch, 0)]
         name = taken.videos[0].name
         assert (sample.frames.numpy() == store.frames(name, 8, 24)).all()
-        assert (sample.masks.numpy() == store.masks(name, 8, 24)).all()
+        assert (sample.masks.numpy() == store.masks(name, slice(8, 24))).all()
 
 
 def test_training_without_augmentation_takes_the_middle_too(store):
@@ -81,7 +82,7 @@ def test_flips_act_on_frames_and_masks_together(store):
         met.add((window.backwards, window.mirrored))
         number, chunk = train.samples[key.sample]
         name, start = train.videos[number].name, chunk + window.start
-        frames, masks = store.frames(name, start, start + 16), store.masks(name, start, start + 16)
+        frames, masks = store.frames(name, start, start + 16), store.masks(name, slice(start, start + 16))
         if window.backwards:
             frames, masks = frames[::-1], masks[::-1]
         if window.mirrored:
@@ -232,3 +233,22 @@ def test_workers_do_not_change_what_is_seen(demo_store, demo_root):
     assert alone[0] != alone[4]  # the second epoch is another one
     assert seen(demo_store, demo_root, 2) == alone
     assert seen(demo_store, demo_root, 4) == alone
+
+
+@pytest.mark.parametrize("masked", [None, (), (0, -1), (3,)])
+def test_a_batch_is_its_samples_and_comes_from_workers_as_it_is(demo_store, masked):
+    taken = clips(FrameStore(demo_store), seed=1)
+    every = [taken[Key(0, sample)].masks for sample in (5, 0, 3, 9)]
+    taken.masked = masked
+    keys = [Key(0, sample, counted=sample != 3) for sample in (5, 0, 3, 9)]
+    batch = taken.batch(keys)
+    for place, key in enumerate(keys):
+        for of_batch, of_sample in zip(batch, taken[key], strict=True):
+            assert (of_batch[place] == of_sample).all()
+    for masks, whole in zip(batch.masks, every, strict=True):
+        assert (masks == (whole if masked is None else whole[list(masked)])).all()
+    loader = DataLoader(taken, 4, sampler=keys, num_workers=1, collate_fn=as_it_is)
+    for _ in range(2):
+        (found,) = loader
+        assert found.frames.is_shared()
+        assert all((some == other).all() for some, other in zip(found, batch, strict=True))

@@ -1,4 +1,3 @@
-import hashlib
 import json
 import pickle
 import shutil
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
+from fbm.data.array_file import checksum_of
 from fbm.data.store import (
     MANIFEST,
     FrameStore,
@@ -65,8 +65,9 @@ def test_a_manifest_changed_by_hand_is_refused(demo_store, tmp_path):
         (b"\xff\xfe", "damaged"),
         (b"[]", "damaged"),
         (b"{}", "damaged"),
-        (b'{"format": 99}', "of another format"),
-        (b'{"format": 1, "fingerprint": "x", "videos": [{"name": 1}]}', "damaged"),
+        (b'{"format": 1}', r"is not of this fbm's format \(2\): delete .*, then `fbm prepare` again"),
+        (b'{"format": 99}', "is not of this fbm's format"),
+        (b'{"format": 2, "fingerprint": "x", "videos": [{"name": 1}]}', "damaged"),
     ],
 )
 def test_a_damaged_manifest_is_refused(tmp_path, content, message):
@@ -107,11 +108,11 @@ def stored(root, packed=None, **values):
     files = {frames_file(root, NAME): frames}
     if packed is not None:
         files[masks_file(root, "boxes", NAME)] = packed
-        values["masks_checksum"] = hashlib.sha256(packed.tobytes()).hexdigest()
+        values["masks_checksum"] = checksum_of(packed)
     for path, array in files.items():
         path.parent.mkdir(parents=True)
         np.save(path, array)
-    video = row(frames=3, checksum=hashlib.sha256(frames.tobytes()).hexdigest(), **values)
+    video = row(frames=3, checksum=checksum_of(frames), **values)
     (root / MANIFEST).write_text(Manifest(10, "none" if packed is None else "boxes", {}, [video]).to_json())
     return frames
 
@@ -124,19 +125,19 @@ def test_frames_and_masks_are_what_is_stored(demo_store):
     assert (store.frames(video.name, 4, 20) == frames[4:20]).all()
     masks = np.unpackbits(np.load(masks_file(demo_store, "boxes", video.name)), axis=-1)
     assert masks.shape == frames.shape[:3]
-    assert (store.masks(video.name, 4, 20) == masks[4:20]).all()
+    assert (store.masks(video.name, slice(4, 20)) == masks[4:20]).all()
     assert masks.any((1, 2)).sum() == video.masked_frames > 0
 
 
 def test_masks_are_unpacked_to_the_frames_width_also_where_bytes_are_not_full(tmp_path):
     masks = np.random.default_rng(0).random((3, 10, 10)) < 0.5
     stored(tmp_path, np.packbits(masks, axis=-1))
-    assert (FrameStore(tmp_path).masks(NAME, 0, 3) == masks).all()
+    assert (FrameStore(tmp_path).masks(NAME, slice(0, 3)) == masks).all()
 
 
 def test_a_store_without_masks_gives_empty_ones(tmp_path):
     frames = stored(tmp_path)
-    masks = FrameStore(tmp_path).masks(NAME, 1, 3)
+    masks = FrameStore(tmp_path).masks(NAME, slice(1, 3))
     assert masks.shape == (2, 10, 10)
     assert masks.dtype == np.uint8
     assert not masks.any()
@@ -181,7 +182,7 @@ def test_a_damaged_file_is_named_by_the_read_that_hits_it_and_no_other(copy):
     store = FrameStore(copy)
     one, two = (video.name for video in store.playable[:2])
     flip(frames_file(copy, one))
-    assert len(store.frames(two, 0, 16)) == len(store.masks(one, 0, 16)) == 16
+    assert len(store.frames(two, 0, 16)) == len(store.masks(one, slice(0, 16))) == 16
     for _ in range(2):  # it does not pass the second time either
         with pytest.raises(
             StoreError, match=rf"frames/{one}.npy is not what was stored \(checksum\): delete it and run"
@@ -194,14 +195,14 @@ def test_a_store_prepared_anew_under_a_reader_is_told_from_a_damaged_one(copy):
     video = store.playable[0]
     flip(masks_file(copy, "boxes", video.name))
     with held(copy, "the store"), pytest.raises(StoreError, match="another `fbm prepare` is at work"):
-        store.masks(video.name, 0, 1)
+        store.masks(video.name, slice(0, 1))
     rows = [replace(row, masks_checksum="b" * 64) if row == video else row for row in store.manifest.videos]
     (copy / MANIFEST).write_text(replace(store.manifest, videos=rows).to_json())
     with pytest.raises(StoreError, match="the store was prepared anew, with other content, meanwhile"):
-        store.masks(video.name, 0, 1)
+        store.masks(video.name, slice(0, 1))
     (copy / MANIFEST).unlink()
     with pytest.raises(StoreError, match="no store at"):
-        store.masks(video.name, 0, 1)
+        store.masks(video.name, slice(0, 1))
 
 
 def test_other_splits_and_the_same_files_written_again_are_no_damage(copy):

@@ -12,7 +12,7 @@ from fbm.masks.source import DecodedVideo, MaskTrack
 
 @dataclass(frozen=True)
 class Hanging:
-    """Never comes back, and does not heed SIGTERM, like decord on some damaged files."""
+    """Never comes back, and does not heed SIGTERM, as C code that is in a loop."""
 
     fingerprint: str = "hanging"
 

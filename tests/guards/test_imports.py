@@ -17,7 +17,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "losses": ({"fbm.models"}, HEAVY - {"torch"} | {"numpy"}),
     "masks": ({"fbm.data.boxes", "fbm.data.ucf101"}, HEAVY - {"torch"}),
     "data": ({"fbm.masks"}, HEAVY - {"torch"}),
-    "tasks": ({"fbm.models", "fbm.losses"}, {"hydra", "omegaconf", "numpy", "av", "decord", "pathlib", "os", "wandb"}),
+    "tasks": ({"fbm.models", "fbm.losses"}, {"hydra", "omegaconf", "numpy", "av", "cv2", "pathlib", "os", "wandb"}),
     "analysis": (
         {"fbm.models", "fbm.data", "fbm.tasks", "fbm.checkpoints", "fbm.config", "fbm.run_folder", "fbm.machine"},
         {"pytorch_lightning", "hydra", "omegaconf", "wandb"},
@@ -113,5 +113,5 @@ def test_only_the_spine_and_the_rooms_at_the_top_know_all():
     spine = {"fbm.train", "fbm.launch", "fbm.cli", "fbm.jobs", "fbm.completion"}
     spine |= {"fbm.__main__", "fbm.ranks.rank"}  # a process begins there
     for module, path in MODULES.items():
-        if module not in spine and not within(module, {"fbm.doctor", "fbm.study"}):
+        if module not in spine and not within(module, {"fbm.doctor", "fbm.study", "fbm.bench"}):
             assert not {name for name in imports(path) if within(name, spine)}, module

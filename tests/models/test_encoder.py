@@ -1,7 +1,9 @@
 import pytest
 import torch
+from torch import nn
 
 from fbm.models.encoder import C3DEncoder
+from fbm.models.layers import pool3d
 from tests.models.count import millions
 
 
@@ -49,3 +51,15 @@ def test_features_depend_on_time_and_on_every_frame():
     encoder(clip).pow(2).sum().backward()
     assert clip.grad is not None
     assert (clip.grad.abs().amax((0, 1, 3, 4)) > 0).all()
+
+
+def test_relu_behind_the_pooling_is_relu_before_it():
+    maps = torch.randn(3, 4, 4, 8, 8)
+    pooled, before = (maps.clone().requires_grad_() for _ in range(2))
+    made, expected = pool3d(2)(pooled), nn.functional.max_pool3d(before.relu(), 2)
+    assert torch.equal(made, expected)
+    for result in (made, expected):
+        result.square().sum().backward()
+    assert pooled.grad is not None
+    assert before.grad is not None
+    assert torch.equal(pooled.grad, before.grad)

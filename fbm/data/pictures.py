@@ -1,0 +1,100 @@
+"""From decoded frames to small RGB ones: each plane is resized as the video has it, colours are converted at that size.
+
+Converting first, as FFmpeg's swscale and OpenCV do, is slower: most of the converted pixels are thrown away.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from av import VideoFrame
+from av.video.plane import VideoPlane
+from av.video.reformatter import VideoReformatter
+
+BATCH = 8  # frames at a time: at 128 pixels, few enough to stay in the cache and in memory that is there already
+# Brightness and two colour differences, 8 bits each, a plane each: what nearly every video is. `yuvj` is full range.
+PLANAR = frozenset(f"{kind}{layout}p" for kind in ("yuv", "yuvj") for layout in (410, 411, 420, 422, 440, 444))
+FULL = 2  # AVColorRange
+# The parts of red and blue in brightness, by AVColorSpace; others, and a video that does not say, are as BT.601.
+WEIGHTS = {1: (0.2126, 0.0722), 4: (0.3, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
+BT601 = (0.299, 0.114)
+
+
+class Colours(NamedTuple):
+    """What the numbers in a frame's planes mean: pixel format, AVColorSpace, AVColorRange."""
+
+    format: str
+    space: int
+    range: int
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> "Colours":
+        """A frame's."""
+        return cls(frame.format.name, frame.colorspace, frame.color_range)
+
+
+@cache
+def to_rgb(colours: Colours) -> np.ndarray:
+    """The matrix from Y, U, V and 1 to red, green, blue, all from 0 to 255: float64 `3 4`."""
+    red, blue = WEIGHTS.get(colours.space, BT601)
+    green = 1 - red - blue
+    full = colours.range == FULL or colours.format.startswith("yuvj")
+    black, y, chroma = (0, 1.0, 1.0) if full else (16, 255 / 219, 255 / 224)
+    u, v = 2 * (1 - blue) * chroma, 2 * (1 - red) * chroma
+    factors = np.array([[y, 0, v], [y, -u * blue / green, -v * red / green], [y, u, 0]])
+    return np.column_stack([factors, -factors @ [black, 128, 128]])
+
+
+def pictures(frames: Iterable[VideoFrame], size: int) -> Iterator[np.ndarray]:
+    """Frames in RGB, resized without keeping the aspect ratio: uint8 `n size size 3` each time, n at most `BATCH`.
+
+    The frames may change their size, format and colours on the way.
+    """
+    cv2.setNumThreads(1)  # several files are read at a time, a process each
+    reformatter = VideoReformatter()
+    # Memory that is asked for anew for each batch would cost a tenth of the whole: the system clears its pages.
+    planes, merged = np.empty((3, BATCH, size, size), np.uint8), np.empty((BATCH * size, size, 3), np.uint8)
+    blurred: dict[tuple[int, int], np.ndarray] = {}
+    count, before = 0, None
+    for frame in frames:
+        colours = Colours.of(frame)
+        if colours.format not in PLANAR:  # ten bits, RGB, grey: planes of the same size and colours
+            frame = reformatter.reformat(frame, format="yuv444p", dst_color_range="MPEG")
+            colours = Colours.of(frame)
+        if before and (count == BATCH or colours != before):
+            yield _rgb(planes[:, :count], merged, before)
+            count = 0
+        before = colours
+        for plane, place in zip(frame.planes, planes[:, count], strict=True):
+            _resize(plane, place, blurred)
+        count += 1
+    if before:
+        yield _rgb(planes[:, :count], merged, before)
+
+
+def _resize(plane: VideoPlane, place: np.ndarray, blurred: dict[tuple[int, int], np.ndarray]) -> None:
+    """Resize into `place`, uint8 `size size`: pixel centres as OpenCV aligns them, details that are too fine blurred.
+
+    A box filter costs the same whatever its width. One of even width would shift the picture by half a pixel.
+
+    Args:
+        blurred: memory of the planes' sizes, kept from frame to frame.
+    """
+    width, height, size = plane.width, plane.height, len(place)
+    source: np.ndarray = np.ndarray((height, width), np.uint8, memoryview(plane), 0, (plane.line_size, 1))
+    across, down = width // (2 * size) * 2 + 1, height // (2 * size) * 2 + 1  # the odd numbers nearest to the ratios
+    if across > 1 or down > 1:
+        if (height, width) not in blurred:
+            blurred[height, width] = np.empty((height, width), np.uint8)
+        source = cv2.blur(source, (across, down), blurred[height, width], borderType=cv2.BORDER_REPLICATE)
+    cv2.resize(source, (size, size), place)
+
+
+def _rgb(planes: np.ndarray, merged: np.ndarray, colours: Colours) -> np.ndarray:
+    """uint8 `3 n size size` to RGB `n size size 3`, by way of the first rows of `merged`."""
+    _, count, size, _ = planes.shape
+    merged = merged[: count * size]
+    cv2.merge([plane.reshape(count * size, size) for plane in planes], merged)
+    return np.asarray(cv2.transform(merged, to_rgb(colours)), np.uint8).reshape(count, size, size, 3)

@@ -1,0 +1,104 @@
+"""Activation checkpointing: less memory for more computing. Maps are `B C ...` float of any kind."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from types import UnionType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvTransposeNd
+from torch.nn.modules.pooling import _AvgPoolNd, _MaxPoolNd
+from torch.utils.checkpoint import checkpoint
+
+
+class Staged(nn.Sequential):
+    """A sequence of which the backward pass keeps only what goes into its stages, and makes the rest of each anew.
+
+    A stage ends behind a pooling and before a transposed convolution, where the maps are smallest. Outputs and
+    gradients are those of the sequence that it was; batch norm's running statistics follow the first pass alone.
+
+    The first layer of a stage must leave its input as it is.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if not torch.is_grad_enabled():
+            return _run(list(self), maps)
+        for number, stage in enumerate(_stages(list(self))):
+            # What comes from outside is the clip: the maps of its size are the largest of all.
+            run = _run if number or maps.requires_grad else _run_leanly
+            maps = _recomputed(run, stage, maps)
+        return maps
+
+
+def checkpoint_activations(network: nn.Module) -> None:
+    """Have every outermost sequence of a network's layers in which anything is trained recomputed, in place."""
+    for module in network.children():
+        if not any(parameter.requires_grad for parameter in module.parameters()):
+            continue  # nothing of it is kept, so that there is nothing to save
+        if type(module) is nn.Sequential:
+            module.__class__ = Staged  # only the class: parameters, names and hooks stay what others hold
+        else:
+            checkpoint_activations(module)
+
+
+def _stages(layers: Sequence[nn.Module]) -> list[list[nn.Module]]:
+    stages: list[list[nn.Module]] = [[]]
+    for layer in layers:
+        if stages[-1] and (_begins(layer, _ConvTransposeNd) or _begins(stages[-1][-1], _MaxPoolNd | _AvgPoolNd)):
+            stages.append([])
+        stages[-1].append(layer)
+    return stages
+
+
+def _begins(layer: nn.Module, kind: type | UnionType) -> bool:
+    """Whether a layer, or the first of a sequence, is of this kind."""
+    return isinstance(next(layer.children(), layer) if isinstance(layer, nn.Sequential) else layer, kind)
+
+
+def _recomputed(run: Callable[[Sequence[nn.Module], Tensor], Tensor], layers: Sequence[nn.Module], maps: Tensor) -> Any:
+    return checkpoint(run, layers, maps, use_reentrant=False, context_fn=partial(_contexts, layers))
+
+
+def _run(layers: Sequence[nn.Module], maps: Tensor) -> Tensor:
+    for layer in layers:
+        maps = layer(maps)
+    return maps
+
+
+def _run_leanly(layers: Sequence[nn.Module], maps: Tensor) -> Tensor:
+    """The same where the first layer is a block with a convolution and batch norm, with less in memory at a time.
+
+    The convolution's maps are made a third time when batch norm needs them, after those behind it are done with: of
+    the three channels of a clip that costs next to nothing.
+    """
+    first, *others = layers
+    block = list(first) if isinstance(first, nn.Sequential) else []
+    end = 1 + max((place for place, layer in enumerate(block) if isinstance(layer, _BatchNorm)), default=-1)
+    if not end:
+        return _run(layers, maps)
+    return _run([*block[end:], *others], _recomputed(_run, block[:end], maps))
+
+
+def _contexts(stage: Sequence[nn.Module]) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """What surrounds the first pass, and the second."""
+    return nullcontext(), _still(stage)
+
+
+@contextmanager
+def _still(stage: Sequence[nn.Module]) -> Iterator[None]:
+    """Batch norm does all that it does in the mode it is in, to copies of its running statistics: its own stay."""
+    # Looked for now: a network whose statistics are over all ranks has other layers than when it was made.
+    norms = [part for layer in stage for part in layer.modules() if isinstance(part, _BatchNorm)]
+    kept = [dict(norm.named_buffers()) for norm in norms]
+    for norm, own in zip(norms, kept, strict=True):
+        for name, value in own.items():
+            setattr(norm, name, value.clone())
+    try:
+        yield
+    finally:
+        for norm, own in zip(norms, kept, strict=True):
+            for name, value in own.items():
+                setattr(norm, name, value)

@@ -1,0 +1,150 @@
+"""`fbm bench` as a whole, on data as small as it goes: what is measured, not how fast it is."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fbm.bench import growth, startup
+from fbm.bench.made_store import make_store
+from fbm.bench.result import Result
+from fbm.data.store import FrameStore
+from fbm.data.ucf101 import UCF101
+from tests.conftest import REPOSITORY
+from tests.tiny import fbm, only_error
+
+TINY = ["encoder.width=4", "data.size=32", "data.batch_size=4", "trainer=cpu"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def written(question: str) -> dict[str, dict[str, list[float]]]:
+    """Of each table every row's values, all of them positive."""
+    content = json.loads(Path(f"outputs/bench/{question}.json").read_text())
+    assert content["command"].startswith(f"fbm bench {question}")
+    assert content["versions"]["torch"]
+    tables = {table["title"]: {row["name"]: row["values"] for row in table["rows"]} for table in content["tables"]}
+    assert all(value > 0 for rows in tables.values() for values in rows.values() for value in values)
+    return tables
+
+
+def test_the_loader_is_compared_with_decoders_and_a_memory_copy(here, demo_root, demo_store, capsys):
+    given = ["--store", str(demo_store), "--root", str(demo_root), "--batch", "4", "--batches", "2", "--rounds", "2"]
+    assert fbm("bench", "input", *given) == 0
+    warm, cold = written("input").values()
+    assert {"store, 0 workers", "store, 1 workers", "store, 2 workers", "plain memory copy of the same bytes"} < set(
+        warm
+    )
+    assert {"PyAV, any file", "OpenCV, any file"} < set(warm)
+    assert all(len(values) == 2 for values in warm.values())
+    assert len(cold) == 1
+    assert "| store, 0 workers |" in capsys.readouterr().out
+
+
+def test_preparation_is_compared_with_decoders_and_with_itself(here, demo_root):
+    assert fbm("bench", "prepare", "--root", str(demo_root), "--files", "2", "--size", "32", "--rounds", "1") == 0
+    decoding, storing, together = written("prepare").values()
+    assert {"fbm, decode and resize", "PyAV", "OpenCV"} <= set(decoding)
+    assert {"fbm, whole preparation: with checksums", "OpenCV, and numpy.save"} <= set(storing)
+    assert set(together) == {"fbm prepare, 2 workers", "fbm prepare, 1 workers"}
+
+
+@pytest.mark.slow
+def test_a_step_is_compared_with_other_programs(here, capsys):
+    programs = ["--programs", "ours,plain,floor"]  # the bare loop: as the straightforward program, without its data
+    assert fbm("bench", "step", "--tasks", "disentangle", "--steps", "1", "--rounds", "1", *programs, *TINY) == 0
+    (rows,) = written("step").values()
+    assert len(rows) == 3
+    out = capsys.readouterr().out
+    assert "disentangle: of the time in operators of one forward and backward pass: " in out
+    assert "disentangle: the step needs " in out
+
+
+@pytest.mark.slow
+def test_the_first_step_is_waited_for(here, demo_store, monkeypatch):
+    monkeypatch.setattr(
+        startup, "_run", lambda command, real=startup._run: real(command) if "train" in command else 1.0
+    )
+    settings = [f"data.store={demo_store}", "data.validation=0.1", "task=classify", *TINY]
+    assert fbm("bench", "startup", "--rounds", "1", *settings) == 0
+    (rows,) = written("startup").values()
+    assert rows["fbm train, to the end of the first step"][0] > rows["fbm train --cfg job"][0]
+
+
+def test_a_larger_data_set_is_the_same_videos_under_more_names(demo_root, tmp_path):
+    times = growth.linked_root(demo_root, tmp_path / "times", 3)
+    small, large = (UCF101(root).videos() for root in (demo_root, times))
+    assert len(large) == 3 * len(small)
+    assert all(video.path.is_file() for video in large)
+    assert {(video.action, video.group, video.split) for video in large} == {
+        (video.action, video.group, video.split) for video in small
+    }
+
+
+def test_growth_is_told_by_stage(here, monkeypatch):
+    monkeypatch.setattr(growth, "GROUPS", 2)
+    monkeypatch.setattr(growth, "TESTED", 1)
+    monkeypatch.setattr(growth, "_stages", lambda root: {"stage": (float(len(UCF101(root).videos())), 2**20)})
+    result = Result("growth", "fbm bench growth")
+    growth.bench_growth([1, 2], 5, 1, result)
+    stage, opened = result.tables
+    assert [row.values for row in stage.rows] == [[12.0], [24.0]]
+    assert [stage.times(row) for row in stage.rows] == [1.0, 2.0]
+    assert len(opened.rows[0].values) == 3
+
+
+@pytest.mark.slow
+def test_all_stages_are_measured(demo_root, tmp_path):
+    found = growth._stages(growth.linked_root(demo_root, tmp_path / "times", 1))
+    assert "fbm prepare" in found
+    assert all(seconds > 0 for seconds, _ in found.values())
+    assert all(most > 2**20 for stage, (_, most) in found.items() if stage.startswith("fbm"))
+
+
+def test_a_made_store_is_a_store(tmp_path):
+    store = FrameStore(make_store(tmp_path, videos=20, size=16, frames=34))
+    assert len(store.playable) == 20
+    assert store.frames(store.playable[19].name, 0, 34).shape == (34, 16, 16, 3)
+    assert store.masks(store.playable[19].name, slice(0, 2)).sum() == 2 * 4 * 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["step", "--programs", "ours,bear"], "--programs bear: no such program; did you mean 'bare'?"),
+        (["step", "--programs", "bare"], "--programs bare: it must begin with ours"),
+        (["growth", "--times", "1,x"], "--times 1,x: numbers with commas between them, like 1,4,16"),
+        (
+            ["input", "--store", "nowhere", "--root", "nowhere"],
+            "no store at nowhere (no such folder): run `fbm prepare`",
+        ),
+        (["step", "encoder.widht=3"], "no such setting 'encoder.widht'; did you mean 'encoder.width'?"),
+    ],
+)
+def test_bad_input_is_one_line(here, capsys, arguments, said):
+    assert fbm("bench", *arguments) == 1
+    error = capsys.readouterr().err
+    assert only_error(error.splitlines()[-1]).startswith(said)
+
+
+def test_a_root_without_the_stores_videos_and_a_batch_too_large(here, demo_root, demo_store, capsys):
+    assert fbm("bench", "input", "--store", str(demo_store), "--root", "elsewhere") == 1
+    assert "avi is not there, and 29 more of the store's videos" in only_error(capsys.readouterr().err)
+    assert fbm("bench", "input", "--store", str(demo_store), "--root", str(demo_root), "--batch", "999") == 1
+    assert "--batch 999: the store " in only_error(capsys.readouterr().err)
+
+
+@pytest.mark.slow
+def test_the_script_for_gpus_runs_on_a_processor(tmp_path):
+    script = REPOSITORY / "experiments" / "bench_gpu" / "run.py"
+    command = [sys.executable, str(script), "--tiny", "--steps", "1", "--minutes", "0.05", "--out", str(tmp_path / "a")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "| disentangle, fp32, batch 4 |" in done.stdout
+    assert "Not measured, the time was over: " in done.stdout
+    assert json.loads((tmp_path / "a").read_text())["rows"][0]["seconds"] > 0

@@ -1,0 +1,76 @@
+"""The programs compute the same, the floor is made of what a step is made of, and memory is counted once."""
+
+import pytest
+import torch
+from torch import nn
+
+from fbm.bench.floor import floor
+from fbm.bench.made_store import make_store
+from fbm.bench.memory import needed
+from fbm.bench.plain import PlainClips, plain_loss
+from fbm.bench.programs import loss_of
+from fbm.bench.result import Row, Table
+from fbm.data.clips import Clips, Key
+from fbm.data.store import FrameStore
+from fbm.models.encoder import C3DEncoder
+from fbm.tasks.autoencode import Autoencode
+from fbm.tasks.classify import Classify
+from fbm.tasks.disentangle import Disentangle
+from fbm.tasks.task import Task
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory) -> Clips:
+    store = make_store(tmp_path_factory.mktemp("made") / "store", videos=8, size=32, frames=34)
+    return Clips(FrameStore(store), "train", 32, 16, seed=0)
+
+
+def make_task(name: str) -> Task:
+    torch.manual_seed(0)
+    encoder = C3DEncoder(4, 16, 32)
+    optimizer = torch.optim.SGD
+    made: dict[str, Task] = {
+        "disentangle": Disentangle(encoder, optimizer),
+        "autoencode": Autoencode(encoder, optimizer),
+        "classify": Classify(encoder, optimizer, [f"Class{number}" for number in range(6)]),
+    }
+    return made[name].train()
+
+
+@pytest.mark.parametrize("name", ["disentangle", "autoencode", "classify"])
+def test_the_straightforward_program_has_the_same_loss(clips, name):
+
+    batch = clips.batch([Key(0, sample) for sample in range(4)])
+    plain = [torch.stack(column) for column in zip(*(PlainClips(clips)[sample] for sample in range(4)), strict=True)]
+    ours = loss_of(make_task(name), batch)
+    theirs = plain_loss(make_task(name))(plain)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-4)
+
+
+def test_the_floor_holds_a_steps_products_and_no_more():
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
+    given = torch.randn(5, 3, 8, 8)
+    found = floor(lambda: layers(given).square().mean(), torch.device("cpu"))
+    # The convolution and its gradient; the linear layer's product, and its input's and its weights' gradients.
+    assert found.products == 5
+    assert found.seconds > 0
+    assert sum(found.shares.values()) == pytest.approx(1)
+    assert found.shares["convolutions and products"] > 0
+
+
+def test_memory_is_counted_once():
+    layers = nn.Sequential(nn.Linear(10, 20, bias=False), nn.ReLU(inplace=True), nn.Linear(20, 1, bias=False))
+    given = torch.randn(7, 10)
+    found = needed(lambda: layers(given).sum(), layers)
+    weights = 4 * (200 + 20)
+    assert (found.parameters, found.gradients, found.state) == (weights, weights, 2 * weights)
+    assert found.activations == 4 * (7 * 10 + 7 * 20)  # what each product was given; ReLU keeps the second's
+    assert found.total == 4 * weights + found.activations
+
+
+def test_ratios_are_of_pairs_and_say_how_much_faster_ours_is():
+    rates = Table("a", "clips/s", "more", [Row("ours", [10.0, 20.0, 30.0]), Row("other", [5.0, 20.0, 1.0])])
+    assert rates.times(rates.rows[1]) == 2
+    times = Table("a", "s", "less", [Row("ours", [1.0, 2.0]), Row("other", [4.0, 4.0])])
+    assert times.times(times.rows[1]) == 3
+    assert "| other | 4 | 4 to 4 | 3.00 |  |" in times.text()
