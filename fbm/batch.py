@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, device
 
 
 class ClipBatch(NamedTuple):
@@ -14,6 +14,10 @@ class ClipBatch(NamedTuple):
     video: Tensor  # B int64, which video of the split the clip is from
     sample: Tensor  # B int64, which sample of the split
     counted: Tensor  # B bool, False where a sample only fills up a rank's share
+
+    def moved(self, device: device) -> "ClipBatch":
+        """The batch on a device. Not `to`, which Lightning would call in its own way."""
+        return ClipBatch(*(field.to(device) for field in self))
 
     def counted_alone(self) -> "ClipBatch":
         """The batch without what only fills up; it may be left with no sample at all."""

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from hydra.core.hydra_config import HydraConfig
 
+from fbm.bench.made_store import put
 from fbm.cli import main
-from fbm.data.array_file import checksum_of
-from fbm.data.store import MANIFEST, Manifest, StoredVideo, frames_file, masks_file
+from fbm.data.store import MANIFEST, Manifest, StoredVideo
 from fbm.data.ucf101 import UCF101
 from fbm.files import write_text
 
@@ -41,17 +41,13 @@ def make_store(root: Path, masks: bool = True, val: bool = True) -> Path:
 
 
 def _stored(root, name, action, group, split, frames, drawn, masks) -> StoredVideo:
-    packed = np.packbits(drawn, axis=-1)
-    files = [(frames_file(root, name), frames)] + [(masks_file(root, "boxes", name), packed)] * masks
-    for path, array in files:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, array)
+    checksum, masks_checksum = put(root, name, frames, np.packbits(drawn, axis=-1) if masks else None)
     return StoredVideo(
         *(name, action, group, split, "ok"),
         frames=len(frames),
         masked_frames=int(drawn.any((1, 2)).sum()),
-        checksum=checksum_of(frames),
-        masks_checksum=checksum_of(packed) if masks else "",
+        checksum=checksum,
+        masks_checksum=masks_checksum,
     )
 
 

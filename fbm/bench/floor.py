@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from fbm.callbacks.throughput import wait_for
+
 REPEATS = 3
 AT_ONCE = 5  # calls whose time is taken together
 PRODUCTS = ("convolution", "convolution_backward", "mm", "addmm", "bmm", "baddbmm")
@@ -85,17 +87,12 @@ def _thawed(value: Any, device: torch.device) -> Any:
 def _timed(call: Callable[[], Any], device: torch.device) -> float:
     """Seconds of one call, of several in a row after a first."""
     call()
-    _wait(device)
+    wait_for(device)
     began = time.perf_counter()
     for _ in range(AT_ONCE):
         call()
-    _wait(device)
+    wait_for(device)
     return (time.perf_counter() - began) / AT_ONCE
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _shares(loss: Callable[[], Tensor], device: torch.device) -> dict[str, float]:
@@ -103,7 +100,7 @@ def _shares(loss: Callable[[], Tensor], device: torch.device) -> dict[str, float
     on_gpu = device.type == "cuda"
     with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]) as seen:
         loss().backward()  # type: ignore[no-untyped-call]
-        _wait(device)
+        wait_for(device)
     spent: Counter[str] = Counter()
     for event in seen.key_averages():
         kind = next((kind for kind, words in KINDS.items() if any(word in event.key for word in words)), "all others")

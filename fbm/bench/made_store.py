@@ -21,23 +21,18 @@ def make_store(root: Path, videos: int, size: int, frames: int, split: str = "tr
     for number in range(videos):
         action = f"Class{number % CLASSES}"
         name = f"{action}/v_{action}_g01_c{number:06}"
-        files = frames_file(root, name), masks_file(root, "boxes", name)
-        for path in files:
-            path.parent.mkdir(parents=True, exist_ok=True)
         if number < DISTINCT:
             masks = np.zeros((frames, size, size), np.uint8)
             masks[:, size // 4 : size // 2, size // 4 : size // 2] = 1
-            arrays = rng.integers(0, 256, (frames, size, size, 3), dtype=np.uint8), np.packbits(masks, axis=-1)
-            for path, array in zip(files, arrays, strict=True):
-                np.save(path, array)
-            sums = [checksum_of(array) for array in arrays]
+            noise = rng.integers(0, 256, (frames, size, size, 3), dtype=np.uint8)
+            sums = put(root, name, noise, np.packbits(masks, axis=-1))
         else:
             first = rows[number % DISTINCT]
-            for path, other in zip(
-                files, (frames_file(root, first.name), masks_file(root, "boxes", first.name)), strict=True
-            ):
-                os.link(other, path)
-            sums = [first.checksum, first.masks_checksum]
+            for file_of in (frames_file, _boxes_file):
+                path = file_of(root, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.link(file_of(root, first.name), path)
+            sums = first.checksum, first.masks_checksum
         rows.append(
             StoredVideo(
                 *(name, action, 1, split, "ok"),
@@ -49,3 +44,18 @@ def make_store(root: Path, videos: int, size: int, frames: int, split: str = "tr
         )
     write_text(root / MANIFEST, Manifest(size, "boxes", UCF101(None).selection(), rows).to_json())
     return root
+
+
+def put(root: Path, name: str, frames: np.ndarray, packed: np.ndarray | None) -> tuple[str, str]:
+    """Write a video's frames `T size size 3` and its packed boxes, where it has any; gives both checksums."""
+    sums = []
+    for path, array in ((frames_file(root, name), frames), (_boxes_file(root, name), packed)):
+        if array is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, array)
+        sums.append("" if array is None else checksum_of(array))
+    return sums[0], sums[1]
+
+
+def _boxes_file(root: Path, name: str) -> Path:
+    return masks_file(root, "boxes", name)

@@ -6,7 +6,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, redirect_stdout
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from fbm.bench.floor import Floor, floor
 from fbm.bench.made_store import make_store
 from fbm.bench.memory import Memory, needed
 from fbm.bench.plain import plain_batches, plain_loss
+from fbm.callbacks.throughput import wait_for
 from fbm.config import check_run, compose
 from fbm.machine import keep_memory, quiet
 from fbm.tasks.task import PretrainingTask, Task
@@ -77,14 +78,14 @@ class _Clock(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if batch_idx == WARM:
-            _settle(pl_module.device)
+            wait_for(pl_module.device)
             self.began = time.perf_counter()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if trainer.is_last_batch:
-            _settle(pl_module.device)
+            wait_for(pl_module.device)
             self.seconds = (time.perf_counter() - self.began) / (batch_idx + 1 - WARM)
 
 
@@ -102,7 +103,7 @@ def _ours(parts: Parts, steps: int) -> Measured:
 def _bare(parts: Parts, steps: int) -> Measured:
     device = parts.trainer.strategy.root_device
     task = parts.task.to(device).train()
-    batches = [_moved(batch, device) for batch in islice(parts.data.train_dataloader(), 4)]
+    batches = [batch.moved(device) for batch in islice(parts.data.train_dataloader(), 4)]
     return _loop(parts, lambda batch: loss_of(task, batch), cycle(batches), steps)
 
 
@@ -119,7 +120,7 @@ def _plain(parts: Parts, steps: int) -> Measured:
 def _floor(parts: Parts, steps: int) -> Measured:
     device = parts.trainer.strategy.root_device
     task = parts.task.to(device).train()
-    (batch,) = (_moved(batch, device) for batch in islice(parts.data.train_dataloader(), 1))
+    (batch,) = (batch.moved(device) for batch in islice(parts.data.train_dataloader(), 1))
     with _precision(parts):
         found: Floor = floor(lambda: loss_of(task, batch), device)
         memory: Memory = needed(lambda: loss_of(task, batch), task.network)
@@ -139,14 +140,14 @@ def _loop(parts: Parts, loss_of_batch: Callable[[Any], Tensor], batches: Iterato
     began = 0.0
     for number, batch in enumerate(islice(batches, WARM + steps)):
         if number == WARM:
-            _settle(device)
+            wait_for(device)
             began = time.perf_counter()
         with _precision(parts):
             loss = loss_of_batch(batch)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    _settle(device)
+    wait_for(device)
     return Measured((time.perf_counter() - began) / steps, _memory(device) - before)
 
 
@@ -157,20 +158,10 @@ def loss_of(task: Task, batch: ClipBatch) -> Tensor:
     return F.cross_entropy(task.network(task.inputs(batch)[0]), batch.label)
 
 
-def _moved(batch: ClipBatch, device: torch.device) -> ClipBatch:
-    return ClipBatch(*(tensor.to(device) for tensor in batch))
-
-
 def _precision(parts: Parts) -> AbstractContextManager[Any]:
     """What Lightning's precision puts around a forward pass."""
     context: AbstractContextManager[Any] = parts.trainer.precision_plugin.forward_context()
-    return context or nullcontext()
-
-
-def _settle(device: torch.device) -> None:
-    """Wait for all that was asked of the device."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    return context
 
 
 def _memory(device: torch.device) -> int:

@@ -44,7 +44,7 @@ class Gallery(pl.Callback):
         batch = fixed_clips(data.clips[split] if len(data.clips[split]) else data.clips["train"], self.examples)
         training = task.training
         task.eval()
-        pictures = task.pictures(ClipBatch(*(tensor.to(task.device) for tensor in batch)))
+        pictures = task.pictures(batch.moved(task.device))
         task.train(training)
         with whole_file(self.folder / name) as file:
             draw(pictures).savefig(file, format="png", dpi=120)

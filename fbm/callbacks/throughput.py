@@ -114,11 +114,15 @@ class Throughput(pl.Callback):
             )
 
 
-def _now(trainer: pl.Trainer) -> float:
-    """Seconds of a clock, when the device has done all that it was given."""
-    device = trainer.strategy.root_device
+def wait_for(device: torch.device) -> None:
+    """Return when a device has done all that it was given; a processor has."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def _now(trainer: pl.Trainer) -> float:
+    """Seconds of a clock, when the device has done all that it was given."""
+    wait_for(trainer.strategy.root_device)
     return time.perf_counter()
 
 
