@@ -93,6 +93,8 @@ def assemble(config: DictConfig, identity: str, again: bool = False, source: dic
     """
     pl.seed_everything(config.seed, workers=True, verbose=False)
     data: ClipDataModule = build(config.data.module, seed=config.seed)
+    if config.job_type == "classify":
+        data.leave_out_unlabelled()
     if not data.samples["val"]:
         print("no validation clips: the best checkpoint and early stopping follow train/loss")
         config.monitor = {"metric": "train/loss", "mode": "min"}
@@ -103,6 +105,7 @@ def assemble(config: DictConfig, identity: str, again: bool = False, source: dic
         "classes": data.classes,
         "optimizer": build(config.optim),
         "schedule": _schedule(config, data),
+        "seed": config.seed,
     }
     task: Task = build(config.task, **offered)
     _check_fits(config, data, task)
@@ -180,7 +183,8 @@ def _check_fits(config: DictConfig, data: ClipDataModule, task: Task) -> None:
     if task.masked != () and not data.masked:
         raise UserError(
             f"task={config.task_name} needs masks, but no training video in {data.store.root} has any "
-            f"(prepared with masks={data.store.manifest.masks}): prepare with annotations, data.annotations=PATH"
+            f"(prepared with masks={data.store.manifest.masks}): prepare with annotations (data.annotations=PATH) "
+            "or with masks=unsupervised"
         )
     if config.test and not data.samples["test"]:
         raise UserError(f"test=true, but {data.store.root} holds no test clips (data.split={config.data.split})")

@@ -14,6 +14,7 @@ usage: fbm COMMAND ...
   train     pretrain an encoder, or classify from one       fbm train task=disentangle data=ucf101
   study     a declared comparison: every run it misses      fbm study demo
   analyse   what the parts of the features hold; swaps      fbm analyse outputs/demo
+  masks     what moves in any videos, as mask pictures      fbm masks VIDEOS --out masks
   extract   features of any videos through a checkpoint     fbm extract RUN VIDEOS --out features.npz
   report    run folders to Table 1, Figures 2 and 3, a page  fbm report outputs/demo
   diff      what differs between two runs                   fbm diff RUN_A RUN_B
@@ -28,7 +29,7 @@ TOGETHER = {
     "SLURM_NTASKS",
     "NODE_RANK",
 }  # what torchrun, SLURM and people on several machines set
-COMMANDS = ("prepare", "train", "study", "analyse", "extract", "report", "diff", "doctor", "bench")
+COMMANDS = ("prepare", "train", "study", "analyse", "masks", "extract", "report", "diff", "doctor", "bench")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -96,6 +97,10 @@ def _room(command: str) -> Callable[[list[str]], int]:
         from fbm.analysis import main as analyse
 
         return analyse
+    if command == "masks":
+        from fbm.masks.command import main as masks
+
+        return masks
     if command == "extract":
         from fbm.extract import main as extract
 

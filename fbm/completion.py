@@ -20,7 +20,7 @@ def complete(arguments: list[str], commands: Sequence[str]) -> int:
 
             print(" ".join(name for name in shipped() if name.startswith(words[2])))
             return 0
-        if words[1] in ("study", "analyse", "extract", "report", "diff"):
+        if words[1] in ("study", "analyse", "masks", "extract", "report", "diff"):
             return 0  # they take paths: the shell completes them
     # Hydra takes what stands behind the program's name: let the sub-command be part of that name.
     os.environ["COMP_LINE"] = " ".join(["fbm", *words[2:]])

@@ -15,7 +15,16 @@ SPEED = ("compile", "activation_checkpointing", "optim.fused", "trainer.benchmar
 PLACES = (
     *SPEED,
     *("name", "study", "run_dir", "overwrite", "test", "pretrained", "logger", "callbacks.progress", "hydra"),
-    *("data.root", "data.annotations", "data.store", "data.workers", "data.skip_broken", "data.generate"),
+    *(
+        "data.root",
+        "data.folders",
+        "data.test_lists",
+        "data.annotations",
+        "data.store",
+        "data.workers",
+        "data.skip_broken",
+        "data.generate",
+    ),
     *("data.source", "data.module", "masks.source", "init.checkpoint", "resume", "callbacks.last"),
 )
 # The same run all the same; whether it is tested can be decided later.

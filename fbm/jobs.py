@@ -1,5 +1,6 @@
 """What the Hydra applications do with a composed config. Imports come late: `--help` must not wait for torch."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from omegaconf import DictConfig
 
 from fbm.errors import UserError
 
-NAMED = 20  # broken videos that are named one by one, of each fault
+NAMED = 20  # videos not used that are named one by one, of each fault
 
 
 def train_job(config: DictConfig) -> float | None:
@@ -51,9 +52,11 @@ def prepare_job(config: DictConfig) -> None:
         config.prepare.timeout,
     )
     manifest = prepared.manifest
-    for line in _broken(manifest, config.data.store):
+    for line in (*_named(manifest.left_out, config.data.store), *_named(manifest.broken, config.data.store)):
         print(line)
     print(_summary(manifest, prepared.worked_on, config.data.store))
+    if short := sum(video.ok and video.frames < config.data.chunk_frames for video in manifest.videos):
+        print(f"{short} videos have fewer than data.chunk_frames={config.data.chunk_frames} frames: they give no clips")
     if manifest.broken and not config.data.skip_broken:
         first = manifest.broken[0]
         raise UserError(
@@ -61,6 +64,8 @@ def prepare_job(config: DictConfig) -> None:
             f"({first.status}: {first.reason}); the others are stored: mend them and prepare again, or leave them out "
             "with data.skip_broken=true"
         )
+    if not any(video.ok for video in manifest.videos):
+        raise UserError(f"none of the {len(manifest.videos)} videos can be used, for the reasons above")
 
 
 def _check_settings(config: DictConfig) -> None:
@@ -78,22 +83,24 @@ def _check_settings(config: DictConfig) -> None:
         raise UserError(f"prepare.timeout={timeout}: it should be a number of seconds above 0")
 
 
-def _broken(manifest: Any, store: str) -> Iterator[str]:
-    """A line for each video that cannot be used; of many with the same fault the first ones, and a count."""
-    for status in sorted({video.status for video in manifest.broken}):
-        videos = [video for video in manifest.broken if video.status == status]
-        yield from (f"{status}: {video.name}: {video.reason}" for video in videos[:NAMED])
-        if len(videos) > NAMED:
-            yield f"{status}: {len(videos) - NAMED} more, each with its reason in {store}/manifest.json"
+def _named(videos: list[Any], store: str) -> Iterator[str]:
+    """A line for each video that is not used; of many with the same fault the first ones, and a count."""
+    for status in sorted({video.status for video in videos}):
+        faulty = [video for video in videos if video.status == status]
+        yield from (f"{status}: {video.name}: {video.reason}" for video in faulty[:NAMED])
+        if len(faulty) > NAMED:
+            yield f"{status}: {len(faulty) - NAMED} more, each with its reason in {store}/manifest.json"
 
 
 def _summary(manifest: Any, worked_on: int, store: str) -> str:
     whole = [video for video in manifest.videos if video.ok]
     counts = ", ".join(f"{sum(v.split == split for v in whole)} {split}" for split in ("train", "val", "test"))
     masked = sum(video.masked_frames > 0 for video in whole)
+    faults = Counter(video.status for video in manifest.left_out)
+    left_out = "".join(f"{count} left out as {status}, " for status, count in sorted(faults.items()))
     did = f"{worked_on} prepared now" if worked_on else "nothing to do"
     return (
         f"{store}: {did}; {len(whole)} videos ({counts}), {sum(v.frames for v in whole):,} frames of "
         f"{manifest.size} x {manifest.size}, {masked} videos with masks from {manifest.masks}, "
-        f"{len(manifest.broken)} not usable, fingerprint {manifest.fingerprint}"
+        f"{len(manifest.broken)} not usable, {left_out}fingerprint {manifest.fingerprint}"
     )

@@ -1,8 +1,13 @@
-"""The reconstruction losses, equations (2) to (7). Frames are `B C H W` float, masks `B H W` (1 = foreground)."""
+"""The reconstruction losses, equations (2) to (7), and the adversarial ones. Frames are `B C H W` float, masks `B H W`.
 
+In masks 1 is foreground.
+"""
+
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from fbm.models.disentangler import Disentangled, Reconstruction
@@ -61,7 +66,7 @@ def background_loss(predicted: Tensor, frames: Tensor, masks: Tensor) -> Tensor:
 
 def feature_loss(predicted: Tensor, target: Tensor) -> Tensor:
     """L_feat of equation (7): the mean squared error between G(f_T) as predicted and its pseudo ground truth."""
-    return torch.nn.functional.mse_loss(predicted, target)
+    return F.mse_loss(predicted, target)
 
 
 def truth(clip: Tensor, masks: Tensor) -> Reconstruction:
@@ -81,3 +86,29 @@ def disentangling_losses(out: Disentangled, clip: Tensor, masks: Tensor, target:
         foreground_loss(out.reconstruction.last_foreground, last, masks[:, -1]),
         feature_loss(out.last_foreground_features, target),
     )
+
+
+def adversarial_loss(answers: Sequence[Tensor], judged: Tensor) -> Tensor:
+    """What a discriminator costs the network: the cross entropy of its reconstructions being taken for true.
+
+    Args:
+        answers: logits `B h w` for each scale, see `PatchDiscriminator`.
+        judged: `B` float: 1, or 0 for a sample that counts as nothing.
+
+    Returns:
+        The mean over scales, samples and patches: L_adv^G of Mathieu et al. (2016), a scalar.
+    """
+    return _taken_for(answers, 1.0, judged)
+
+
+def discriminator_loss(true: Sequence[Tensor], made: Sequence[Tensor], judged: Tensor) -> Tensor:
+    """The mean cross entropy of its answers to true and to reconstructed pictures: half of L_adv^D."""
+    return (_taken_for(true, 1.0, judged) + _taken_for(made, 0.0, judged)) / 2
+
+
+def _taken_for(answers: Sequence[Tensor], wanted: float, judged: Tensor) -> Tensor:
+    losses = []
+    for logits in answers:
+        each = F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, wanted), reduction="none")
+        losses.append((each.mean((1, 2)) * judged).mean())
+    return torch.stack(losses).mean()

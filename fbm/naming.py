@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 # Said by the name already, or deciding only where things are: these keys, and whole nodes with all that is in them.
 KEYS = {"task", "init", "seed", "data", "experiment", "study", "name", "run_dir", "test", "overwrite", "data.root"}
 KEYS |= {"engine", "init.name", "init.checkpoint", "data.store", "data.annotations", "data.workers", "data.skip_broken"}
+KEYS |= {"data.folders", "data.test_lists"}
 NODES = ("pretrained", "logger", "hydra", "callbacks.progress", "callbacks.last")
 OWN = {"resume=auto", "resume=none"}  # another run's checkpoint is named: the run that goes on from it is another one
 LONGEST = 80  # characters of settings; longer ones are told by a hash

@@ -66,7 +66,8 @@ def test_saved_between_epochs_alone(ended_again_and_again):
 def test_pretraining_with_probes_and_gradients_of_two_steps_added_up(ended_again_and_again):
     moments = [Moment("on_train_batch_start", 0, 3), Moment("on_train_batch_start", 1, 2)]
     schedule = ("schedule=halving", "schedule.step_size=1", "trainer.accumulate_grad_batches=2")
-    told = ended_again_and_again(moments, "task=disentangle", "trainer.max_epochs=2", *schedule, STEPWISE)
+    beyond = ("task.target=random", "task.adversarial=0.05", "task.discriminator.lr=1e-4")
+    told = ended_again_and_again(moments, "task=disentangle", *beyond, "trainer.max_epochs=2", *schedule, STEPWISE)
     assert told["resumed"] == 2
 
 

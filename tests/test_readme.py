@@ -18,8 +18,11 @@ LINES = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitl
 COMMAND_LINES = sorted({line for line in LINES if line.startswith("fbm ")})
 STUDY = [line for line in COMMAND_LINES if line.startswith("fbm study")]
 TRAIN = [line for line in COMMAND_LINES if line.startswith("fbm train")]
-# On the demo data, and not from a folder, a checkpoint or a machine that only the reader has.
-ELSEWHERE = r"experiment=|--config-dir|init=|engine=|resume=outputs|trainer=(ddp|multinode)\b"
+# On the demo data; not from a folder, a checkpoint or a machine that only the reader has, nor in test_combinations.
+ELSEWHERE = (
+    r"experiment=|data=folder|--config-dir|init=|engine=|resume=outputs|trainer=(ddp|multinode)"
+    r"|task\.(target|adversarial)="
+)
 RUNNABLE = [line for line in TRAIN if not re.search(ELSEWHERE, line)]
 
 

@@ -256,7 +256,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Path:
         (
             "cycle",
             ("schedule=constant",),
-            "was trained with schedule._target_=torch.optim.lr_scheduler.OneCycleLR, thi",
+            "was trained with schedule._target_=fbm.tasks.schedules.one_cycle, thi",
         ),
         ("cycle", ("trainer.max_epochs=2",), "has 2 epochs behind it, and this run ends after trainer.max_epochs=2"),
         ("cycle", (), "was trained with a schedule of 4 steps, this run has 12: it cannot go on beyond its end"),

@@ -101,7 +101,7 @@ def test_summary_tells_the_result_and_where_it_is_from(study, store):
         "random",
         0,
     )
-    assert (told["epochs"], told["best_epoch"], told["monitor"]) == (1, 0, "val/loss")
+    assert (told["epochs"], told["best_epoch"], told["monitor"]) == (1, 0, "val/reconstruction")
     assert (told["job_type"], told["label_fraction"], told["pretraining"]) == ("pretrain", 1.0, None)
     assert (told["confusion"], told["video_confusion"]) == (None, None)
     assert told["samples"] == {"train": 18, "val": 6, "test": 12}

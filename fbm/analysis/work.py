@@ -48,7 +48,7 @@ def work_on(folder: Path, settings: Settings) -> Analysed:
     store = run.store(settings.store)
     root = run.config["data"]["root"]
     gone = root is not None and not Path(root).is_dir()
-    factors = read_factors(root and Path(root), store.playable)
+    factors = read_factors(root and Path(root), [video for video in store.playable if video.action])
     made_of = _made_of(run, store, settings, list(factors))
     if not settings.again and (content := _earlier(folder, made_of, any_factors=gone)):
         return Analysed(folder, content, fresh=False)
@@ -82,10 +82,12 @@ def _earlier(folder: Path, made_of: dict[str, Any], any_factors: bool) -> dict[s
 def _clips(run: Pretrained, store: FrameStore) -> SplitClips:
     data = run.config["data"]
     lengths = data["chunk_frames"], data["clip_frames"]
-    clips = {split: Clips(store, split, *lengths, seed=0, augment=False) for split in SPLITS}
+    clips = {split: Clips(store, split, *lengths, seed=0, augment=False).labelled for split in SPLITS}
     for split in ("train", "test"):
         if not len(clips[split]):
-            raise UserError(f"{store.root} holds no {split} clips of {lengths[0]} frames: there is nothing to probe")
+            raise UserError(
+                f"{store.root} holds no labelled {split} clips of {lengths[0]} frames: there is nothing to probe"
+            )
     return clips
 
 

@@ -15,7 +15,8 @@ from fbm.bench.rounds import in_turn
 from fbm.data.decode import decode
 from fbm.data.prepare import prepare
 from fbm.data.prepare_video import Job, prepare_video
-from fbm.data.ucf101 import UCF101, Video
+from fbm.data.source import Video
+from fbm.data.ucf101 import UCF101
 from fbm.errors import UserError
 
 TIMEOUT = 600.0  # seconds a file

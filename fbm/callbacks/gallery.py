@@ -14,9 +14,13 @@ from fbm.errors import UserError
 from fbm.files import whole_file
 from fbm.tasks.task import Pictures, PretrainingTask
 
+COLUMNS = 12  # of frames side by side, unless one example has more
+
 
 class Gallery(pl.Callback):
     """Draws reconstructions (above) and truth (below): `epoch-NNN.png` of validation clips, `test.png` of test clips.
+
+    Where a task learns a foreground's way through all frames: also `strip-epoch-NNN.png` and `strip-test.png`.
 
     Args:
         folder: for the pictures.
@@ -44,10 +48,13 @@ class Gallery(pl.Callback):
         batch = fixed_clips(data.clips[split] if len(data.clips[split]) else data.clips["train"], self.examples)
         training = task.training
         task.eval()
-        pictures = task.pictures(batch.moved(task.device))
+        batch = batch.moved(task.device)
+        drawn = {name: task.pictures(batch), f"strip-{name}": task.strip(batch)}
         task.train(training)
-        with whole_file(self.folder / name) as file:
-            draw(pictures).savefig(file, format="png", dpi=120)
+        for file_name, pictures in drawn.items():
+            if pictures is not None:
+                with whole_file(self.folder / file_name) as file:
+                    draw(pictures).savefig(file, format="png", dpi=120)
 
 
 def fixed_clips(clips: Clips, count: int) -> ClipBatch:
@@ -56,10 +63,10 @@ def fixed_clips(clips: Clips, count: int) -> ClipBatch:
 
 
 def draw(pictures: Pictures) -> Figure:
-    """Examples in blocks, four a row: reconstruction above, truth below, a column for each title."""
-    across = min(4, len(pictures.true))
-    down = -(-len(pictures.true) // across)
+    """Examples in blocks, up to four a row: reconstruction above, truth below, a column for each title."""
     columns = len(pictures.titles)
+    across = max(1, min(4, COLUMNS // columns, len(pictures.true)))
+    down = -(-len(pictures.true) // across)
     figure = Figure(figsize=(across * columns * 1.0 + 0.4, down * 2.2 + 0.3), layout="constrained")
     blocks = figure.subfigures(down, across, squeeze=False)
     for number, block in enumerate(blocks.flat):

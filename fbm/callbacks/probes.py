@@ -16,8 +16,8 @@ class OnlineProbes(pl.Callback):
     """Logs `val/knn_top1` and `val/linear_top1` of pretraining: the class of validation clips from frozen features.
 
     Both probes are fitted on training clips, middle windows in evaluation mode, and teach the encoder nothing. The
-    first rank measures for all. An epoch that is not measured has none. Nothing is measured without validation clips,
-    with a single class, or where a task is not pretraining.
+    first rank measures for all. An epoch that is not measured has none. Clips without a label are left out. Nothing is
+    measured without validation clips, with a single class, or where a task is not pretraining.
 
     Args:
         every: epochs between two measurements; the first and the last epoch have one.
@@ -39,8 +39,8 @@ class OnlineProbes(pl.Callback):
         data = getattr(trainer, "datamodule", None)  # Lightning sets it without declaring it
         if not (isinstance(pl_module, PretrainingTask) and isinstance(data, ClipDataModule) and self._due(trainer)):
             return
-        clips = data.clips
-        measured = self._measure(pl_module, clips["train"], clips["val"]) if trainer.is_global_zero else {}
+        train, val = data.clips["train"].labelled, data.clips["val"].labelled
+        measured = self._measure(pl_module, train, val) if trainer.is_global_zero else {}
         for name, value in trainer.strategy.broadcast(measured).items():
             pl_module.log(name, value, sync_dist=True)  # the same everywhere: says so to Lightning
 

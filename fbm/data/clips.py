@@ -3,6 +3,7 @@
 import math
 import struct
 from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 import cv2
@@ -59,17 +60,17 @@ def draw_window(seed: int, key: Key, slack: int) -> Window:
 
 
 def labelled(videos: Sequence[StoredVideo], fraction: float) -> list[StoredVideo]:
-    """The videos of `fraction` of each class's groups, at least one group of each class.
+    """The videos of `fraction` of each class's groups, at least one group of each class, and all without a label.
 
     Whole groups, because clips of one group are nearly copies; a smaller fraction's are among a larger one's; the
     same ones for every seed of a run.
     """
     kept: set[tuple[str, int]] = set()
-    for action in {video.action for video in videos}:
+    for action in {video.action for video in videos if video.action}:
         groups = sorted({video.group for video in videos if video.action == action})
         order = np.random.default_rng([*action.encode()]).permutation(groups)
         kept |= {(action, int(group)) for group in order[: max(1, round(fraction * len(groups)))]}
-    return [video for video in videos if (video.action, video.group) in kept]
+    return [video for video in videos if not video.action or (video.action, video.group) in kept]
 
 
 def spread(samples: int, most: int) -> list[int]:
@@ -85,7 +86,7 @@ class Clips(Dataset[ClipBatch]):
         split: "train" draws a random window and flips, the others take the middle window as it is.
         chunk_frames, clip_frames: 32 and 16 in the paper.
         seed: of the random choices.
-        label_fraction: share of the training groups that is used, see `labelled`; the other splits stay whole.
+        label_fraction: share of the training groups that is used, see the function `labelled`; other splits stay whole.
         augment: False takes the middle window in training too.
     """
 
@@ -100,16 +101,28 @@ class Clips(Dataset[ClipBatch]):
         augment: bool = True,
     ) -> None:
         self.store, self.seed = store, seed
-        self.clip_frames, self.slack = clip_frames, chunk_frames - clip_frames
+        self.chunk_frames, self.clip_frames, self.slack = chunk_frames, clip_frames, chunk_frames - clip_frames
         self.random = augment and split == "train"
         self.masked: Sequence[int] | None = None  # the frames of a clip that a sample has masks of; None is all
-        labels = {action: label for label, action in enumerate(store.manifest.classes)}
         videos = [video for video in store.playable if video.split == split]
-        self.videos = labelled(videos, label_fraction) if split == "train" else videos
-        self.labels = [labels[video.action] for video in self.videos]
+        self._take(labelled(videos, label_fraction) if split == "train" else videos)
+
+    def _take(self, videos: list[StoredVideo]) -> None:
+        """Make these the videos; the label of one without a class is -1."""
+        labels = {action: label for label, action in enumerate(self.store.manifest.classes)}
+        self.videos, self.labels = videos, [labels.get(video.action, -1) for video in videos]
         self.samples = [
-            (number, start) for number, video in enumerate(self.videos) for start in chunks(video.frames, chunk_frames)
+            (number, start) for number, video in enumerate(videos) for start in chunks(video.frames, self.chunk_frames)
         ]
+
+    @property
+    def labelled(self) -> "Clips":
+        """The clips of the videos that have a label."""
+        if -1 not in self.labels:
+            return self
+        some = copy(self)
+        some._take([video for video in self.videos if video.action])
+        return some
 
     def __len__(self) -> int:
         return len(self.samples)

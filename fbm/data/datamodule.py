@@ -10,8 +10,9 @@ from torch.utils.data import DataLoader
 
 from fbm.batch import ClipBatch
 from fbm.data.clips import AFRESH, Begun, Clips, KeySampler, as_it_is
+from fbm.data.source import Source
 from fbm.data.store import FrameStore
-from fbm.data.ucf101 import UCF101, check_no_leak
+from fbm.data.ucf101 import check_no_leak
 from fbm.errors import UserError
 
 
@@ -25,7 +26,8 @@ class ClipDataModule(pl.LightningDataModule):
         source: the data set; its choices that make the splits must be the store's. Nothing is read from it.
         skip_broken: leave out videos that are listed but broken or missing; False refuses such a store.
         chunk_frames, clip_frames: 32 and 16 in the paper.
-        label_fraction: share of each class's training groups that is used, nested and by whole groups.
+        label_fraction: share of each class's training groups that is used, nested and by whole groups; of videos
+            without a label all are.
         batch_size: clips of one step over all ranks.
         workers: loader processes; 0 reads in the training process.
         seed: of windows, flips and order.
@@ -39,7 +41,7 @@ class ClipDataModule(pl.LightningDataModule):
         store: Path,
         size: int,
         masks: str,
-        source: UCF101,
+        source: Source,
         skip_broken: bool,
         chunk_frames: int,
         clip_frames: int,
@@ -87,6 +89,19 @@ class ClipDataModule(pl.LightningDataModule):
     def masked(self) -> bool:
         """Whether any training video has any foreground."""
         return any(video.masked_frames for video in self.clips["train"].videos)
+
+    def leave_out_unlabelled(self) -> None:
+        """From now on every clip has a label.
+
+        Raises:
+            UserError: no training clip has one.
+        """
+        self.clips = {split: clips.labelled for split, clips in self.clips.items()}
+        if not len(self.clips["train"]):
+            raise UserError(
+                f"the store {self.store.root} holds no training video with a label, which task=classify needs: "
+                "prepare it from UCF-101 (data.root=PATH), alone or beside data.folders"
+            )
 
     def read_masks(self, frames: Sequence[int] | None) -> None:
         """From now on samples have masks of these frames of a clip alone; None is all."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-Status = Literal["ok", "missing", "undecodable", "short", "count_mismatch", "timeout", "bad_annotation"]
+LeftOut = Literal["not_a_video", "duplicate", "test_video"]
+Status = Literal["ok", "missing", "undecodable", "short", "count_mismatch", "timeout", "bad_annotation"] | LeftOut
+LEFT_OUT: tuple[str, ...] = get_args(LeftOut)  # rightly not in use: nothing is broken
 
 
 class VideoError(Exception):
@@ -62,8 +64,11 @@ def count_packets(path: Path) -> int:
         return sum(packet.size > 0 for packet in container.demux(video=0))
 
 
-def decode(path: Path, size: int) -> Iterator[np.ndarray]:
+def decode(path: Path, size: int | None) -> Iterator[np.ndarray]:
     """All frames in order, in RGB, resized without keeping the aspect ratio: uint8 `n size size 3` each time.
+
+    Args:
+        size: in pixels; None keeps each frame's own height and width.
 
     Raises:
         VideoError: see `OpenVideo.decode`, and as for `read_header`.
@@ -118,7 +123,7 @@ class OpenVideo:
         stream = self._stream
         return Header(stream.frames, stream.width, stream.height, float(stream.average_rate or 0))
 
-    def decode(self, size: int) -> Iterator[np.ndarray]:
+    def decode(self, size: int | None) -> Iterator[np.ndarray]:
         """All frames in order, once; see the function `decode`.
 
         Raises:

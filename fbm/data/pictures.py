@@ -47,15 +47,27 @@ def to_rgb(colours: Colours) -> np.ndarray:
     return np.column_stack([factors, -factors @ [black, 128, 128]])
 
 
-def pictures(frames: Iterable[VideoFrame], size: int) -> Iterator[np.ndarray]:
+def pictures(frames: Iterable[VideoFrame], size: int | None) -> Iterator[np.ndarray]:
     """Frames in RGB, resized without keeping the aspect ratio: uint8 `n size size 3` each time, n at most `BATCH`.
 
     The frames may change their size, format and colours on the way.
+
+    Args:
+        size: in pixels; None keeps each frame's own, `1 H W 3` each time.
     """
     cv2.setNumThreads(1)  # several files are read at a time, a process each
+    if size is None:
+        yield from (part for frame in frames for part in _sized([frame], (frame.height, frame.width), 1))
+    else:
+        yield from _sized(frames, (size, size), BATCH)
+
+
+def _sized(frames: Iterable[VideoFrame], shape: tuple[int, int], batch: int) -> Iterator[np.ndarray]:
+    """Frames at one height and width, uint8 `n height width 3` each time, n at most `batch`."""
+    height, width = shape
     reformatter = VideoReformatter()
     # Memory that is asked for anew for each batch would cost a tenth of the whole: the system clears its pages.
-    planes, merged = np.empty((3, BATCH, size, size), np.uint8), np.empty((BATCH * size, size, 3), np.uint8)
+    planes, merged = np.empty((3, batch, height, width), np.uint8), np.empty((batch * height, width, 3), np.uint8)
     blurred: dict[tuple[int, int], np.ndarray] = {}
     count, before = 0, None
     for frame in frames:
@@ -63,7 +75,7 @@ def pictures(frames: Iterable[VideoFrame], size: int) -> Iterator[np.ndarray]:
         if colours.format not in PLANAR:  # ten bits, RGB, grey: planes of the same size and colours
             frame = reformatter.reformat(frame, format="yuv444p", dst_color_range="MPEG")
             colours = Colours.of(frame)
-        if before and (count == BATCH or colours != before):
+        if before and (count == batch or colours != before):
             yield _rgb(planes[:, :count], merged, before)
             count = 0
         before = colours
@@ -75,26 +87,28 @@ def pictures(frames: Iterable[VideoFrame], size: int) -> Iterator[np.ndarray]:
 
 
 def _resize(plane: VideoPlane, place: np.ndarray, blurred: dict[tuple[int, int], np.ndarray]) -> None:
-    """Resize into `place`, uint8 `size size`: pixel centres as OpenCV aligns them, details that are too fine blurred.
+    """Resize into `place`, uint8 `H W`: pixel centres as OpenCV aligns them, details that are too fine blurred.
 
     A box filter costs the same whatever its width. One of even width would shift the picture by half a pixel.
 
     Args:
         blurred: memory of the planes' sizes, kept from frame to frame.
     """
-    width, height, size = plane.width, plane.height, len(place)
+    width, height = plane.width, plane.height
+    to_height, to_width = place.shape
     source: np.ndarray = np.ndarray((height, width), np.uint8, memoryview(plane), 0, (plane.line_size, 1))
-    across, down = width // (2 * size) * 2 + 1, height // (2 * size) * 2 + 1  # the odd numbers nearest to the ratios
+    # The odd numbers nearest to the ratios.
+    across, down = width // (2 * to_width) * 2 + 1, height // (2 * to_height) * 2 + 1
     if across > 1 or down > 1:
         if (height, width) not in blurred:
             blurred[height, width] = np.empty((height, width), np.uint8)
         source = cv2.blur(source, (across, down), blurred[height, width], borderType=cv2.BORDER_REPLICATE)
-    cv2.resize(source, (size, size), place)
+    cv2.resize(source, (to_width, to_height), place)
 
 
 def _rgb(planes: np.ndarray, merged: np.ndarray, colours: Colours) -> np.ndarray:
-    """uint8 `3 n size size` to RGB `n size size 3`, by way of the first rows of `merged`."""
-    _, count, size, _ = planes.shape
-    merged = merged[: count * size]
-    cv2.merge([plane.reshape(count * size, size) for plane in planes], merged)
-    return np.asarray(cv2.transform(merged, to_rgb(colours)), np.uint8).reshape(count, size, size, 3)
+    """uint8 `3 n H W` to RGB `n H W 3`, by way of the first rows of `merged`."""
+    _, count, height, width = planes.shape
+    merged = merged[: count * height]
+    cv2.merge([plane.reshape(count * height, width) for plane in planes], merged)
+    return np.asarray(cv2.transform(merged, to_rgb(colours)), np.uint8).reshape(count, height, width, 3)

@@ -12,9 +12,9 @@ from rich.filesize import decimal
 
 from fbm.data.child import end_with_parent
 from fbm.data.decode import VideoError, read_header
-from fbm.data.prepare_video import Job, bare_row, prepare_video
+from fbm.data.prepare_video import Job, bare_row, placed, prepare_video
+from fbm.data.source import Source, Video
 from fbm.data.store import FORMAT, MANIFEST, Manifest, StoredVideo, frames_file, is_whole, masks_file, read_manifest
-from fbm.data.ucf101 import UCF101, Video
 from fbm.errors import UserError
 from fbm.files import checksum, held, sweep, write_text
 from fbm.masks.source import MaskSource
@@ -22,6 +22,7 @@ from fbm.progress import progress
 
 # Finished videos of a preparation that has not ended; not those of a store of another format, with other checksums.
 JOURNAL = f"journal-{FORMAT}.jsonl"
+TIMED = 1000  # frames: the time limit is of a file with so many, or fewer
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Prepared:
 
 
 def prepare(
-    source: UCF101,
+    source: Source,
     masks: MaskSource | None,
     masks_name: str,
     store: Path,
@@ -47,7 +48,7 @@ def prepare(
         masks: None stores no masks (`masks_name` is then "none").
         size: of the stored frames, pixels.
         workers: child processes; None takes one a core.
-        timeout: seconds that one file may take.
+        timeout: seconds that a file of up to `TIMED` frames may take, a longer one in proportion.
 
     Raises:
         UserError: the data set, the store or the disk does not allow it. A broken video is no error: its row says so.
@@ -109,6 +110,9 @@ def _plan(
     """The rows of videos that need nothing, and what is to be done for the others."""
     rows, jobs = {}, []
     for video in videos:
+        if video.fault:
+            rows[video.name] = bare_row(video, *video.fault)
+            continue
         if not video.path.is_file():
             rows[video.name] = bare_row(video, "missing", f"listed in the split files but not there: {video.path}")
             continue
@@ -116,7 +120,7 @@ def _plan(
         decoded = _still_decoded(video, known.get(video.name), store, size)
         job = Job(video, store, size, masks_name, track, decoded)
         if decoded and decoded.ok and decoded.masks == job.masks_fingerprint and _has_masks(job):
-            rows[video.name] = replace(decoded, split=video.split)
+            rows[video.name] = placed(decoded, video)
         else:
             jobs.append(job)
     return rows, jobs
@@ -144,18 +148,28 @@ def _has_masks(job: Job) -> bool:
 
 def _check_disk(jobs: Sequence[Job], store: Path, size: int) -> None:
     """Say how much disk the frames will need; refuse where there is less."""
-    frames = 0
-    for job in jobs:
-        try:
-            frames += read_header(job.video.path).frames if job.decoded is None else 0
-        except VideoError:
-            continue  # reported when its turn comes
+    frames = sum(expected_frames(job) for job in jobs if job.decoded is None)
     need = frames * size * size * 3 + frames * size * size // 8
     free = shutil.disk_usage(store).free
     sizes = f"{frames:,} frames need {decimal(need)}, {decimal(free)} are free"
     print(f"{len(jobs)} videos to prepare: {sizes} at {store}")
     if need > free:
         raise UserError(f"not enough disk for {store}: {sizes}; free some or choose another data.store")
+
+
+def expected_frames(job: Job) -> int:
+    """How many frames a video has, as far as that is known before it is decoded; else 0."""
+    if job.decoded is not None:
+        return job.decoded.frames
+    try:
+        return read_header(job.video.path).frames if job.video.expected is None else job.video.expected
+    except VideoError:
+        return 0  # reported when its turn comes
+
+
+def time_limit(job: Job, timeout: float) -> float:
+    """Seconds that a video may take, where one of up to `TIMED` frames may take `timeout`."""
+    return timeout * max(1, expected_frames(job) / TIMED)
 
 
 def _work(jobs: Sequence[Job], store: Path, workers: int | None, timeout: float) -> dict[str, StoredVideo]:
@@ -197,8 +211,10 @@ def _results(jobs: Sequence[Job], workers: int, timeout: float) -> Iterator[Iter
 
     # A fresh interpreter a worker: forking a process that runs threads can hang, decoders worst of all.
     pool = ProcessPool(max_workers=workers, initializer=end_with_parent, context=get_context("spawn"))
-    futures: dict[Future[StoredVideo], Job] = {
-        pool.schedule(prepare_video, args=(job,), timeout=timeout): job for job in jobs
+    limits = [time_limit(job, timeout) for job in jobs]
+    futures: dict[Future[StoredVideo], tuple[Job, float]] = {
+        pool.schedule(prepare_video, args=(job,), timeout=limit): (job, limit)
+        for job, limit in zip(jobs, limits, strict=True)
     }
 
     def finished() -> Iterator[StoredVideo]:
@@ -206,10 +222,11 @@ def _results(jobs: Sequence[Job], workers: int, timeout: float) -> Iterator[Iter
             try:
                 yield future.result()
             except TimeoutError:
-                yield bare_row(futures[future].video, "timeout", f"not decoded within {timeout:g} s (prepare.timeout)")
+                job, limit = futures[future]
+                yield bare_row(job.video, "timeout", f"not prepared within {limit:.4g} s (see prepare.timeout)")
             except ProcessExpired as error:
                 yield bare_row(
-                    futures[future].video, "undecodable", f"the decoder crashed (exit code {error.exitcode})"
+                    futures[future][0].video, "undecodable", f"the decoder crashed (exit code {error.exitcode})"
                 )
 
     try:

@@ -9,8 +9,8 @@ import xxhash
 
 from fbm.data.array_file import checksum_of
 from fbm.data.decode import Status, VideoError, decoder, opened
+from fbm.data.source import Video
 from fbm.data.store import StoredVideo, frames_file, masks_file
-from fbm.data.ucf101 import Video
 from fbm.files import checksum, whole_file
 from fbm.masks.source import DecodedVideo, MaskError, MaskTrack
 
@@ -35,6 +35,11 @@ class Job:
 def bare_row(video: Video, status: Status, reason: str = "") -> StoredVideo:
     """The row of a video of which nothing is stored."""
     return StoredVideo(video.name, video.action, video.group, video.split, status, reason)
+
+
+def placed(row: StoredVideo, video: Video) -> StoredVideo:
+    """The row of a video that is stored, with the class, group and split that it has now."""
+    return replace(row, action=video.action, group=video.group, split=video.split)
 
 
 def prepare_video(job: Job) -> StoredVideo:
@@ -84,7 +89,7 @@ def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
 
 
 def _store_masks(job: Job, row: StoredVideo) -> StoredVideo:
-    row = replace(row, status="ok", reason="", split=job.video.split)
+    row = replace(placed(row, job.video), status="ok", reason="")
     row = replace(row, masks=job.masks_fingerprint, masked_frames=0, masks_checksum="")
     if job.masks_name == "none":
         return row

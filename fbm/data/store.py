@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fbm.data.array_file import HEADER, ArrayFile, WrongFileError
-from fbm.data.decode import Status
+from fbm.data.decode import LEFT_OUT, Status
 from fbm.data.reading import Made, Reader
 from fbm.errors import UserError
 from fbm.files import in_use
@@ -62,7 +62,7 @@ class Manifest:
     Attributes:
         size: of the frames, pixels.
         masks: the mask source's name.
-        selection: the data set's choices that made the splits (`UCF101.selection`).
+        selection: the data set's choices that made the splits (`Source.selection`).
         videos: every video of that selection, usable or not.
         others: decoded for an earlier selection, kept so that a later one need not decode them again.
     """
@@ -77,12 +77,17 @@ class Manifest:
     @property
     def classes(self) -> list[str]:
         """In label order."""
-        return sorted({video.action for video in self.videos})
+        return sorted({video.action for video in self.videos if video.action})
 
     @property
     def broken(self) -> list[StoredVideo]:
-        """The videos that are listed but cannot be trained on."""
-        return [video for video in self.videos if not video.ok]
+        """The videos that should be trained on but cannot."""
+        return [video for video in self.videos if not video.ok and video.status not in LEFT_OUT]
+
+    @property
+    def left_out(self) -> list[StoredVideo]:
+        """What is rightly not in use: no videos, and those that another one or the test split speaks against."""
+        return [video for video in self.videos if video.status in LEFT_OUT]
 
     @property
     def fingerprint(self) -> str:

@@ -9,11 +9,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from fbm.data.paper import ANNOTATED_CLASSES, VALIDATION_GROUPS
+from fbm.data.source import Video
 from fbm.errors import UserError
 from fbm.suggest import did_you_mean
 
 NAME = re.compile(r"(?P<folder>\w+)/v_(?P<class>\w+)_g(?P<group>\d\d)_c(?P<clip>\d\d)")
-Split = Literal["train", "val", "test"]
 
 
 class Listed(Protocol):
@@ -27,17 +27,6 @@ class Listed(Protocol):
     def group(self) -> int: ...
     @property
     def split(self) -> str: ...
-
-
-@dataclass(frozen=True)
-class Video:
-    """One listed video. `name` is `CLASS/v_CLASS_gXX_cYY`; clips of one group share people and place."""
-
-    name: str
-    path: Path
-    action: str
-    group: int
-    split: Split
 
 
 @dataclass(frozen=True)
@@ -151,11 +140,11 @@ class UCF101:
         return {
             (action, group)
             for action in sorted(groups)
-            for group in _carve(action, groups[action], float(self.validation), self.validation_seed)
+            for group in carve(action, groups[action], float(self.validation), self.validation_seed)
         }
 
 
-def _carve(action: str, groups: list[int], share: float, seed: int) -> Iterable[int]:
+def carve(action: str, groups: list[int], share: float, seed: int) -> Iterable[int]:
     """About `share` of one class's groups, the same whatever other classes are chosen."""
     if not 0 <= share < 1:
         raise UserError(f"data.validation={share} must be a share of at least 0 and under 1, or the word paper")

@@ -32,7 +32,8 @@ def _data_job(config: DictConfig) -> None:
 
     check(config, ("data.source", "masks.source"))
     masks = build(config.masks.source) if config.masks.source is not None else None
-    source = build(config.data.source) if config.data.root is not None else None
+    given = config.data.root is not None or config.data.get("folders") is not None
+    source = build(config.data.source) if given else None
     found = examine(source, masks, Path(config.data.store))
     for line in found.problems:
         print(line)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fbm.data.array_file import WrongFileError
-from fbm.data.decode import VideoError, count_packets, read_header
+from fbm.data.decode import LEFT_OUT, VideoError, count_packets, read_header
 from fbm.data.prepare import JOURNAL
+from fbm.data.source import Source, Video
 from fbm.data.store import Manifest, StoredVideo, files_of, read_manifest
-from fbm.data.ucf101 import UCF101, Video
 from fbm.errors import UserError
 from fbm.masks.source import MaskSource, MaskTrack
 from fbm.progress import progress
@@ -22,7 +22,7 @@ class Findings:
     summary: str
 
 
-def examine(source: UCF101 | None, masks: MaskSource | None, store: Path) -> Findings:
+def examine(source: Source | None, masks: MaskSource | None, store: Path) -> Findings:
     """Look at every listed video, its annotation, and everything in the store.
 
     Args:
@@ -36,17 +36,24 @@ def examine(source: UCF101 | None, masks: MaskSource | None, store: Path) -> Fin
         except UserError as error:
             return Findings([str(error)], "the data set could not be looked at further")
         problems = list(_data_problems(videos, masks))
-        said = f"{len(videos)} videos listed, {len(_unlisted(videos))} more files in their folders that no list names; "
+        left_out = sum(_is_left_out(video) for video in videos)
+        said = f"{len(videos) - left_out} videos listed, "
+        said += f"{left_out} files left out, " if left_out else ""
+        said += f"{len(_unlisted(videos))} more files in their folders that no list names; "
     if not store.is_dir():
         return Findings(problems, f"{said}no store at {store} yet")
     problems += _store_problems(store, videos)
     return Findings(problems, f"{said}store {store} looked at whole")
 
 
+def _is_left_out(video: Video) -> bool:
+    return video.fault is not None and video.fault.status in LEFT_OUT
+
+
 def _data_problems(videos: list[Video], masks: MaskSource | None) -> Iterator[str]:
     tracks: dict[str, MaskTrack | None] = {}
     try:
-        tracks = {video.name: masks.track(video.name) for video in videos} if masks else {}
+        tracks = {video.name: masks.track(video.name) for video in videos if not video.fault} if masks else {}
     except UserError as error:
         yield str(error)
     with progress("data set", len(videos), "videos") as advance:
@@ -56,6 +63,10 @@ def _data_problems(videos: list[Video], masks: MaskSource | None) -> Iterator[st
 
 
 def _video_problems(video: Video, track: MaskTrack | None) -> Iterator[str]:
+    if video.fault:
+        if not _is_left_out(video):
+            yield f"{video.fault.status}: {video.fault.reason}"
+        return
     if not video.path.is_file():
         yield f"missing: listed in the split files but not at {video.path}"
         return
@@ -74,7 +85,13 @@ def _video_problems(video: Video, track: MaskTrack | None) -> Iterator[str]:
 def _unlisted(videos: list[Video]) -> list[Path]:
     listed = {video.path for video in videos}
     folders = {video.path.parent for video in videos}
-    return [path for folder in sorted(folders) if folder.is_dir() for path in folder.iterdir() if path not in listed]
+    return [
+        path
+        for folder in sorted(folders)
+        if folder.is_dir()
+        for path in folder.iterdir()
+        if path not in listed and path.is_file()
+    ]
 
 
 def _store_problems(store: Path, listed: list[Video]) -> Iterator[str]:
@@ -99,6 +116,8 @@ def _store_problems(store: Path, listed: list[Video]) -> Iterator[str]:
 
 
 def _row_problems(store: Path, manifest: Manifest, row: StoredVideo) -> Iterator[str]:
+    if row.status in LEFT_OUT:
+        return
     if not row.ok:
         yield f"not usable, {row.status}: {row.reason}"
         return

@@ -12,8 +12,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from fbm.data.inputs import Video
 from fbm.errors import UserError
-from fbm.extract.inputs import Video
 from fbm.files import held, whole_file
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from fbm import __version__
 from fbm.data.decode import decoder
+from fbm.data.inputs import Video, find_videos
 from fbm.errors import UserError
 from fbm.extract.decoding import Failed, decoded
 from fbm.extract.gather import Gather
-from fbm.extract.inputs import Video, find_videos
 from fbm.extract.network import Network, load_network
 from fbm.extract.options import Options, check_out
 from fbm.extract.output import Source, read_meta, table, write

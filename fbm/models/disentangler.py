@@ -1,5 +1,6 @@
 """The disentangling network of Figure 1. Clips are `B 3 T H W`, frames `B 3 H W`, both float in [-1, 1]."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from fbm.models.encoder import C3DEncoder
 # How far from mid grey, in any channel of [-1, 1], a reconstructed pixel counts as foreground: by it, the demo data's
 # true foregrounds have an IoU of 0.97 with their own masks.
 FOREGROUND_THRESHOLD = 0.1
+OCTAVES = 4  # of a frame's code; the finest tells one of sixteen frames from the next
 
 
 class Features(NamedTuple):
@@ -23,7 +25,10 @@ class Features(NamedTuple):
 
 
 class Reconstruction(NamedTuple):
-    """Three frames `B 3 H W`, in the order of Figure 2; what is masked out is 0, mid grey."""
+    """Three frames `B 3 H W`, in the order of Figure 2; what is masked out is 0, mid grey.
+
+    `last_foreground` is that of the frame asked for, where another than the last was.
+    """
 
     first_foreground: Tensor
     first_background: Tensor
@@ -59,9 +64,17 @@ class Disentangler(nn.Module):
         encoder: shared with the other tasks.
         kernels: K of the cross convolution; None takes the paper's proportion, 3/4 of the encoder's width (48).
         decoder_width: of the frame decoders; None takes the encoder's, as the paper does.
+        any_frame: the motion's kernels can be asked for any frame's foreground: they are made from the motion features
+            and a code of the frame (see `frame_code`). False, as in the paper: the last one's alone.
     """
 
-    def __init__(self, encoder: C3DEncoder, kernels: int | None = None, decoder_width: int | None = None) -> None:
+    def __init__(
+        self,
+        encoder: C3DEncoder,
+        kernels: int | None = None,
+        decoder_width: int | None = None,
+        any_frame: bool = False,
+    ) -> None:
         super().__init__()
         channels = encoder.feature_shape[0]
         third = channels // 3
@@ -72,22 +85,30 @@ class Disentangler(nn.Module):
         self.encoder = encoder
         self.foreground_decoder = FrameDecoder(third, decoder_width)
         self.background_decoder = FrameDecoder(third, decoder_width)
-        self.kernel_decoder = KernelDecoder(channels - 2 * third, kernels)
+        self.any_frame = any_frame
+        code = 2 * OCTAVES if any_frame else 0
+        self.kernel_decoder = KernelDecoder(channels - 2 * third + code, kernels)
         self.cross_convolution = CrossConvolution(third, kernels)
 
-    def forward(self, clip: Tensor) -> Disentangled:
-        return self.reconstruct(split(self.encoder(clip)))
+    def forward(self, clip: Tensor, frame: Tensor | None = None) -> Disentangled:
+        return self.reconstruct(split(self.encoder(clip)), frame)
 
-    def reconstruct(self, features: Features) -> Disentangled:
+    def reconstruct(self, features: Features, frame: Tensor | None = None) -> Disentangled:
         """The decoders' part of the network: the frames that the three parts make together.
 
         The parts may come from different clips: with the motion of one and the foreground of another, the last
         foreground is the other's, moved like the one.
+
+        Args:
+            frame: whose foreground each clip is asked for, `B` int64 from 0; None is the last one's.
+
+        Raises:
+            ValueError: a frame is given, and the network is not made for any but the last.
         """
         motion, foreground, background = features
         # "Gradients coming from the reconstruction of f_t2 are blocked": the first frame's features must not
         # store what belongs to the last one (section 3).
-        moved = self.cross_convolution(foreground.detach(), self.kernel_decoder(motion))
+        moved = self.cross_convolution(foreground.detach(), self.kernel_decoder(self._asked(motion, frame)))
         # Two passes through the shared decoder, not one over both: batch statistics taken over the two frames
         # together would be a way around the block.
         frames = Reconstruction(
@@ -97,10 +118,42 @@ class Disentangler(nn.Module):
         )
         return Disentangled(frames, moved)
 
+    def _asked(self, motion: Tensor, frame: Tensor | None) -> Tensor:
+        """The motion features and, as further channels, which frame is asked for."""
+        if not self.any_frame:
+            if frame is not None:
+                raise ValueError("this network knows the last frame alone: it was not made with any_frame=True")
+            return motion
+        frames = self.encoder.frames
+        if frame is None:
+            frame = torch.full((len(motion),), frames - 1, device=motion.device)
+        code = frame_code(frame, frames).to(motion.dtype)
+        return torch.cat([motion, code[..., None, None].expand(-1, -1, *motion.shape[2:])], dim=1)
+
     @torch.no_grad()
-    def last_foreground_target(self, clip: Tensor) -> Tensor:
+    def last_foreground_target(self, clip: Tensor, frame: Tensor | None = None) -> Tensor:
         """Pseudo ground truth of L_feat: first foreground features of the time-reversed clip, `B C h w`.
 
-        No gradient reaches the encoder through it (section 3, equation 7).
+        No gradient reaches the encoder through it (section 3, equation 7). With `frame`, `B` int64, of the clip that
+        begins with that frame, see `backwards_from`.
         """
-        return split(self.encoder(clip.flip(2))).foreground
+        return split(self.encoder(clip.flip(2) if frame is None else backwards_from(clip, frame))).foreground
+
+
+def frame_code(frame: Tensor, frames: int) -> Tensor:
+    """Which of T frames, `B` int64 from 0, as cosines and sines of its place in the clip, `B 2 * OCTAVES` float.
+
+    The slowest makes half a turn from the first frame to the last, each other one turns twice as fast.
+    """
+    turns = math.pi * 2 ** torch.arange(OCTAVES, device=frame.device)
+    angles = (frame / (frames - 1))[:, None] * turns
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+def backwards_from(clip: Tensor, frame: Tensor) -> Tensor:
+    """Clips `B 3 T H W` played backwards from a frame each, `B` int64, and forwards again from the first on.
+
+    From the last frame it is the reversed clip; from any it is T frames long, and moves as the clip does.
+    """
+    order = (frame[:, None] - torch.arange(clip.shape[2], device=clip.device)).abs()
+    return clip.gather(2, order[:, None, :, None, None].expand_as(clip))

@@ -1,28 +1,48 @@
 """The paper's pretraining: first foreground, first background and, moved by the motion, the last foreground."""
 
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
 import torch
 from torch import Tensor, nn
 
 from fbm.batch import ClipBatch
-from fbm.losses import DisentanglingLosses, disentangling_losses, truth
-from fbm.models.disentangler import Disentangler, Reconstruction
+from fbm.losses import DisentanglingLosses, disentangling_losses, foreground_of, truth
+from fbm.models.disentangler import Disentangler, Reconstruction, split
 from fbm.models.encoder import C3DEncoder
-from fbm.tasks.metrics import ReconstructionQuality
+from fbm.tasks.adversarial import Adversarial, Adversary
+from fbm.tasks.frames import any_frame_of, draw_frames, first_and
+from fbm.tasks.metrics import Mean
+from fbm.tasks.quality import ReconstructionQuality, psnr
 from fbm.tasks.task import MakeOptimizer, MakeSchedule, Pictures, PretrainingTask, stacked
+
+ANY = "psnr_any_foreground"
+TITLES = ("first foreground", "first background", "last foreground")
 
 
 class Disentangle(PretrainingTask):
-    """Minimises L_total, equation (7).
+    """Minimises L_total, equation (7), and what is asked for beyond it.
 
-    On val and test it also logs how good the pictures are, see `ReconstructionQuality`.
+    It also logs L_rec, equation (3), as `reconstruction`: the best epoch is chosen by it, for L_feat is measured
+    against features that change themselves. On val and test it logs how good the pictures are, see
+    `ReconstructionQuality`.
 
     Args:
         encoder, optimizer, schedule: see `Task`.
         kernels: channels of the cross convolution; None takes the paper's proportion (48 at width 64).
         decoder_width: of the frame decoders; None takes the encoder's, as the paper does.
+        target: whose foreground the motion is to make: the last frame's, or in training that of a random frame after
+            the first, another for each clip in each epoch. Val and test always ask for the last, so that runs compare;
+            `psnr_any_foreground` is of a frame for each clip, all equally often.
+        adversarial: weight of the adversarial loss (Mathieu et al., 2016, take 0.05); 0 has no discriminators.
+        discriminator: makes them; None takes the usual `Adversary`.
+        seed: of the random frames.
+
+    Raises:
+        ValueError: the weight is below 0, or the discriminators cannot be made.
     """
 
-    masked = (0, -1)
+    masked: Sequence[int] | None = (0, -1)
 
     def __init__(
         self,
@@ -31,37 +51,86 @@ class Disentangle(PretrainingTask):
         schedule: MakeSchedule | None = None,
         kernels: int | None = None,
         decoder_width: int | None = None,
+        target: Literal["last", "random"] = "last",
+        adversarial: float = 0.0,
+        discriminator: Callable[[], Adversary] | None = None,
+        seed: int = 0,
     ) -> None:
-        super().__init__(
-            Disentangler(encoder, kernels, decoder_width), optimizer, schedule, DisentanglingLosses._fields
-        )
+        if adversarial < 0:
+            raise ValueError(f"adversarial={adversarial} must be at least 0")
+        parts = [*DisentanglingLosses._fields, "reconstruction", *(Adversarial._fields if adversarial else ())]
+        any_frame = target == "random"
+        measures = {f"{split}/{ANY}": Mean() for split in ("val", "test")} if any_frame else {}
+        super().__init__(Disentangler(encoder, kernels, decoder_width, any_frame), optimizer, schedule, parts, measures)
         self.network: Disentangler
+        if any_frame:
+            self.masked = None
+        self.seed, self.weight = seed, adversarial
+        self.adversary = (discriminator or Adversary)() if adversarial else None
         self.quality = nn.ModuleDict({split: ReconstructionQuality() for split in ("val", "test")})
 
     def terms(self, batch: ClipBatch) -> dict[str, Tensor]:
-        return _named(self._learn(*self.inputs(batch))[0])
+        clip, masks = self.inputs(batch)
+        frame = draw_frames(self.seed, self.current_epoch, batch.sample, clip.shape[2]) if self._random else None
+        return self._learn(clip, masks, frame)[0]
+
+    def to_minimise(self, terms: dict[str, Tensor]) -> Tensor:
+        # One backward pass for both sides: each other's weights get no gradient (see `Adversarial`).
+        return terms["loss"] + terms["discriminator"] if self.adversary else terms["loss"]
+
+    def groups(self) -> list[dict[str, Any]]:
+        return [*super().groups(), *([self.adversary.group()] if self.adversary else [])]
 
     def evaluate(self, batch: ClipBatch, split: str) -> None:
         clip, masks = self.inputs(batch)
-        losses, reconstruction = self._learn(clip, masks)
-        self.log_terms(split, _named(losses), len(clip))
+        terms, reconstruction = self._learn(clip, masks)
+        self.log_terms(split, terms, len(clip))
         quality = self.quality[split]
         assert isinstance(quality, ReconstructionQuality)
         quality.update(reconstruction, truth(clip, masks), masks)
         for name, metric in quality.named().items():
             self.log(f"{split}/{name}", metric)
+        if self._random:
+            self._evaluate_any(split, clip, masks, any_frame_of(batch.sample, clip.shape[2]))
+
+    def _evaluate_any(self, split: str, clip: Tensor, masks: Tensor, frame: Tensor) -> None:
+        made = self.network(clip, frame).reconstruction.last_foreground
+        true = truth(*first_and(frame, clip, masks)).last_foreground
+        self.log_measure(f"{split}/{ANY}", psnr(made.float(), true).mean(), len(clip))
 
     @torch.no_grad()
     def pictures(self, batch: ClipBatch) -> Pictures:
         clip, masks = self.inputs(batch)
-        titles = ("first foreground", "first background", "last foreground")
-        return Pictures(titles, stacked(self.network(clip).reconstruction), stacked(truth(clip, masks)))
+        return Pictures(TITLES, stacked(self.network(clip).reconstruction), stacked(truth(clip, masks)))
 
-    def _learn(self, clip: Tensor, masks: Tensor) -> tuple[DisentanglingLosses, Reconstruction]:
-        target = self.network.last_foreground_target(clip)
-        out = self.network(clip)
-        return disentangling_losses(out, clip, masks, target), out.reconstruction
+    @torch.no_grad()
+    def strip(self, batch: ClipBatch) -> Pictures | None:
+        if not self._random:
+            return None
+        clip, masks = self.inputs(batch)
+        features = split(self.network.encoder(clip))
+        frames = range(clip.shape[2])
+        first = self.network.reconstruct(features).reconstruction.first_foreground
+        asked = (torch.full_like(batch.sample, frame) for frame in frames[1:])
+        moved = [self.network.reconstruct(features, frame).reconstruction.last_foreground for frame in asked]
+        true = [foreground_of(clip[:, :, frame], masks[:, frame]) for frame in frames]
+        return Pictures(tuple(f"{frame + 1}" for frame in frames), stacked([first, *moved]), stacked(true))
 
+    @property
+    def _random(self) -> bool:
+        return self.network.any_frame
 
-def _named(losses: DisentanglingLosses) -> dict[str, Tensor]:
-    return {"loss": losses.total, **losses._asdict()}
+    def _learn(
+        self, clip: Tensor, masks: Tensor, frame: Tensor | None = None
+    ) -> tuple[dict[str, Tensor], Reconstruction]:
+        """What is logged by name, and the frames, of clips that are asked for these frames; None is the last."""
+        target = self.network.last_foreground_target(clip, frame)
+        out = self.network(clip, frame)
+        if frame is not None:
+            clip, masks = first_and(frame, clip, masks)
+        losses, made = disentangling_losses(out, clip, masks, target), out.reconstruction
+        named = {"loss": losses.total, **losses._asdict(), "reconstruction": losses.reconstruction}
+        if self.adversary:
+            both: Adversarial = self.adversary(clip[:, :, 0], made, truth(clip, masks), masks)
+            named |= {**both._asdict(), "loss": losses.total + self.weight * both.adversarial}
+        return named, made

@@ -150,8 +150,12 @@ class Task(pl.LightningModule, ABC):
     def _of_training(self) -> dict[str, Metric]:
         return {name: self.measure(name) for name in self.measures if name.startswith("train/")}
 
+    def groups(self) -> list[dict[str, Any]]:
+        """The parameter groups of the optimiser."""
+        return parameter_groups(self.network)
+
     def configure_optimizers(self) -> Any:
-        optimizer = self.make_optimizer(parameter_groups(self.network))
+        optimizer = self.make_optimizer(self.groups())
         if self.make_schedule is None:
             return optimizer
         return {
@@ -187,11 +191,19 @@ class PretrainingTask(Task):
     def terms(self, batch: ClipBatch) -> dict[str, Tensor]:
         """The loss as `loss`, and its parts by name."""
 
+    def to_minimise(self, terms: dict[str, Tensor]) -> Tensor:
+        """What the optimiser minimises, of a batch's terms."""
+        return terms["loss"]
+
+    def strip(self, batch: ClipBatch) -> Pictures | None:
+        """A foreground in all frames of its clip, without gradient; None where the task does not learn them."""
+        return None
+
     def training_step(self, batch: ClipBatch, index: int) -> Tensor:
         terms = self.terms(batch)
         self.last_terms = {name: value.detach() for name, value in terms.items()}
         self.log_terms("train", terms, len(batch.sample))
-        return terms["loss"]
+        return self.to_minimise(terms)
 
     def evaluate(self, batch: ClipBatch, split: str) -> None:
         self.log_terms(split, self.terms(batch), len(batch.sample))

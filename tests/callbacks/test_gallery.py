@@ -61,6 +61,13 @@ def test_pictures_on_a_schedule_and_of_the_last_epoch(tmp_path, monkeypatch, epo
     assert names == ([f"val epoch-{epoch:03}.png"] if drawn else [])
 
 
+def test_a_long_strip_has_a_row_of_its_own():
+    frames = torch.zeros(3, 16, 3, 4, 4)
+    figure = draw(Pictures(tuple(map(str, range(16))), frames, frames))
+    assert [len(block.axes) for block in figure.subfigs] == [32] * 3
+    assert figure.get_figheight() > figure.get_figwidth() / 4
+
+
 def test_a_schedule_of_nothing_is_refused(tmp_path):
     with pytest.raises(UserError, match="every=0"):
         Gallery(tmp_path, every=0, examples=2)

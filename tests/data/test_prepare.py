@@ -11,7 +11,8 @@ import av
 import numpy as np
 import pytest
 
-from fbm.data.prepare import JOURNAL, prepare
+from fbm.data.prepare import JOURNAL, prepare, time_limit
+from fbm.data.prepare_video import Job
 from fbm.data.store import MANIFEST, FrameStore, files_of, frames_file, masks_file, read_manifest
 from fbm.data.ucf101 import UCF101
 from fbm.errors import UserError
@@ -274,12 +275,19 @@ def test_hanging_long_and_crashing_videos_are_stopped_and_the_others_are_stored(
     done = prepare(UCF101(small_root.path), broken, "boxes", store, SIZE, workers=2, timeout=3)
     rows = done.manifest.videos
     assert [row.status for row in rows] == ["ok", "timeout", "undecodable", "timeout"]
-    assert all("within 3 s (prepare.timeout)" in row.reason for row in (rows[1], rows[3]))
+    assert all("within 3 s (see prepare.timeout)" in row.reason for row in (rows[1], rows[3]))
     assert "crashed" in rows[2].reason
     assert not list(store.rglob("*.part"))
     small_root.video(3).write_bytes(whole)
     run(small_root, store)
     assert not read_manifest(store).broken
+
+
+def test_a_long_video_may_take_longer(small_root, store):
+    short, *_ = UCF101(small_root.path).videos()
+    long = replace(short, expected=2500)
+    jobs = [Job(video, store, SIZE, "none", None, None) for video in (short, long, replace(short, path=store))]
+    assert [time_limit(job, 60) for job in jobs] == [60, 150, 60]
 
 
 def test_the_disk_needed_is_said_first_and_too_little_is_refused(small_root, store, monkeypatch, capsys):

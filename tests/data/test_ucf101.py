@@ -4,7 +4,8 @@ from collections import Counter
 import pytest
 
 from fbm.data.paper import ANNOTATED_CLASSES, VALIDATION_GROUPS
-from fbm.data.ucf101 import UCF101, Video, check_no_leak, read_split_file
+from fbm.data.source import Video
+from fbm.data.ucf101 import UCF101, check_no_leak, read_split_file
 from fbm.errors import UserError
 
 

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from fbm.data.folders import Folders
 from fbm.data.prepare import JOURNAL, prepare
 from fbm.data.store import MANIFEST, frames_file, masks_file
 from fbm.data.ucf101 import UCF101
@@ -157,3 +158,24 @@ def test_what_the_doctor_advises_mends_the_store(prepared):
     path.unlink()
     prepare(UCF101(root.path), BoxMasks(root.path), "boxes", store, SIZE, 1, 60)
     assert look(root, store).problems == []
+
+
+def test_folders_are_looked_at_and_what_is_left_out_is_no_problem(small_root, tmp_path):
+    place, store = small_root.path / "UCF-101", tmp_path / "store"
+    shutil.copy(small_root.video(0), place / "copy.avi")
+    (place / "notes.avi").write_text("no video\n" * 9)
+    half(small_root.video(1))
+    (place / "cut.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(99))
+    source = Folders([place], test_videos="keep")
+    problems = examine(source, None, store).problems
+    assert [problem.split(": ")[:2] for problem in problems] == [
+        ["UCF-101/cut.mp4", "undecodable"],
+        ["UCF-101/Bounce/v_Bounce_g02_c01", "short"],
+    ]
+    prepare(source, None, "none", store, SIZE, 1, 60)
+    found = examine(source, None, store)
+    assert [problem.split(": ")[1] for problem in found.problems[2:]] == [
+        "not usable, undecodable",
+        "not usable, short",
+    ]
+    assert found.summary.startswith("5 videos listed, 2 files left out, 0 more files")

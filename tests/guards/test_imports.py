@@ -15,7 +15,11 @@ SHARED = {"fbm.errors", "fbm.suggest", "fbm.batch", "fbm.files", "fbm.progress",
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "models": (set(), HEAVY - {"torch"} | {"numpy"}),
     "losses": ({"fbm.models"}, HEAVY - {"torch"} | {"numpy"}),
-    "masks": ({"fbm.data.boxes", "fbm.data.ucf101"}, HEAVY - {"torch"}),
+    # `fbm masks` reads videos of its own: how they are found and decoded is written once.
+    "masks": (
+        {"fbm.data.boxes", "fbm.data.ucf101", "fbm.data.decode", "fbm.data.child", "fbm.data.inputs"},
+        HEAVY - {"torch"},
+    ),
     "data": ({"fbm.masks"}, HEAVY - {"torch"}),
     "tasks": ({"fbm.models", "fbm.losses"}, {"hydra", "omegaconf", "numpy", "av", "cv2", "pathlib", "os", "wandb"}),
     "analysis": (
@@ -36,7 +40,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "loggers": ({"fbm.checkpoints", "fbm.config"}, {"hydra", "omegaconf", "torch"}),
     "report": (set(), HEAVY),
-    "extract": ({"fbm.models", "fbm.data.decode", "fbm.checkpoints", "fbm.machine"}, HEAVY - {"torch"}),
+    "extract": (
+        {"fbm.models", "fbm.data.decode", "fbm.data.inputs", "fbm.checkpoints", "fbm.machine"},
+        HEAVY - {"torch"},
+    ),
     "ranks": (
         {"fbm.config", "fbm.fingerprints", "fbm.provenance", "fbm.run_folder", "fbm.machine", "fbm.data.store"}
         | {"fbm.train.bring_to_an_end", "fbm.launch.mendable"},

@@ -9,7 +9,9 @@ from fbm.models.disentangler import (
     Disentangler,
     Features,
     Reconstruction,
+    backwards_from,
     foreground_shown,
+    frame_code,
     split,
 )
 from fbm.models.encoder import C3DEncoder
@@ -134,7 +136,7 @@ def test_motion_decides_the_last_foreground_and_not_the_first(network, clip):
 class AsPublished(Disentangler):
     """The forward pass in one piece, as it stood before features could be given from outside."""
 
-    def forward(self, clip: Tensor) -> Disentangled:
+    def forward(self, clip: Tensor, frame: Tensor | None = None) -> Disentangled:
         motion, foreground, background = split(self.encoder(clip))
         moved = self.cross_convolution(foreground.detach(), self.kernel_decoder(motion))
         frames = Reconstruction(
@@ -190,3 +192,42 @@ def test_a_foreground_shows_where_any_channel_is_far_from_grey():
     frames[0, :, 0, 1] = FOREGROUND_THRESHOLD - 0.01
     frames[0, 0, 0, 2], frames[0, 2, 0, 3] = FOREGROUND_THRESHOLD + 0.01, -FOREGROUND_THRESHOLD - 0.01
     assert foreground_shown(frames).tolist() == [[[False, False, True, True]]]
+
+
+@pytest.fixture
+def for_any_frame() -> Disentangler:
+    torch.manual_seed(0)
+    return Disentangler(C3DEncoder(width=4, frames=16, size=64), any_frame=True).eval()
+
+
+@torch.no_grad()
+def test_any_frame_can_be_asked_for_and_the_last_is_what_is_meant_without(for_any_frame, clip):
+    last, early = torch.full((3,), 15), torch.tensor([1, 7, 15])
+    meant, asked, other = (for_any_frame(clip, frame).reconstruction for frame in (None, last, early))
+    assert all(torch.equal(a, b) for a, b in zip(meant, asked, strict=True))
+    assert torch.equal(meant.first_foreground, other.first_foreground)
+    moved = [torch.equal(a, b) for a, b in zip(meant.last_foreground, other.last_foreground, strict=True)]
+    assert moved == [False, False, True]
+
+
+def test_a_network_of_the_last_frame_refuses_another(network, clip):
+    with pytest.raises(ValueError, match="any_frame=True"):
+        network(clip, torch.tensor([1, 2, 3]))
+
+
+def test_each_frame_has_a_code_of_its_own():
+    codes = frame_code(torch.arange(16), 16)
+    assert codes.shape == (16, 8)
+    assert codes[0].tolist() == [1.0] * 4 + [0.0] * 4
+    apart = torch.cdist(codes, codes) + torch.eye(16)
+    assert apart.min() > 0.5
+    neighbours = apart.diagonal(1)
+    assert neighbours.max() < apart[0].max()  # what is near in time is near in code
+
+
+def test_backwards_from_the_last_frame_is_the_reversed_clip(clip):
+    assert torch.equal(backwards_from(clip, torch.full((3,), 15)), clip.flip(2))
+    taken = backwards_from(clip, torch.tensor([0, 2, 5]))
+    assert torch.equal(taken[0], clip[0])
+    assert torch.equal(taken[1], clip[1][:, [2, 1, 0, *range(1, 14)]])
+    assert torch.equal(taken[2], clip[2][:, [5, 4, 3, 2, 1, 0, *range(1, 11)]])

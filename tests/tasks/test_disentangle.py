@@ -9,14 +9,15 @@ import torch
 from torch.utils.data import DataLoader
 
 from fbm.batch import ClipBatch
-from fbm.losses import truth
+from fbm.losses import feature_loss, foreground_loss, truth
 from fbm.models.disentangler import Reconstruction
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks import Disentangle
-from fbm.tasks.metrics import ReconstructionQuality
+from fbm.tasks.frames import any_frame_of, draw_frames
+from fbm.tasks.quality import ReconstructionQuality, psnr
 from tests.tasks.test_task import ADAM
 
-LOSSES = {"loss", "first_foreground", "first_background", "last_foreground", "features"}
+LOSSES = {"loss", "first_foreground", "first_background", "last_foreground", "features", "reconstruction"}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_a_perfect_reconstruction_is_measured_as_one(task, clips, monkeypatch):
     """The truth given back: nothing but the metrics decides what is said of it."""
     out = task.network(task.inputs(clips)[0])
 
-    def perfect(clip):
+    def perfect(clip, frame):
         masks = clips.masks[: len(clip)].float()  # all clips have the same
         return out._replace(
             reconstruction=Reconstruction(*(frames + 1e-3 for frames in truth(clip, masks))),
@@ -87,6 +88,8 @@ def test_a_perfect_reconstruction_is_measured_as_one(task, clips, monkeypatch):
     for picture in Reconstruction._fields:
         assert found[f"val/psnr_{picture}"] == pytest.approx(66, abs=0.1)  # 10 log10(2² / 0.001²)
         assert found[f"val/ssim_{picture}"] > 0.99
+        assert found[f"val/sharpness_{picture}"] > 60
+        assert found[f"val/edges_{picture}"] == pytest.approx(1, abs=1e-3)
     assert found["val/iou_first_foreground"] > 0.97
     assert found["val/iou_last_foreground"] > 0.97
 
@@ -96,3 +99,69 @@ def test_training_measures_no_quality(task, clips, monkeypatch):
     monkeypatch.setattr(task, "log", lambda name, *_, **__: logged.append(name))
     task.training_step(clips, 0)
     assert set(logged) == {f"train/{name}" for name in LOSSES}
+
+
+@pytest.fixture(scope="module")
+def any_frame() -> Disentangle:
+    torch.manual_seed(0)
+    return Disentangle(C3DEncoder(4, 8, 32), ADAM, target="random", seed=3)
+
+
+def test_a_random_frame_is_learnt_with_its_own_masks(any_frame, clips, monkeypatch):
+    """Held against the truth of another frame, or by another frame's mask, the loss would be another."""
+    assert any_frame.masked is None
+    clip, masks = any_frame.inputs(clips)
+    masks = masks.clone()
+    masks[:, 3, 16:] = 0  # the foreground is cut in half in one frame
+    asked = torch.full((5,), 3)
+    monkeypatch.setattr("fbm.tasks.disentangle.draw_frames", lambda *_: asked)
+    batch = clips._replace(masks=masks.byte())
+    with torch.no_grad():
+        losses = any_frame.eval().terms(batch)
+        made = any_frame.network(clip, asked).reconstruction.last_foreground
+        target = any_frame.network.last_foreground_target(clip, asked)
+    expected = foreground_loss(made, clip[:, :, 3], masks[:, 3])
+    torch.testing.assert_close(losses["last_foreground"], expected)
+    torch.testing.assert_close(
+        losses["features"], feature_loss(any_frame.network(clip, asked).last_foreground_features, target)
+    )
+
+
+def test_frames_are_drawn_by_seed_epoch_and_sample(any_frame, clips, monkeypatch):
+    drawn: list[tuple[int, int, list[int], int]] = []
+
+    def draw(seed, epoch, sample, frames):
+        drawn.append((seed, epoch, sample.tolist(), frames))
+        return draw_frames(seed, epoch, sample, frames)
+
+    monkeypatch.setattr("fbm.tasks.disentangle.draw_frames", draw)
+    any_frame.terms(clips)
+    assert drawn == [(3, 0, [0, 1, 2, 3, 4], 8)]
+
+
+def test_val_asks_for_the_last_frame_and_for_any(any_frame, clips):
+    found = evaluate(any_frame, clips, "val")
+    clip, masks = any_frame.inputs(clips)
+    with torch.no_grad():
+        last = any_frame.eval().network(clip).reconstruction
+        asked = any_frame_of(clips.sample, 8)
+        made = any_frame.network(clip, asked).reconstruction.last_foreground
+    true = torch.stack([clip[row, :, frame] * masks[row, frame] for row, frame in enumerate(asked)])
+    assert found["val/last_foreground"] == pytest.approx(
+        float(foreground_loss(last.last_foreground, clip[:, :, -1], masks[:, -1])), rel=1e-4
+    )
+    assert found["val/psnr_any_foreground"] == pytest.approx(float(psnr(made, true).mean()), rel=1e-4)
+
+
+def test_a_strip_shows_the_foreground_in_all_frames(any_frame, task, clips):
+    strip = any_frame.eval().strip(clips)
+    assert task.strip(clips) is None
+    assert strip is not None
+    assert strip.titles == tuple("12345678")
+    assert strip.true.shape == strip.reconstructed.shape == (5, 8, 3, 32, 32)
+    clip, masks = any_frame.inputs(clips)
+    assert torch.equal(strip.true[:, 5], clip[:, :, 5] * masks[:, 5, None])
+    with torch.no_grad():
+        made = any_frame.network(clip, torch.full((5,), 5)).reconstruction
+    torch.testing.assert_close(strip.reconstructed[:, 5], made.last_foreground)
+    torch.testing.assert_close(strip.reconstructed[:, 0], made.first_foreground)

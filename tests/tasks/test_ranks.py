@@ -11,6 +11,7 @@ import torch.distributed as dist
 
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks import Autoencode, Classify, Disentangle
+from fbm.tasks.adversarial import Adversary
 from fbm.tasks.task import Task
 from tests.tasks.training import Save, data_of, exact, fitted, outcome, uneven_store
 from tests.two_ranks import on_ranks
@@ -36,7 +37,12 @@ CASES: dict[str, Case] = {
     "disentangle": (lambda encoder: Disentangle(encoder, SLOW), FEW),
     "autoencode": (lambda encoder: Autoencode(encoder, SLOW), FEW),
     "classify": (lambda encoder: Classify(encoder, SLOW, CLASSES), FEW),
-    "disentangle, double": (lambda encoder: exact(Disentangle(encoder, ADAM)), THREE),
+    "disentangle, double": (
+        lambda encoder: exact(
+            Disentangle(encoder, ADAM, target="random", adversarial=0.5, discriminator=partial(Adversary, width=4))
+        ),
+        THREE,
+    ),
     "accumulated and clipped, double": (
         lambda encoder: exact(Autoencode(encoder, SGD)),
         # Three batches an epoch: a step of two and one of one.

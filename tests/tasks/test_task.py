@@ -111,10 +111,18 @@ def test_inputs_are_centred_clips_and_float_masks(task, batch):
 def test_disentangle_logs_the_four_terms_and_their_sum(batch):
     torch.manual_seed(0)
     terms = Disentangle(C3DEncoder(4, 8, 32), ADAM).terms(batch)
-    assert list(terms) == ["loss", "first_foreground", "first_background", "last_foreground", "features"]
-    parts = [float(value.detach()) for name, value in terms.items() if name != "loss"]
+    assert list(terms) == [
+        "loss",
+        "first_foreground",
+        "first_background",
+        "last_foreground",
+        "features",
+        "reconstruction",
+    ]
+    *parts, reconstruction = (float(value.detach()) for name, value in terms.items() if name != "loss")
     assert min(parts) > 0
     assert float(terms["loss"].detach()) == pytest.approx(sum(parts))
+    assert reconstruction == pytest.approx(sum(parts[:3]))
 
 
 def test_autoencode_is_the_mean_error_over_the_whole_clip(batch):

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from fbm.data.inputs import VIDEOS, find_videos
 from fbm.errors import UserError
-from fbm.extract.inputs import VIDEOS, find_videos
 
 
 @pytest.fixture

@@ -58,14 +58,14 @@ def _files(place: Path) -> Iterator[Path]:
     if not place.exists():
         raise UserError(f"no such file or folder: {place}")
     if place.is_dir():
-        yield from _below(place)
+        yield from videos_below(place)
     elif place.suffix.lower() == ".txt":
         yield from _listed(place)
     else:
         yield place  # named by a person: whatever its ending, it is tried
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def videos_below(folder: Path) -> Iterator[Path]:
     """Files with a video's ending, hidden ones (other systems' notes on a file) left out."""
     for inside, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

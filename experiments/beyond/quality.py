@@ -1,0 +1,57 @@
+"""How sharp and how right the reconstructions of a study's pretrainings are, on test clips: a table a picture."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fbm.report.stats import estimate
+
+PICTURES = ("first_foreground", "first_background", "last_foreground")
+# Name, title, factor, decimals.
+MEASURES = (
+    ("edges", "gradients, % of the truth's", 100, 0),
+    ("sharpness", "sharpness difference, dB", 1, 2),
+    ("psnr", "PSNR, dB", 1, 2),
+    ("iou", "IoU of the foreground, %", 100, 0),
+)
+
+
+def kind(config: dict[str, Any]) -> str:
+    """What is particular about a pretraining, in words."""
+    if config["task"]["adversarial"]:
+        return f"adversarial, {config['task']['adversarial']:g}"
+    if config["task"]["target"] == "random":
+        return "any frame"
+    return f"masks from {config['masks']['name']}"
+
+
+def main() -> None:
+    """Print means over seeds with their 95 % intervals."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", type=Path, help="folder of its runs")
+    given = parser.parse_args()
+    found: dict[str, list[dict[str, float]]] = {}
+    for path in sorted(given.study.glob("*/summary.json")):
+        summary = json.loads(path.read_text())
+        if summary["task"] == "disentangle":
+            config = yaml.safe_load(path.with_name("config.yaml").read_text())
+            found.setdefault(kind(config), []).append(summary["metrics"])
+    for picture in PICTURES:
+        shown = [measure for measure in MEASURES if f"test/{measure[0]}_{picture}" in next(iter(found.values()))[0]]
+        print(f"\n| {picture.replace('_', ' ')} | runs | {' | '.join(title for _, title, _, _ in shown)} |")
+        print("| --- " * (len(shown) + 2) + "|")
+        for name, runs in found.items():
+            cells = []
+            for measure, _, factor, decimals in shown:
+                value = estimate([factor * metrics[f"test/{measure}_{picture}"] for metrics in runs])
+                assert value is not None
+                width = "" if value.half_width is None else f" ± {value.half_width:.{decimals}f}"
+                cells.append(f"{value.mean:.{decimals}f}{width}")
+            print(f"| {name} | {len(runs)} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Masks in a store of the demo data against the true ones, which the demo data bring along."""
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from measures import iou, shrunk, tight_boxes
+
+from fbm.data.store import FrameStore
+
+
+def main() -> None:
+    """Print the mean IoU of each class and of all videos."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--store", type=Path, required=True, help="prepared with masks=unsupervised")
+    parser.add_argument("--masks", type=Path, default=Path("data/demo/masks"), help="the demo data's own")
+    given = parser.parse_args()
+    store = FrameStore(given.store)
+    scores: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for video in store.playable:
+        with np.load(given.masks / f"{video.name}.npz") as file:
+            true = np.unpackbits(file["mask"], axis=-1, count=int(file["shape"][-1])).astype(bool)
+        found, true = store.masks(video.name, slice(video.frames)).astype(bool), shrunk(true, store.manifest.size)
+        box = iou(tight_boxes(found), tight_boxes(true)).mean()
+        scores[video.action].append((float(iou(found, true).mean()), float(box)))
+    print("| class | videos | IoU | box IoU | videos below 0.3 |\n| --- | --- | --- | --- | --- |")
+    everything = [pair for pairs in scores.values() for pair in pairs]
+    for name, pairs in [*sorted(scores.items()), ("all", everything)]:
+        values = np.array(pairs)
+        mean, box = values.mean(0)
+        print(f"| {name} | {len(values)} | {mean:.3f} | {box:.3f} | {(values[:, 0] < 0.3).sum()} |")
+
+
+if __name__ == "__main__":
+    main()

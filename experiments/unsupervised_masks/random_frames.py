@@ -1,0 +1,37 @@
+"""Twenty-four frames of a store with their masks, chosen by a seed and nothing else."""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+from measures import save
+
+from fbm.data.store import FrameStore
+
+COLUMNS, ROWS = 12, 2
+
+
+def main() -> None:
+    """Draw each frame above the same one with all but its foreground darkened."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="PNG file")
+    given = parser.parse_args()
+    store, rng = FrameStore(given.store), np.random.default_rng(given.seed)
+    videos = rng.choice(len(store.playable), COLUMNS * ROWS, replace=False)
+    pairs = []
+    for video in (store.playable[number] for number in videos):
+        number = int(rng.integers(video.frames))
+        frame = store.frames(video.name, number, number + 1)[0]
+        mask = store.masks(video.name, [number])[0].astype(bool)
+        pairs.append(np.concatenate([frame, np.where(mask[..., None], frame, frame // 3)]))
+        print(f"{video.name} frame {number}: {mask.mean():.1%} foreground")
+    rows = [np.concatenate(pairs[row * COLUMNS : (row + 1) * COLUMNS], axis=1) for row in range(ROWS)]
+    picture = cv2.resize(np.concatenate(rows), None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
+    save(given.out, picture)
+
+
+if __name__ == "__main__":
+    main()

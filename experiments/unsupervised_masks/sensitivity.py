@@ -1,0 +1,45 @@
+"""How much do the settings matter? One at a time changed, on DAVIS sequences scaled to 128 x 128."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from davis import SIZE, read
+from measures import iou, shrunk, tight_boxes
+
+from fbm.masks.unsupervised import Settings
+from fbm.masks.unsupervised.segment import segment
+
+CHANGES: list[dict[str, Any]] = [
+    *({}, {"distances": (1,)}, {"noise": 0.4}, {"fences": 1.5}, {"fences": 4.0}, {"slip": 1.0}, {"memory": 0.0}),
+    *({"neighbours": 10}, {"place": 2.0}, {"place": 8.0}, {"rounds": 0}, {"rounds": 2}, {"rounds": 50}),
+    *({"cut": 0.4}, {"cut": 0.6}, {"smallest": 0.3}),
+]
+
+
+def main() -> None:
+    """Print a row a change: the mean IoU of the masks and of their tight boxes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--davis", type=Path, required=True, help="holds JPEGImages/480p and Annotations/480p")
+    given = parser.parse_args()
+    cv2.setNumThreads(1)
+    videos = []
+    for folder in sorted((given.davis / "JPEGImages" / "480p").iterdir()):
+        frames, true = read(given.davis, folder.name)
+        small = np.stack([cv2.resize(frame, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for frame in frames])
+        videos.append((small, shrunk(true, SIZE)))
+    print("| changed | IoU | box IoU |\n| --- | --- | --- |")
+    for change in CHANGES:
+        scores = []
+        for frames, true in videos:
+            masks = segment(frames, Settings(**change))
+            scores.append((iou(masks, true).mean(), iou(tight_boxes(masks), tight_boxes(true)).mean()))
+        mean, box = np.mean(scores, axis=0)
+        name = ", ".join(f"{key} {value}" for key, value in change.items()) or "nothing"
+        print(f"| {name} | {mean:.3f} | {box:.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""`data=folder`: any folders of videos, without labels, alone or beside UCF-101."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from fbm.data.below import File, files_below, own_name
+from fbm.data.decode import VideoError
+from fbm.data.look import look
+from fbm.data.sameness import Found, UCFGroup, together, ucf_group, with_contents, without_doubles, without_tests
+from fbm.data.source import Fault, Split, Video
+from fbm.data.ucf101 import UCF101, carve, read_split_file
+from fbm.errors import UserError
+from fbm.progress import progress
+
+Choice = Literal["leave_out", "keep"]
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Every video below some folders, without a label; and those of UCF-101 with theirs, where its root is given.
+
+    Every file is looked at by its content. What is no video, broken, there twice or a test video has a fault.
+
+    Args:
+        folders: of videos; training needs none, it reads the store.
+        root, classes, split: see `UCF101`; root None takes the folders alone.
+        validation: share of the folders' videos that go to validation, and of UCF-101's groups; or "paper", for
+            UCF-101's published groups, and none of the folders' videos.
+        validation_seed: which ones are drawn.
+        duplicates: whether a file that has the content of an earlier one, or of a video of UCF-101, is left out.
+        test_videos: whether a folder's video is left out that has the content of one of UCF-101's test or validation
+            videos, or is named like a video of a group on the test list of `split`.
+        test_lists: folder with the official lists; None looks in root.
+    """
+
+    folders: list[Path] | None = None
+    root: Path | None = None
+    classes: Literal["present", "annotated"] | Sequence[str] = "present"
+    split: Literal[1, 2, 3, "all"] = 1
+    validation: float | Literal["paper"] = 0.1
+    validation_seed: int = 0
+    duplicates: Choice = "leave_out"
+    test_videos: Choice = "leave_out"
+    test_lists: Path | None = None
+
+    @cached_property
+    def _ucf101(self) -> UCF101:
+        return UCF101(self.root, self.classes, self.split, self.validation, self.validation_seed)
+
+    def selection(self) -> dict[str, Any]:
+        """The choices that decide which video is in which split, and the places that are given, not where they are."""
+        places: dict[str, Any] = {}
+        if self.folders:
+            places["folders"] = sorted(own_name(Path(folder)) for folder in self.folders)
+        if self.root is not None:
+            places["root"] = "UCF-101"
+        return {**places, **self._ucf101.selection(), "duplicates": self.duplicates, "test_videos": self.test_videos}
+
+    def videos(self) -> list[Video]:
+        """UCF-101's videos and every file of the folders, whether it is a video or not.
+
+        Raises:
+            UserError: a folder or UCF-101 is not as it should be, or no file is a video that can be opened.
+        """
+        if not self.folders:
+            raise UserError("data.folders is not given: the folders of videos, data.folders=[PATH,PATH]")
+        if self.validation == "paper" and self.root is None:
+            raise UserError(
+                "data.validation=paper is of UCF-101, which is not there; give a share, data.validation=0.1"
+            )
+        folders = [Path(folder) for folder in self.folders]
+        labelled = self._ucf101.videos() if self.root is not None else []
+        found, of_ucf101 = with_contents(_looked_at(files_below(folders)), labelled)
+        for folder in folders:
+            _check_any_video(folder, [one for one in found if one.file.path.is_relative_to(folder)])
+        if self.test_videos == "leave_out":
+            found = without_tests(found, of_ucf101, self._tested(found))
+        if self.duplicates == "leave_out":
+            found = without_doubles(found, of_ucf101)
+        return [*labelled, *self._placed(found, labelled, of_ucf101)]
+
+    def _tested(self, found: list[Found]) -> set[UCFGroup]:
+        """The groups on the official test list; says where it is missing and would be needed."""
+        if self.split == "all":
+            return set()
+        folder = self.test_lists or (self.root and Path(self.root) / "ucfTrainTestlist")
+        if folder is not None:
+            listed = read_split_file(Path(folder) / f"testlist0{self.split}.txt")
+            return {group for name in listed if (group := ucf_group(Path(name).name))}
+        if named := sum(not one.fault and one.group is not None for one in found):
+            print(
+                f"{named} videos are named like UCF-101's; whether they are test videos cannot be told without its "
+                "lists: give data.test_lists=FOLDER, or data.test_videos=keep"
+            )
+        return set()
+
+    def _placed(self, found: list[Found], labelled: list[Video], of_ucf101: dict[str, Video]) -> list[Video]:
+        """The files as videos with names of their own, in groups that stay in one split."""
+        whole = [one for one in found if not one.fault]
+        groups = dict(zip(whole, together(whole), strict=True))
+        splits = self._splits(groups, labelled, of_ucf101)
+        taken = {video.name.casefold() for video in labelled}
+        made = []
+        for one in found:
+            name = _own(one.file.name(ending=one.fault is not None), taken)
+            group = groups.get(one, 0)
+            made.append(Video(name, one.file.path, "", group, splits.get(group, "train"), one.expected, one.fault))
+        return made
+
+    def _splits(self, groups: dict[Found, int], labelled: list[Video], of_ucf101: dict[str, Video]) -> dict[int, Split]:
+        """The split of each group: that of UCF-101's own video of the same group or content, else a draw."""
+        own: dict[str | UCFGroup | None, Split] = {ucf_group(Path(video.name).name): video.split for video in labelled}
+        own |= {content: video.split for content, video in of_ucf101.items()}
+        settled: dict[int, Split] = {}
+        for one, group in groups.items():
+            for split in (own.get(one.content), own.get(one.group)):
+                if split is not None:
+                    # Who keeps test videos wants them trained on.
+                    settled.setdefault(group, "train" if split == "test" else split)
+        free = [group for group in dict.fromkeys(groups.values()) if group not in settled]
+        # The published groups are UCF-101's alone.
+        share = 0.0 if self.validation == "paper" else float(self.validation)
+        return {**settled, **dict.fromkeys(carve("", free, share, self.validation_seed), "val")}
+
+
+def _looked_at(files: list[File]) -> list[Found]:
+    """Open every file once."""
+    with progress("files", len(files), "files") as advance, ThreadPoolExecutor() as threads:
+
+        def opened(file: File) -> Found:
+            try:
+                return Found(file, look(file.path))
+            except VideoError as error:
+                return Found(file, fault=Fault(error.status, error.reason))
+            finally:
+                advance()
+
+        return list(threads.map(opened, files))
+
+
+def _check_any_video(folder: Path, found: list[Found]) -> None:
+    faults = [(one.file.name(ending=True), *one.fault) for one in found if one.fault]
+    if len(faults) == len(found):
+        name, status, reason = faults[0]
+        raise UserError(
+            f"data.folders: {folder} holds no video that can be opened; the first of its {len(found)} files is {name} "
+            f"({status}: {reason})"
+        )
+
+
+def _own(name: str, taken: set[str]) -> str:
+    """The name, numbered where another file has it; file systems may take capitals for small letters."""
+    number, own = 1, name
+    while own.casefold() in taken:
+        number += 1
+        own = f"{name}-{number}"
+    taken.add(own.casefold())
+    return own

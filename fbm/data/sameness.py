@@ -1,0 +1,131 @@
+"""Which files of some folders are the same as others, or clips of the same scene, and what follows from it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from fbm.data.below import File
+from fbm.data.decode import LeftOut
+from fbm.data.source import Fault, Video
+from fbm.files import checksum
+from fbm.progress import progress
+
+UCF_NAME = re.compile(r"v_(?P<class>\w+)_g(?P<group>\d\d)_c\d\d(\..*)?")
+
+
+class UCFGroup(NamedTuple):
+    """A group of UCF-101's clips; its class in small letters, whose capitals differ between names."""
+
+    action: str
+    group: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file that was looked at.
+
+    Attributes:
+        expected: frames that it should have.
+        content: its checksum; empty where no other file has its size.
+        fault: why it is not stored.
+    """
+
+    file: File
+    expected: int = 0
+    content: str = ""
+    fault: Fault | None = None
+
+    @property
+    def group(self) -> UCFGroup | None:
+        """What its name says, where it is named as in UCF-101."""
+        return ucf_group(self.file.path.name)
+
+    def left_out(self, status: LeftOut, reason: str) -> "Found":
+        """The same file, with a fault."""
+        return replace(self, fault=Fault(status, reason))
+
+
+def ucf_group(name: str) -> UCFGroup | None:
+    """The group of `v_CLASS_gXX_cYY` with any ending; None for other names."""
+    named = UCF_NAME.fullmatch(name)
+    return UCFGroup(named["class"].casefold(), int(named["group"])) if named else None
+
+
+def with_contents(found: Sequence[Found], labelled: Sequence[Video]) -> tuple[list[Found], dict[str, Video]]:
+    """The files with checksums, where others have their size; and UCF-101's videos of these sizes by theirs.
+
+    UCF-101's videos are not compared with each other.
+    """
+    own = [one.file.path for one in found if not one.fault]
+    sizes: dict[int, list[Path]] = {}
+    sums: dict[Path, str] = {}
+    with suppress(OSError):  # a file that goes meanwhile is reported when its turn comes
+        for path in own:
+            sizes.setdefault(path.stat().st_size, []).append(path)
+        for video in labelled:
+            if video.path.is_file() and (size := video.path.stat().st_size) in sizes:
+                sizes[size].append(video.path)
+    alike = {path for several in sizes.values() if len(several) > 1 for path in several}
+    if alike:
+        with progress("same sizes", len(alike), "files") as advance:
+            for path in sorted(alike):
+                with suppress(OSError):
+                    sums[path] = checksum(path)
+                advance()
+    contents = {sums[video.path]: video for video in labelled if video.path in sums}
+    return [one if one.fault else replace(one, content=sums.get(one.file.path, "")) for one in found], contents
+
+
+def without_tests(found: Sequence[Found], of_ucf101: Mapping[str, Video], tested: set[UCFGroup]) -> list[Found]:
+    """Leave out what is named as a test video, and what has the content of one or of a validation video.
+
+    Args:
+        of_ucf101: videos of the mix by content.
+        tested: groups on the test list.
+    """
+    held = {content: f"{video.name}, a {video.split} video" for content, video in of_ucf101.items()}
+    barred = {content: said for content, said in held.items() if of_ucf101[content].split != "train"}
+    named = [not one.fault and one.group in tested for one in found]
+    for one, listed in zip(found, named, strict=True):
+        if listed and one.content:
+            barred.setdefault(one.content, f"{one.file.name()}, a test video by its name")
+    made = []
+    for one, listed in zip(found, named, strict=True):
+        if listed:
+            one = one.left_out("test_video", "named as one of a group on UCF-101's test list")
+        elif not one.fault and one.content in barred:
+            one = one.left_out("test_video", f"same file as {barred[one.content]}")
+        made.append(one)
+    return made
+
+
+def without_doubles(found: Sequence[Found], of_ucf101: Mapping[str, Video]) -> list[Found]:
+    """Leave out what has the content of an earlier file, or of a video of UCF-101 that is not tested on."""
+    known = {content: video.name for content, video in of_ucf101.items() if video.split != "test"}
+    made = []
+    for one in found:
+        if not one.fault and one.content:
+            if one.content in known:
+                one = one.left_out("duplicate", f"same file as {known[one.content]}")
+            else:
+                known[one.content] = one.file.name()
+        made.append(one)
+    return made
+
+
+def together(found: Sequence[Found]) -> list[int]:
+    """A number for each file, from 1: the same one for those of the same content or the same group by name."""
+    from scipy.cluster.hierarchy import DisjointSet
+
+    joined = DisjointSet(range(len(found)))
+    first: dict[str | UCFGroup, int] = {}
+    for number, one in enumerate(found):
+        for mark in (one.content, one.group):
+            if mark:
+                joined.merge(number, first.setdefault(mark, number))
+    roots = [joined[number] for number in range(len(found))]
+    numbers = {root: place for place, root in enumerate(dict.fromkeys(roots), start=1)}
+    return [numbers[root] for root in roots]

@@ -1,0 +1,39 @@
+"""Which frame of each clip is asked for. Clips are `B 3 T H W`, masks `B T H W`, frames `B` int64 from 0."""
+
+import torch
+from torch import Tensor
+
+MASK = (1 << 63) - 1  # int64 wraps around, and shifts its sign in: what is shifted must not be negative
+
+
+def draw_frames(seed: int, epoch: int, sample: Tensor, frames: int) -> Tensor:
+    """A frame from 1 to T - 1 for each of these samples, `B` int64, from (seed, epoch, sample) alone.
+
+    So neither ranks nor an interruption change what is drawn. Computed where the samples are: no GPU is waited for.
+    """
+    mixed = torch.full_like(sample, seed + 1)
+    for key in (torch.full_like(sample, epoch), sample):
+        mixed = _mix(mixed ^ _mix(key + 1))
+    return 1 + mixed % (frames - 1)
+
+
+def _mix(numbers: Tensor) -> Tensor:
+    """Every bit of an int64 depends on all of them: multiplications and shifts, as in splitmix64; at least 0."""
+    for shift, factor in ((30, 0x3F58476D1CE4E5B9), (27, 0x14D049BB133111EB)):
+        numbers = numbers & MASK
+        numbers = (numbers ^ (numbers >> shift)) * factor
+    numbers = numbers & MASK
+    return numbers ^ (numbers >> 31)
+
+
+def any_frame_of(sample: Tensor, frames: int) -> Tensor:
+    """The frame from 1 to T - 1 that a sample is measured by, always the same; over many samples all alike."""
+    return 1 + sample % (frames - 1)
+
+
+def first_and(frame: Tensor, clip: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    """The first frame and the one asked for, with their masks: `B 3 2 H W` and `B 2 H W`."""
+    both = torch.stack([torch.zeros_like(frame), frame], dim=1)  # B 2
+    shape = (*both.shape, *clip.shape[3:])
+    taken = both[..., None, None].expand(shape)
+    return clip.gather(2, taken[:, None].expand(-1, 3, -1, -1, -1)), masks.gather(1, taken)

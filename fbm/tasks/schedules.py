@@ -1,0 +1,9 @@
+"""Learning rate schedules that torch has, for groups of parameters that each have their own rate."""
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
+
+
+def one_cycle(optimizer: Optimizer, total_steps: int, pct_start: float) -> OneCycleLR:
+    """Up to each group's rate in the first share `pct_start` of all steps, then down to nothing."""
+    return OneCycleLR(optimizer, [group["lr"] for group in optimizer.param_groups], total_steps, pct_start=pct_start)
