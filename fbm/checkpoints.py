@@ -192,6 +192,7 @@ def _compared(encoder: nn.Module, weights: dict[str, Any], pretraining: dict[str
 
 
 def _check_shapes(own: dict[str, Any], weights: dict[str, Any], loaded: Loaded, path: str) -> None:
+    """UserError where nothing matches, or what does is of another shape or normalised in another way."""
     if not loaded.matched:
         raise UserError(f"no weight of the encoder is in {path}: it is of another encoder")
     for key in loaded.matched:
@@ -199,4 +200,12 @@ def _check_shapes(own: dict[str, Any], weights: dict[str, Any], loaded: Loaded, 
             raise UserError(
                 f"{path} is of another encoder: {key} is {tuple(weights[key].shape)} there and "
                 f"{tuple(own[key].shape)} here; choose the encoder (and encoder.width) it was pretrained with"
+            )
+    for layer in (key.removesuffix(".weight") for key in loaded.matched if key.endswith(".weight")):
+        # Only batch norm has running statistics; a group norm's weights fit it by name and shape.
+        here, there = ("batch" if f"{layer}.running_mean" in state else "group or no" for state in (own, weights))
+        if here != there:
+            raise UserError(
+                f"{path} has {there} norm in {layer} where this encoder has {here} norm: choose encoder.norm and "
+                "encoder.mapping_norm as it was pretrained with"
             )

@@ -3,24 +3,24 @@
 from torch import Tensor, nn
 
 from fbm.models.encoder import TIME_STRIDE, C3DEncoder
-from fbm.models.layers import conv3d, initialise, norm3d, up3d
+from fbm.models.layers import Norm, conv3d, initialise, norm3d, up3d
 
 
 class ClipDecoder(nn.Module):
     """The encoder mirrored: the mapping undone, 3D convolutions, stride-2 transposed ones for the poolings."""
 
-    def __init__(self, width: int, frames: int) -> None:
+    def __init__(self, width: int, frames: int, norm: Norm = "batch") -> None:
         super().__init__()
         w = width
         self.layers = nn.Sequential(
             nn.ConvTranspose3d(8 * w, 8 * w, (frames // TIME_STRIDE, 2, 2), stride=(1, 2, 2)),
-            norm3d(8 * w),
+            norm3d(8 * w, norm),
             nn.ReLU(inplace=True),
-            *(conv3d(8 * w, 8 * w), conv3d(8 * w, 8 * w)),
-            *(up3d(8 * w, 8 * w, (2, 2, 2)), conv3d(8 * w, 8 * w), conv3d(8 * w, 4 * w)),
-            *(up3d(4 * w, 4 * w, (2, 2, 2)), conv3d(4 * w, 4 * w), conv3d(4 * w, 2 * w)),
-            *(up3d(2 * w, 2 * w, (2, 2, 2)), conv3d(2 * w, w)),
-            *(up3d(w, w, (1, 2, 2)), nn.Conv3d(w, 3, 3, padding=1)),
+            *(conv3d(8 * w, 8 * w, norm), conv3d(8 * w, 8 * w, norm)),
+            *(up3d(8 * w, 8 * w, (2, 2, 2), norm), conv3d(8 * w, 8 * w, norm), conv3d(8 * w, 4 * w, norm)),
+            *(up3d(4 * w, 4 * w, (2, 2, 2), norm), conv3d(4 * w, 4 * w, norm), conv3d(4 * w, 2 * w, norm)),
+            *(up3d(2 * w, 2 * w, (2, 2, 2), norm), conv3d(2 * w, w, norm)),
+            *(up3d(w, w, (1, 2, 2), norm), nn.Conv3d(w, 3, 3, padding=1)),
             nn.Tanh(),
         )
         initialise(self)
@@ -31,12 +31,16 @@ class ClipDecoder(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """The same encoder as ours and a mirrored decoder; it gives back the whole clip `B 3 T H W`."""
+    """The same encoder as ours and a mirrored decoder; it gives back the whole clip `B 3 T H W`.
 
-    def __init__(self, encoder: C3DEncoder) -> None:
+    Args:
+        decoder_norm: of the decoder; the encoder has its own.
+    """
+
+    def __init__(self, encoder: C3DEncoder, decoder_norm: Norm = "batch") -> None:
         super().__init__()
         self.encoder = encoder
-        self.decoder = ClipDecoder(encoder.width, encoder.frames)
+        self.decoder = ClipDecoder(encoder.width, encoder.frames, decoder_norm)
 
     def forward(self, clip: Tensor) -> Tensor:
         reconstructed: Tensor = self.decoder(self.encoder(clip))

@@ -13,6 +13,8 @@ from torch.nn.modules.conv import _ConvTransposeNd
 from torch.nn.modules.pooling import _AvgPoolNd, _MaxPoolNd
 from torch.utils.checkpoint import checkpoint
 
+from fbm.models.layers import NORMS
+
 
 class Staged(nn.Sequential):
     """A sequence of which the backward pass keeps only what goes into its stages, and makes the rest of each anew.
@@ -69,14 +71,14 @@ def _run(layers: Sequence[nn.Module], maps: Tensor) -> Tensor:
 
 
 def _run_leanly(layers: Sequence[nn.Module], maps: Tensor) -> Tensor:
-    """The same where the first layer is a block with a convolution and batch norm, with less in memory at a time.
+    """The same where the first layer is a block with a convolution and a norm, with less in memory at a time.
 
-    The convolution's maps are made a third time when batch norm needs them, after those behind it are done with: of
+    The convolution's maps are made a third time when the norm needs them, after those behind it are done with: of
     the three channels of a clip that costs next to nothing.
     """
     first, *others = layers
     block = list(first) if isinstance(first, nn.Sequential) else []
-    end = 1 + max((place for place, layer in enumerate(block) if isinstance(layer, _BatchNorm)), default=-1)
+    end = 1 + max((place for place, layer in enumerate(block) if isinstance(layer, NORMS)), default=-1)
     if not end:
         return _run(layers, maps)
     return _run([*block[end:], *others], _recomputed(_run, block[:end], maps))

@@ -19,8 +19,10 @@ class Classifier(nn.Module):
     Args:
         encoder: with weights from any initialisation.
         classes: how many.
-        encoder_gradient: factor on the gradient that reaches the encoder; 0 freezes it whole, batch norm
-            statistics and weight decay included.
+        encoder_gradient: factor on the gradient that reaches the encoder, as in the reference program; 0 freezes it
+            whole, batch norm statistics and weight decay included. Adam divides a gradient by its own size, so that
+            other factors hardly change its step; they only weigh the weight decay more, which is not multiplied. For a
+            slower encoder see `encoder_lr` of `fbm.tasks.Classify`.
     """
 
     def __init__(self, encoder: C3DEncoder, classes: int, encoder_gradient: float = 1.0) -> None:

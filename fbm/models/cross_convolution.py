@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fbm.models.layers import conv2d, initialise
+from fbm.models.layers import Norm, conv2d, initialise
 
 
 def cross_convolve(maps: Tensor, kernels: Tensor) -> Tensor:
@@ -33,13 +33,14 @@ class CrossConvolution(nn.Module):
     Args:
         channels: of the foreground features.
         kernels: K, as the `KernelDecoder`'s.
+        norm: behind both 1x1 convolutions.
     """
 
-    def __init__(self, channels: int, kernels: int) -> None:
+    def __init__(self, channels: int, kernels: int, norm: Norm = "batch") -> None:
         super().__init__()
-        self.reduce = conv2d(channels, kernels, 1)
+        self.reduce = conv2d(channels, kernels, 1, norm)
         self.bias = nn.Parameter(torch.zeros(kernels))
-        self.restore = conv2d(kernels, channels, 1)
+        self.restore = conv2d(kernels, channels, 1, norm)
         initialise(self)
 
     def forward(self, foreground: Tensor, kernels: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from fbm.models.layers import conv2d, initialise, norm2d, up2d
+from fbm.models.layers import Norm, conv2d, initialise, norm2d, up2d
 
 
 class FrameDecoder(nn.Module):
@@ -11,14 +11,15 @@ class FrameDecoder(nn.Module):
     Args:
         channels: of the feature map given.
         width: the encoder's; the paper's 64 gives 1024, 512, 512, 256, 128, 3 channels.
+        norm: behind every convolution but the last.
     """
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, channels: int, width: int, norm: Norm = "batch") -> None:
         super().__init__()
         w = width
-        layers: list[nn.Module] = [conv2d(channels, 16 * w, 1)]
+        layers: list[nn.Module] = [conv2d(channels, 16 * w, 1, norm)]
         for inputs, outputs in ((16 * w, 8 * w), (8 * w, 8 * w), (8 * w, 4 * w), (4 * w, 2 * w)):
-            layers += [up2d(inputs, outputs), norm2d(outputs), nn.ReLU(inplace=True)]
+            layers += [up2d(inputs, outputs), norm2d(outputs, norm), nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers, up2d(2 * w, 3), nn.Tanh())
         initialise(self)
 
@@ -33,14 +34,17 @@ class KernelDecoder(nn.Module):
     Args:
         channels: of the motion features.
         kernels: K; each clip gets K x K kernels as large as the feature map. The paper's is 48.
+        norm: behind every convolution but the last.
     """
 
-    def __init__(self, channels: int, kernels: int) -> None:
+    def __init__(self, channels: int, kernels: int, norm: Norm = "batch") -> None:
         super().__init__()
         self.kernels = kernels
         outputs = kernels * kernels
         self.layers = nn.Sequential(
-            conv2d(channels, outputs, 3), conv2d(outputs, outputs, 3), nn.Conv2d(outputs, outputs, 3, padding=1)
+            conv2d(channels, outputs, 3, norm),
+            conv2d(outputs, outputs, 3, norm),
+            nn.Conv2d(outputs, outputs, 3, padding=1),
         )
         initialise(self)
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from fbm.models.cross_convolution import CrossConvolution
 from fbm.models.decoder import FrameDecoder, KernelDecoder
 from fbm.models.encoder import C3DEncoder
+from fbm.models.layers import Norm
 
 # How far from mid grey, in any channel of [-1, 1], a reconstructed pixel counts as foreground: by it, the demo data's
 # true foregrounds have an IoU of 0.97 with their own masks.
@@ -66,6 +67,8 @@ class Disentangler(nn.Module):
         decoder_width: of the frame decoders; None takes the encoder's, as the paper does.
         any_frame: the motion's kernels can be asked for any frame's foreground: they are made from the motion features
             and a code of the frame (see `frame_code`). False, as in the paper: the last one's alone.
+        decoder_norm: of both frame decoders.
+        motion_norm: of the kernel decoder and the cross convolution, whose maps are as small as the features'.
     """
 
     def __init__(
@@ -74,6 +77,8 @@ class Disentangler(nn.Module):
         kernels: int | None = None,
         decoder_width: int | None = None,
         any_frame: bool = False,
+        decoder_norm: Norm = "batch",
+        motion_norm: Norm = "batch",
     ) -> None:
         super().__init__()
         channels = encoder.feature_shape[0]
@@ -83,12 +88,12 @@ class Disentangler(nn.Module):
         if kernels < 1 or decoder_width < 1:
             raise ValueError(f"kernels={kernels} and decoder_width={decoder_width} must be at least 1")
         self.encoder = encoder
-        self.foreground_decoder = FrameDecoder(third, decoder_width)
-        self.background_decoder = FrameDecoder(third, decoder_width)
+        self.foreground_decoder = FrameDecoder(third, decoder_width, decoder_norm)
+        self.background_decoder = FrameDecoder(third, decoder_width, decoder_norm)
         self.any_frame = any_frame
         code = 2 * OCTAVES if any_frame else 0
-        self.kernel_decoder = KernelDecoder(channels - 2 * third + code, kernels)
-        self.cross_convolution = CrossConvolution(third, kernels)
+        self.kernel_decoder = KernelDecoder(channels - 2 * third + code, kernels, motion_norm)
+        self.cross_convolution = CrossConvolution(third, kernels, motion_norm)
 
     def forward(self, clip: Tensor, frame: Tensor | None = None) -> Disentangled:
         return self.reconstruct(split(self.encoder(clip)), frame)

@@ -1,30 +1,44 @@
 """Building blocks that the networks share. Tensors are `B C T H W` (3D) or `B C H W` (2D), float."""
 
+import math
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
+# How a layer is normalised: `batch` over all samples of a step, as the paper does; `group` within each sample, so that
+# neither the batch's size nor ranks nor evaluation make a difference.
+Norm = Literal["batch", "group"]
+
 # "Batch norm, eps 1e-5, running-average decay 0.9" of the reference; torch counts momentum the other way round.
 EPS, MOMENTUM = 1e-5, 0.1
+GROUPS = 8  # of channels, in group norm; fewer where the channels cannot be divided by it
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm)  # the classes that `norm3d` and `norm2d` make
 
 
-def norm3d(channels: int) -> nn.BatchNorm3d:
-    """Batch norm of a 3D map."""
-    return nn.BatchNorm3d(channels, eps=EPS, momentum=MOMENTUM)
+def norm3d(channels: int, norm: Norm) -> nn.Module:
+    """Batch or group norm of a 3D map."""
+    return group_norm(channels) if norm == "group" else nn.BatchNorm3d(channels, eps=EPS, momentum=MOMENTUM)
 
 
-def norm2d(channels: int) -> nn.BatchNorm2d:
-    """Batch norm of a 2D map."""
-    return nn.BatchNorm2d(channels, eps=EPS, momentum=MOMENTUM)
+def norm2d(channels: int, norm: Norm) -> nn.Module:
+    """Batch or group norm of a 2D map."""
+    return group_norm(channels) if norm == "group" else nn.BatchNorm2d(channels, eps=EPS, momentum=MOMENTUM)
 
 
-def conv3d(inputs: int, outputs: int) -> nn.Sequential:
-    """3x3x3 convolution, same padding, batch norm, ReLU."""
-    return nn.Sequential(*conv3d_norm(inputs, outputs), nn.ReLU(inplace=True))
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Group norm in `GROUPS` groups, or in the largest divisor of it that divides the channels."""
+    return nn.GroupNorm(math.gcd(GROUPS, channels), channels, eps=EPS)
 
 
-def conv3d_norm(inputs: int, outputs: int) -> nn.Sequential:
+def conv3d(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
+    """3x3x3 convolution, same padding, norm, ReLU."""
+    return nn.Sequential(*conv3d_norm(inputs, outputs, norm), nn.ReLU(inplace=True))
+
+
+def conv3d_norm(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
     """The same without ReLU, for what is pooled: `pool3d` has it."""
-    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1), norm3d(outputs))
+    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1), norm3d(outputs, norm))
 
 
 def pool3d(kernel: int | tuple[int, int, int]) -> nn.Sequential:
@@ -32,18 +46,18 @@ def pool3d(kernel: int | tuple[int, int, int]) -> nn.Sequential:
     return nn.Sequential(nn.MaxPool3d(kernel), nn.ReLU(inplace=True))
 
 
-def up3d(inputs: int, outputs: int, stride: tuple[int, int, int]) -> nn.Sequential:
-    """Transposed 3x3x3 convolution that multiplies (T, H, W) by `stride`, batch norm, ReLU."""
+def up3d(inputs: int, outputs: int, stride: tuple[int, int, int], norm: Norm) -> nn.Sequential:
+    """Transposed 3x3x3 convolution that multiplies (T, H, W) by `stride`, norm, ReLU."""
     # With padding 1 an axis of n becomes stride * (n - 1) + 1 + output_padding.
     extra = (stride[0] - 1, stride[1] - 1, stride[2] - 1)
     conv = nn.ConvTranspose3d(inputs, outputs, 3, stride=stride, padding=1, output_padding=extra)
-    return nn.Sequential(conv, norm3d(outputs), nn.ReLU(inplace=True))
+    return nn.Sequential(conv, norm3d(outputs, norm), nn.ReLU(inplace=True))
 
 
-def conv2d(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    """2D convolution, same padding, batch norm, ReLU."""
+def conv2d(inputs: int, outputs: int, kernel: int, norm: Norm) -> nn.Sequential:
+    """2D convolution, same padding, norm, ReLU."""
     conv = nn.Conv2d(inputs, outputs, kernel, padding="same")
-    return nn.Sequential(conv, norm2d(outputs), nn.ReLU(inplace=True))
+    return nn.Sequential(conv, norm2d(outputs, norm), nn.ReLU(inplace=True))
 
 
 def up2d(inputs: int, outputs: int) -> nn.ConvTranspose2d:

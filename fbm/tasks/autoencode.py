@@ -6,14 +6,26 @@ from torch import Tensor
 from fbm.batch import ClipBatch
 from fbm.models.autoencoder import Autoencoder
 from fbm.models.encoder import C3DEncoder
+from fbm.models.layers import Norm
 from fbm.tasks.task import MakeOptimizer, MakeSchedule, Pictures, PretrainingTask
 
 
 class Autoencode(PretrainingTask):
-    """Minimises the L1 error over all frames of the clip (section 5)."""
+    """Minimises the L1 error over all frames of the clip (section 5).
 
-    def __init__(self, encoder: C3DEncoder, optimizer: MakeOptimizer, schedule: MakeSchedule | None = None) -> None:
-        super().__init__(Autoencoder(encoder), optimizer, schedule)
+    Args:
+        encoder, optimizer, schedule: see `Task`.
+        decoder_norm: see `Autoencoder`.
+    """
+
+    def __init__(
+        self,
+        encoder: C3DEncoder,
+        optimizer: MakeOptimizer,
+        schedule: MakeSchedule | None = None,
+        decoder_norm: Norm = "batch",
+    ) -> None:
+        super().__init__(Autoencoder(encoder, decoder_norm), optimizer, schedule)
 
     def terms(self, batch: ClipBatch) -> dict[str, Tensor]:
         clip = self.inputs(batch)[0]

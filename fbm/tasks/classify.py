@@ -12,7 +12,7 @@ from fbm.batch import ClipBatch
 from fbm.models.classifier import Classifier
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks.metrics import VideoAccuracy, VideoConfusion
-from fbm.tasks.task import MakeOptimizer, MakeSchedule, Task
+from fbm.tasks.task import MakeOptimizer, MakeSchedule, Task, parameter_groups
 
 
 class Classify(Task):
@@ -25,7 +25,12 @@ class Classify(Task):
     Args:
         encoder, optimizer, schedule: see `Task`.
         classes: names in label order.
-        encoder_gradient: factor on the encoder's gradient; 0 freezes it.
+        encoder_gradient: factor on the encoder's gradient; 0 freezes it. Under Adam it is no learning rate, see
+            `Classifier`.
+        encoder_lr: the encoder's own learning rate; None takes the optimiser's. The schedule is the same.
+
+    Raises:
+        ValueError: `encoder_lr` is not above 0, or given for a frozen encoder.
     """
 
     def __init__(
@@ -35,14 +40,25 @@ class Classify(Task):
         classes: Sequence[str],
         schedule: MakeSchedule | None = None,
         encoder_gradient: float = 1.0,
+        encoder_lr: float | None = None,
     ) -> None:
+        if encoder_lr is not None and (encoder_lr <= 0 or encoder_gradient == 0):
+            raise ValueError(f"encoder_lr={encoder_lr} must be above 0, and encoder_gradient=0 leaves nothing to learn")
         network = Classifier(encoder, len(classes), encoder_gradient)
         measures: dict[str, Metric] = {"train/top1": _accuracy(classes)}
         for split in ("val", "test"):
             measures |= {f"{split}/clip_top1": _accuracy(classes), f"{split}/video_top1": VideoAccuracy()}
         super().__init__(network, optimizer, schedule, measures)
+        self.network: Classifier
         self.test_clip_confusion, self.test_video_confusion = MulticlassConfusionMatrix(len(classes)), VideoConfusion()
         self.classes = list(classes)
+        self.encoder_lr = encoder_lr
+
+    def groups(self) -> list[dict[str, Any]]:
+        if self.encoder_lr is None:
+            return super().groups()
+        encoder = ({**group, "lr": self.encoder_lr} for group in parameter_groups(self.encoder))
+        return [*encoder, *parameter_groups(self.network.linear)]
 
     def training_step(self, batch: ClipBatch, index: int) -> Tensor:
         logits = self.network(self.inputs(batch)[0])

@@ -15,7 +15,7 @@ from torchmetrics import Metric
 
 from fbm.batch import ClipBatch, KnowsSizes
 from fbm.models.encoder import C3DEncoder
-from fbm.models.layers import centred
+from fbm.models.layers import NORMS, centred
 from fbm.tasks.epoch_state import restore_states, states_of_ranks
 from fbm.tasks.metrics import Mean, Seen
 
@@ -215,15 +215,12 @@ class PretrainingTask(Task):
 
 
 def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
-    """Two groups: batch norm's parameters without weight decay, all others with the optimiser's own rate.
+    """Two groups: the norms' parameters without weight decay, all others with the optimiser's own rate.
 
     Plain Adam adds the decay to the gradient, as the paper does.
     """
     norms = {
-        id(parameter)
-        for layer in network.modules()
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm)
-        for parameter in layer.parameters()
+        id(parameter) for layer in network.modules() if isinstance(layer, NORMS) for parameter in layer.parameters()
     }
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     decayed = [parameter for parameter in trained if id(parameter) not in norms]
