@@ -8,10 +8,11 @@ import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 
 from fbm.data.demo.settings import HEIGHT
-from fbm.data.demo.textures import Array, paint
+from fbm.data.demo.textures import Array, Palette, Sizes, paint
 
 Mask = npt.NDArray[np.bool_]
 PATCH = 80  # pixels: near the size on screen, so that linear sampling is enough
+REGIONS = 40  # pixels: two or three parts of different shade
 REACH = 1.4  # radii from the centre to the patch's sides: no silhouette reaches farther
 
 
@@ -24,13 +25,13 @@ class Thing:
     angle: float  # radians: how it stands
 
 
-def make_thing(kind: str, hue: float, rng: np.random.Generator) -> Thing:
+def make_thing(kind: str, palette: Palette, rng: np.random.Generator) -> Thing:
     """Draw one instance of a kind: colours, texture, size and lean.
 
     It is 34 to 60 % of the frame's height: where about half of UCF-101's annotated boxes are.
     """
     family = TEXTURES[kind]
-    colour = paint(family, (PATCH, PATCH), rng.uniform(16, 24), hue, rng)
+    colour = paint(family, (PATCH, PATCH), Sizes(rng.uniform(16, 24), REGIONS), palette, rng)
     patch = np.concatenate([colour, _distance(SILHOUETTES[kind])[..., None]], axis=-1)
     return Thing(patch, radius=rng.uniform(0.17, 0.30) * HEIGHT, angle=rng.uniform(-0.4, 0.4))
 

@@ -10,7 +10,7 @@ from fbm.data.demo.motions import move
 from fbm.data.demo.objects import Mask, Thing, draw, make_thing
 from fbm.data.demo.scenes import make_scene, pan, view
 from fbm.data.demo.settings import HEIGHT, SPARE_FRAMES, WIDTH, Group, Settings, random_for
-from fbm.data.demo.textures import Array
+from fbm.data.demo.textures import Array, draw_palettes
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,9 @@ class Clip:
 def render_group(settings: Settings, group: Group) -> Iterator[Clip]:
     """The group's clips in order, each of them alike however many there are."""
     rng = random_for(settings, group.label, group.number, clip=0)
-    hue = rng.random()
-    scene = make_scene(group.scene, hue, rng)
-    # Another hue than the scene's, so that the object can be seen at all; either may be any hue.
-    thing = make_thing(group.object, hue + rng.uniform(0.2, 0.8), rng)
+    colours, others = draw_palettes(rng)
+    scene = make_scene(group.scene, colours, rng)
+    thing = make_thing(group.object, others, rng)
     for clip in range(1, settings.clips + 1):
         yield _film(settings, group, scene, thing, random_for(settings, group.label, group.number, clip))
 

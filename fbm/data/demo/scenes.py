@@ -1,22 +1,25 @@
-"""The background: a texture larger than the frame, over which a slow camera pans."""
+"""The background: a picture larger than the frame, over which a slow camera pans."""
 
 import numpy as np
 
 from fbm.data.demo.settings import HEIGHT, WIDTH
-from fbm.data.demo.textures import Array, paint
+from fbm.data.demo.textures import Array, Palette, Sizes, paint
 
 MARGIN = 72  # pixels that the camera may travel each way before it turns back
+STILL, SLOW = (0.0, 0.05), (0.1, 0.4)  # pixels a frame; real cameras mostly stand
+PATTERN = 22, 34  # pixels: the range of a pattern's wavelength
+REGIONS = 68  # pixels: the typical wavelength of the regions
 
 
-def make_scene(kind: str, hue: float, rng: np.random.Generator) -> Array:
+def make_scene(kind: str, palette: Palette, rng: np.random.Generator) -> Array:
     """The whole scene of a group, `H W 3` float32 in 0..255, larger than a frame by the margin."""
     shape = HEIGHT + MARGIN + 2, WIDTH + MARGIN + 2  # two more: a subpixel crop reads one pixel further
-    return paint(kind, shape, rng.uniform(18, 30), hue, rng)
+    return paint(kind, shape, Sizes(rng.uniform(*PATTERN), REGIONS), palette, rng)
 
 
 def pan(frames: int, rng: np.random.Generator) -> Array:
-    """The camera's path, `T 2`: top and left in scene pixels. In one clip of four it hardly moves."""
-    speed = rng.uniform(0, 0.05) if rng.random() < 0.25 else rng.uniform(0.1, 1.0)  # pixels a frame
+    """The camera's path, `T 2`: top and left in scene pixels. In every other clip it hardly moves."""
+    speed = rng.uniform(*(STILL if rng.random() < 0.5 else SLOW))
     direction = rng.uniform(0, 2 * np.pi)
     velocity = speed * np.array([np.sin(direction), np.cos(direction)])
     path = rng.uniform(0, MARGIN, size=2) + np.arange(frames)[:, None] * velocity

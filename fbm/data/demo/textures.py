@@ -1,7 +1,11 @@
-"""Two-colour textures, for scenes and objects alike: neither stands out by contrast or colour."""
+"""Pictures for scenes and objects alike: neither stands out by contrast or colour.
+
+Large soft regions of shade and colour carry a fainter pattern, in about the proportions of UCF-101's frames.
+"""
 
 import colorsys
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,34 +13,76 @@ from scipy.ndimage import gaussian_filter
 
 Array = npt.NDArray[np.float32]
 Field = npt.NDArray[np.float64]
+Palette = Array  # `2 2 3`, 0..255: dark and light of one place, dark and light of another
 Pattern = Callable[[Field, Field, np.random.Generator], Field]  # (y, x) in wavelengths -> 0..1, same shape
 
+
+class Sizes(NamedTuple):
+    """Of a picture's structures, in pixels: the pattern's wavelength, the typical one of the regions under it."""
+
+    pattern: float
+    regions: float
+
+
+FINE = 0.33  # the pattern's part of brightness; the regions' is the rest
+OCTAVES, WAVES = 3, 3  # of the regions: halvings of the wavelength, waves of each
+FALL = 0.75  # from one octave's amplitude to the next
+STEEP = 1.6  # how flat the regions are inside, and how narrow their borders
+DARK, RANGE = (0.0, 0.2), (0.55, 0.9)  # the dark colour's value, and how much more the light one's is
+SATURATION = 0.8, 2.6  # of a beta distribution: mostly dull
+APART = 80  # least distance of a scene's and its object's mean colours: Euclidean, in RGB of 0..255
 SPREAD = 64  # cells of the random tables; a picture shows far fewer
 
 
-def paint(kind: str, shape: tuple[int, int], wavelength: float, hue: float, rng: np.random.Generator) -> Array:
-    """A picture `H W 3`, float32 in 0..255, of the family `kind`; wavelength in pixels, hue in turns."""
-    grid = np.mgrid[: shape[0], : shape[1]] / wavelength
+def paint(kind: str, shape: tuple[int, int], sizes: Sizes, palette: Palette, rng: np.random.Generator) -> Array:
+    """A picture `H W 3`, float32 in 0..255: the pattern `kind` in faint contrast over large soft regions."""
+    pixels = np.mgrid[: shape[0], : shape[1]]
     offset = rng.uniform(0, SPREAD, size=2)
-    amount = PATTERNS[kind](grid[0] + offset[0], grid[1] + offset[1], rng)[..., None]
-    dark, light = _palette(hue, rng)
-    return (dark + (light - dark) * amount).astype(np.float32)
+    grid = pixels / sizes.pattern + offset[:, None, None]
+    fine = PATTERNS[kind](grid[0], grid[1], rng)
+    shade, place = (_regions(*pixels, sizes.regions, rng)[..., None] for _ in range(2))
+    amount = FINE * fine[..., None] + (1 - FINE) * shade
+    here, there = (dark + (light - dark) * amount for dark, light in palette)
+    return (here + (there - here) * place).astype(np.float32)
 
 
-def _palette(hue: float, rng: np.random.Generator) -> tuple[Array, Array]:
-    """A dark and a light colour of nearby hues, 0..255.
+def draw_palettes(rng: np.random.Generator) -> tuple[Palette, Palette]:
+    """A scene's and an object's colours: of other hues, and far enough apart for the object to be seen.
 
-    Their saturations and values spread about as UCF-101's pixels do (quartiles 0.07, 0.21, 0.42 and 0.24, 0.45, 0.65
-    over frames of four of its classes): mostly dull, and darker than mid grey.
+    Pairs that are too near are drawn anew as a whole, so that scenes and objects still have the same colours.
     """
-    hues = hue + rng.uniform(-0.08, 0.08, size=2)
-    saturations = rng.beta(1.0, 2.8, size=2)
-    values = rng.uniform(0.1, 0.4), rng.uniform(0.4, 0.85)
-    dark, light = (
-        np.array(colorsys.hsv_to_rgb(h % 1, s, v), dtype=np.float32) * 255
-        for h, s, v in zip(hues, saturations, values, strict=True)
-    )
-    return dark, light
+    while True:
+        hue = rng.random()
+        pair = _palette(hue, rng), _palette(hue + rng.uniform(0.2, 0.8), rng)
+        scene, thing = (colours.mean(axis=(0, 1)) for colours in pair)
+        if np.linalg.norm(scene - thing) > APART:
+            return pair
+
+
+def _palette(hue: float, rng: np.random.Generator) -> Palette:
+    """Two pairs of a dark and a light colour, all of nearby hues.
+
+    Their saturations and values are such that pixels spread about as UCF-101's do (quartiles 0.07, 0.21, 0.42 and
+    0.24, 0.45, 0.65 over frames of six of its classes): mostly dull, and darker than mid grey.
+    """
+    dark = rng.uniform(*DARK)
+    light = min(dark + rng.uniform(*RANGE), 1.0)
+    colours = [
+        colorsys.hsv_to_rgb((hue + rng.uniform(-0.08, 0.08)) % 1, rng.beta(*SATURATION), value)
+        for value in (dark, light, dark, light)
+    ]
+    return np.array(colours, dtype=np.float32).reshape(2, 2, 3) * 255
+
+
+def _regions(y: Field, x: Field, size: float, rng: np.random.Generator) -> Field:
+    """Large soft regions, 0..1: waves in all directions, the longer the stronger, as in pictures of real places."""
+    total = np.zeros(y.shape)
+    for wave in range(OCTAVES * WAVES):
+        octave = wave // WAVES
+        length = size * 2.0 ** (1 - octave) * rng.uniform(0.7, 1.4)
+        across = _turn(y, x, rng.uniform(0, 2 * np.pi))[0]
+        total += _sine(across / length + rng.random()) * FALL**octave
+    return 0.5 + 0.5 * np.tanh(STEEP * total / total.std())
 
 
 def _sharp(wave: Field) -> Field:
