@@ -1,6 +1,7 @@
-"""What UCF-101 is like, for the demo data to be like it: sizes of annotated boxes, colours of pixels."""
+"""What UCF-101 is like, for the demo data to be like it: sizes of boxes, colours, structure, change."""
 
 import argparse
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -8,6 +9,7 @@ import numpy as np
 from matplotlib.colors import rgb_to_hsv
 
 from fbm.data.boxes import read_pickle
+from fbm.data.decode import decode
 
 QUARTILES = (25, 50, 75)
 WIDTH, HEIGHT = 320, 240  # UCF-101's frames
@@ -21,16 +23,42 @@ def eleventh_frame(path: Path) -> np.ndarray:
     return picture
 
 
+def first_clip(path: Path) -> np.ndarray:
+    """The first 16 frames as a model sees them: `16 64 64 3` in -1..1."""
+    frames = islice(chain.from_iterable(batch.copy() for batch in decode(path, 64)), 16)
+    return np.stack(list(frames)) / 127.5 - 1
+
+
+def explained(picture: np.ndarray, blocks: int) -> float:
+    """The share of the variance of `H W 3` that the means of `blocks` x `blocks` parts explain, 0..1."""
+    side = len(picture) // blocks
+    means = picture.reshape(blocks, side, blocks, side, 3).mean(axis=(1, 3))
+    return float(means.var(axis=(0, 1)).mean() / picture.var(axis=(0, 1)).mean())
+
+
+def print_structure(paths: list[Path]) -> None:
+    """How much of a first frame is large structure, and how much of a clip moves: means over the videos."""
+    clips = [first_clip(path) for path in paths]
+    for blocks in (4, 8):
+        share = np.mean([explained(clip[0], blocks) for clip in clips])
+        print(f"variance of the first frame that {blocks} x {blocks} block means explain: {share:.2f}")
+    change = [np.abs(clip[-1] - clip[0]).mean() for clip in clips]
+    print(f"mean |last - first| of 16 frames, on -1..1: {np.mean(change):.2f}, ", end="")
+    print(f"quartiles {np.percentile(change, QUARTILES).round(2)}")
+
+
 def main() -> None:
-    """Print quartiles."""
+    """Print the figures of every sixth video."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="holds UCF-101/ (any data set in its layout)")
     parser.add_argument("--annotations", type=Path, help="the corrected pickle")
     given = parser.parse_args()
-    pixels = [eleventh_frame(path).reshape(-1, 3)[::50] for path in sorted(given.root.glob("UCF-101/*/*.avi"))[::6]]
+    paths = sorted(given.root.glob("UCF-101/*/*.avi"))[::6]
+    pixels = [eleventh_frame(path).reshape(-1, 3)[::50] for path in paths]
     saturation, value = rgb_to_hsv(np.concatenate(pixels) / 255).T[1:]
     print(f"{len(pixels)} frames: saturation {np.percentile(saturation, QUARTILES).round(2)}", end=", ")
     print(f"value {np.percentile(value, QUARTILES).round(2)}")
+    print_structure(paths)
     if given.annotations is not None:
         boxes = [annotation.boxes for annotation in read_pickle(given.annotations).values() if len(annotation.boxes)]
         heights = [(video[:, 4] / HEIGHT).mean() for video in boxes]

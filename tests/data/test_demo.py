@@ -7,10 +7,12 @@ import av
 import numpy as np
 import pytest
 
+from fbm.data.decode import decode as frames
 from fbm.data.demo import CLASSES, FACTORS, MARKER, OBJECTS, SCENES, make_demo
 from fbm.data.demo.lists import held_out
 from fbm.data.demo.render import render_group
 from fbm.data.demo.settings import Group, Settings, draw_group, draw_groups
+from fbm.data.demo.textures import APART, draw_palettes
 from fbm.data.demo.writer import tight_box, viper_xml
 from fbm.errors import UserError
 
@@ -260,10 +262,35 @@ def test_object_and_scene_are_alike_in_brightness_and_saturation():
         pixels, mask = clip.frames[0].astype(float), clip.mask[0]
         for found, where in ((objects, mask), (scenes, ~mask)):
             light, dark = pixels[where].max(axis=-1), pixels[where].min(axis=-1)
-            found.append((light.mean(), (1 - dark / light).mean(), light.std()))
+            found.append((light.mean(), (1 - dark / np.maximum(light, 1)).mean(), light.std()))
     difference = np.abs(np.mean(objects, axis=0) - np.mean(scenes, axis=0))
     # The two means over 48 groups lie closer than one standard deviation of the groups.
     assert (difference < np.std(scenes, axis=0)).all()
+
+
+def explained(picture: np.ndarray, blocks: int) -> float:
+    """The share of a picture's variance, `64 64 3`, that is left when each of `blocks` x `blocks` parts is its mean."""
+    side = len(picture) // blocks
+    means = picture.reshape(blocks, side, blocks, side, 3).mean(axis=(1, 3))
+    return float(means.var(axis=(0, 1)).mean() / picture.var(axis=(0, 1)).mean())
+
+
+def test_structure_and_change_are_near_those_of_ucf101(demo_root):
+    clips = [np.concatenate(list(frames(path, 64)))[:16] / 127.5 - 1 for path in demo_root.rglob("*.avi")]
+    assert len(clips) == 30
+    # UCF-101's own figures; a mean over thirty videos strays by about 0.015
+    assert np.mean([explained(clip[0], 4) for clip in clips]) == pytest.approx(0.38, abs=0.05)
+    assert np.mean([explained(clip[0], 8) for clip in clips]) == pytest.approx(0.68, abs=0.07)
+    assert np.mean([np.abs(clip[-1] - clip[0]).mean() for clip in clips]) == pytest.approx(0.10, abs=0.03)
+
+
+def test_every_object_has_another_mean_colour_than_its_scene():
+    rng = np.random.default_rng(0)
+    pairs = np.array([draw_palettes(rng) for _ in range(300)])
+    scenes, objects = pairs.mean(axis=(2, 3)).swapaxes(0, 1)
+    assert np.linalg.norm(scenes - objects, axis=-1).min() > APART
+    # Neither is the lighter one as a rule: drawn anew in pairs, both keep the same distribution.
+    assert abs(np.mean(scenes.mean(axis=-1) > objects.mean(axis=-1)) - 0.5) < 0.09
 
 
 # --- the same root again ------------------------------------------------------------------------------------

@@ -36,14 +36,13 @@ SPREAD = 64  # cells of the random tables; a picture shows far fewer
 
 def paint(kind: str, shape: tuple[int, int], sizes: Sizes, palette: Palette, rng: np.random.Generator) -> Array:
     """A picture `H W 3`, float32 in 0..255: the pattern `kind` in faint contrast over large soft regions."""
-    pixels = np.mgrid[: shape[0], : shape[1]]
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
     offset = rng.uniform(0, SPREAD, size=2)
-    grid = pixels / sizes.pattern + offset[:, None, None]
-    fine = PATTERNS[kind](grid[0], grid[1], rng)
-    shade, place = (_regions(*pixels, sizes.regions, rng)[..., None] for _ in range(2))
+    fine = PATTERNS[kind](y / sizes.pattern + offset[0], x / sizes.pattern + offset[1], rng)
+    shade, place = (_regions(y, x, sizes.regions, rng)[..., None] for _ in range(2))
     amount = FINE * fine[..., None] + (1 - FINE) * shade
     here, there = (dark + (light - dark) * amount for dark, light in palette)
-    return (here + (there - here) * place).astype(np.float32)
+    return np.asarray(here + (there - here) * place, dtype=np.float32)
 
 
 def draw_palettes(rng: np.random.Generator) -> tuple[Palette, Palette]:
@@ -82,7 +81,7 @@ def _regions(y: Field, x: Field, size: float, rng: np.random.Generator) -> Field
         length = size * 2.0 ** (1 - octave) * rng.uniform(0.7, 1.4)
         across = _turn(y, x, rng.uniform(0, 2 * np.pi))[0]
         total += _sine(across / length + rng.random()) * FALL**octave
-    return 0.5 + 0.5 * np.tanh(STEEP * total / total.std())
+    return 0.5 + 0.5 * np.tanh(STEEP / float(total.std()) * total)
 
 
 def _sharp(wave: Field) -> Field:
