@@ -129,8 +129,8 @@ def test_quality_is_the_mean_over_frames_whatever_the_batches():
 )
 def test_a_batch_with_empty_masks_has_the_figures_of_the_same_batch_without_them(picture, first, last, counted):
     made, true, masks = reconstruction(5, seed=1), reconstruction(5, seed=2), masks_of(first, last)
-    some = [Reconstruction(*(frames[counted] for frames in pictures)) for pictures in (made, true)]
-    without = measured(*some, masks_of("x" * len(counted), "x" * len(counted)))
+    some, same = (Reconstruction(*(frames[counted] for frames in pictures)) for pictures in (made, true))
+    without = measured(some, same, masks_of("x" * len(counted), "x" * len(counted)))
     found = measured(made, true, masks, [0, 1, 2], [3, 4])
     for measure in ("psnr", "ssim", "sharpness", "edges"):
         torch.testing.assert_close(found[f"{measure}_{picture}"], without[f"{measure}_{picture}"])
