@@ -15,7 +15,7 @@ from torch import nn
 from fbm.config import build, check
 from fbm.errors import UserError
 from fbm.models.encoder import C3DEncoder
-from fbm.run_folder import SUMMARY
+from fbm.run_files import BEST, CHECKPOINTS, SUMMARY
 
 PREFIX = "network.encoder."
 
@@ -45,9 +45,9 @@ def find_checkpoint(path: Path) -> Path:
     Raises:
         UserError: neither is there.
     """
-    best = path / "checkpoints" / "best.ckpt"
+    best = path / CHECKPOINTS / BEST
     if path.is_dir() and not (best.is_file() and (path / SUMMARY).is_file()):
-        raise UserError(f"no finished run at {path}: it holds no {SUMMARY} or no checkpoints/best.ckpt")
+        raise UserError(f"no finished run at {path}: it holds no {SUMMARY} or no {CHECKPOINTS}/{BEST}")
     if not path.exists():
         raise UserError(f"no such checkpoint: {path}")
     return best if path.is_dir() else path

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from fbm.config import flatten, resolved, under
-from fbm.run_folder import AUTO, NONE
+from fbm.run_files import AUTO, NONE
 
 # How fast a run is and how much memory it takes; what comes out of it differs by rounding at most.
 SPEED = ("compile", "activation_checkpointing", "optim.fused", "trainer.benchmark")

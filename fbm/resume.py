@@ -13,7 +13,8 @@ from fbm.config import flatten, under
 from fbm.errors import UserError
 from fbm.fingerprints import SPEED
 from fbm.loggers import Row
-from fbm.run_folder import NONE, Run
+from fbm.run_files import NONE
+from fbm.run_folder import Run
 
 LIKE = ("task_name", "task", "encoder", "optim", "schedule")  # what the weights and the optimiser's state fit
 # What the steps of an epoch are made of: in its middle no other ones can be put in their place.

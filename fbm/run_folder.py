@@ -8,15 +8,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from fbm.checkpoints import read_checkpoint
 from fbm.errors import UserError
 from fbm.files import held, sweep, write_text
+from fbm.run_files import AUTO, BEST, CHECKPOINTS, CONFIG, FAILURE, LAST, NONE, SUMMARY
 
-SUMMARY, CONFIG = "summary.json", "config.yaml"
-FAILURE = "failure.txt"  # the traceback, in the folder of a run that failed
-CHECKPOINTS, BEST, LAST = "checkpoints", "best.ckpt", "last.ckpt"
 ASIDE = ".aside"  # what is being moved to earlier-N
-AUTO, NONE = "auto", "none"  # values of `resume`; any other is a path
-STUDY = "study.json"  # in a study's folder: the runs that it consists of
 
 
 @dataclass
@@ -102,8 +99,6 @@ def _unfinished(folder: Path, identity: str, resume: str) -> Run:
 
 def _is_of(checkpoint: Path, identity: str) -> bool:
     """Whether the run with this fingerprint can go on from a checkpoint."""
-    from fbm.checkpoints import read_checkpoint  # late: who only looks at summaries needs no torch
-
     try:
         return bool(read_checkpoint(checkpoint)["fbm"]["fingerprints"].get("run") == identity)
     except UserError as error:

@@ -27,7 +27,8 @@ from fbm.ranks.company import lead_or_follow
 from fbm.ranks.start import run_ranks, several
 from fbm.ranks.world import wanted
 from fbm.resume import Start, point_of, refuse_unlike, start_of
-from fbm.run_folder import FAILURE, Run, open_run
+from fbm.run_files import FAILURE
+from fbm.run_folder import Run, open_run
 
 TOLD = ("test/loss", "test/clip_top1", "test/video_top1")  # beside the monitored metric, in a run's last line
 

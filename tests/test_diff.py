@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import pty
 import re
@@ -62,6 +63,11 @@ def test_runs_that_differ_in_their_seed_may_be_averaged(tmp_path, capsys):
         "same: pretraining, data, code, packages, hardware",
         "The two runs may be averaged: only the seed differs (0 and 1).",
     ]
+
+
+def test_a_metric_that_is_nan_in_both_is_the_same(tmp_path, capsys):
+    a, b = (make_run(tmp_path / name, metrics={"test/psnr_last_foreground": math.nan}) for name in "ab")
+    assert not any(line.startswith("results") for line in told(capsys, a, b))
 
 
 @pytest.mark.parametrize(("seed", "says"), [(0, ", with the same seed (0)"), (1, ", and the seed (0 and 1)")])

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import shutil
 import signal
 from collections.abc import Sequence
@@ -380,6 +381,21 @@ def test_a_store_without_masks(tmp_path, monkeypatch, capsys):
     assert fbm("train", *run, "task=autoencode") == 0
     assert fbm("train", *settings(tmp_path / "bare")) == 1
     assert "prepared with masks=none, this run asks for masks=boxes" in only_error(capsys.readouterr().err)
+
+
+def test_a_validation_without_any_foreground_is_measured_as_nan_and_breaks_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = make_store(tmp_path / "store", empty=("val", "test"))
+    assert fbm("train", *settings(store, "task.target=random", "trainer.max_epochs=2", "test=true", "name=run")) == 0
+    run = tmp_path / "outputs" / "demo" / "run"
+    metrics = summary(run)["metrics"]
+    measures = [f"{measure}_{end}_foreground" for measure in ("psnr", "ssim", "iou") for end in ("first", "last")]
+    for name in (*measures, "psnr_any_foreground"):
+        assert math.isnan(metrics[f"val/{name}"])
+        assert math.isnan(metrics[f"test/{name}"])
+    assert all(math.isfinite(value) for name, value in metrics.items() if "foreground" not in name)
+    assert [row["val/psnr_last_foreground"] for row in rows(run) if row["val/psnr_last_foreground"]] == ["nan", "nan"]
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
 
 
 def test_without_validation_the_best_is_by_training_loss(tmp_path, monkeypatch, capsys):

@@ -1,6 +1,7 @@
 """A prepared store made in milliseconds, and the settings of runs on it that take a second or two."""
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ CLASSES = ("Bounce", "Circle", "Drift")
 GROUPS = {1: "test", 2: "test", 3: "train", 4: "train", 5: "train", 6: "val"}
 
 
-def make_store(root: Path, masks: bool = True, val: bool = True) -> Path:
+def make_store(root: Path, masks: bool = True, val: bool = True, empty: Collection[str] = ()) -> Path:
     """Two clips each of six groups of three classes: 18 (24 without `val`) train, 6 val and 12 test clips.
 
-    A class is a colour, so that a few steps learn something; the foreground is a square of the frame.
+    A class is a colour, so that a few steps learn something; the foreground is a square of the frame, and nothing in
+    the splits that are named `empty`.
     """
     rng = np.random.default_rng(0)
     rows = []
@@ -30,9 +32,9 @@ def make_store(root: Path, masks: bool = True, val: bool = True) -> Path:
                 name = f"{action}/v_{action}_g{group:02}_c{clip:02}"
                 frames = rng.integers(0, 80, (FRAMES, SIZE, SIZE, 3), dtype=np.uint8)
                 frames[:, 8:24, 8:24, label] += 150
-                drawn = np.zeros((FRAMES, SIZE, SIZE), bool)
-                drawn[:, 8:24, 8:24] = masks
                 split_here = "train" if split == "val" and not val else split
+                drawn = np.zeros((FRAMES, SIZE, SIZE), bool)
+                drawn[:, 8:24, 8:24] = masks and split_here not in empty
                 rows.append(_stored(root, name, action, group, split_here, frames, drawn, masks))
     source = UCF101(None, validation=0.1 if val else 0.0)
     manifest = Manifest(SIZE, "boxes" if masks else "none", source.selection(), rows)

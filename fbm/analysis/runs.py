@@ -12,7 +12,8 @@ from fbm.config import build
 from fbm.data.store import FrameStore
 from fbm.errors import UserError
 from fbm.models.encoder import C3DEncoder
-from fbm.run_folder import CONFIG, STUDY, SUMMARY, Run
+from fbm.run_files import CONFIG, STUDY, SUMMARY
+from fbm.run_folder import Run
 from fbm.tasks.task import PretrainingTask
 
 

@@ -22,7 +22,7 @@ from fbm.data.store import FrameStore, files_of
 from fbm.errors import UserError
 from fbm.machine import keep_memory
 
-CHUNK, CLIP = 32, 16  # frames, as in the paper
+CHUNK, CLIP = 32, 16  # frames, as in the reference program
 WORKERS = (0, 1, 2)
 WARM = 3  # batches before the first that counts: their memory is new
 DECODED = 2  # batches that a decoder makes in a round: they are slow

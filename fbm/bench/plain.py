@@ -15,7 +15,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from fbm.data.clips import Clips, Key, draw_window
 from fbm.data.store import frames_file, masks_file
+from fbm.errors import UserError
 from fbm.models.autoencoder import Autoencoder
+from fbm.models.classifier import Classifier
 from fbm.models.disentangler import Disentangler, split
 from fbm.tasks.task import Task
 
@@ -54,7 +56,11 @@ def plain_batches(clips: Clips, batch: int) -> Iterator[Any]:
 
 
 def plain_loss(task: Task) -> Callable[[Any], Tensor]:
-    """The task's loss of a plain batch, by the same layers."""
+    """The task's loss of a plain batch, by the same layers.
+
+    Raises:
+        UserError: the task's network is none of the three that this program knows.
+    """
     network: Any = task.network
     for layer in network.modules():
         if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d):
@@ -63,7 +69,9 @@ def plain_loss(task: Task) -> Callable[[Any], Tensor]:
         return lambda batch: _disentangle(network, *batch)
     if isinstance(network, Autoencoder):
         return lambda batch: (network(batch[0]) - batch[0]).abs().mean()
-    return lambda batch: F.cross_entropy(network(batch[0]), batch[2])
+    if isinstance(network, Classifier):
+        return lambda batch: F.cross_entropy(network(batch[0]), batch[2])
+    raise UserError(f"the straightforward program knows no {type(network).__name__}: leave plain out of --programs")
 
 
 def _disentangle(network: Disentangler, clip: Tensor, masks: Tensor, label: Tensor) -> Tensor:

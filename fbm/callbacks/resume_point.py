@@ -20,7 +20,7 @@ from fbm.callbacks.signals import Signals
 from fbm.callbacks.votes import Votes
 from fbm.errors import Stopped, UserError
 from fbm.loggers.resumable import rows_told
-from fbm.run_folder import LAST
+from fbm.run_files import LAST
 
 RESUME = "fbm_resume"  # in checkpoints: what Lightning does not save
 TRAINING = "the training"  # after which nothing is left of it

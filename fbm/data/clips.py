@@ -84,7 +84,8 @@ class Clips(Dataset[ClipBatch]):
     Args:
         store: opened.
         split: "train" draws a random window and flips, the others take the middle window as it is.
-        chunk_frames, clip_frames: 32 and 16 in the paper.
+        chunk_frames, clip_frames: 32 and 16 in the reference program; with 16 and 16 chunks are the paper's whole
+            clips, without a random offset.
         seed: of the random choices.
         label_fraction: share of the training groups that is used, see the function `labelled`; other splits stay whole.
         augment: False takes the middle window in training too.

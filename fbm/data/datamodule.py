@@ -25,7 +25,8 @@ class ClipDataModule(pl.LightningDataModule):
         masks: name of the mask source the store was prepared with.
         source: the data set; its choices that make the splits must be the store's. Nothing is read from it.
         skip_broken: leave out videos that are listed but broken or missing; False refuses such a store.
-        chunk_frames, clip_frames: 32 and 16 in the paper.
+        chunk_frames, clip_frames: 32 and 16 in the reference program; with 16 and 16 chunks are the paper's whole
+            clips, without a random offset.
         label_fraction: share of each class's training groups that is used, nested and by whole groups; of videos
             without a label all are.
         batch_size: clips of one step over all ranks.

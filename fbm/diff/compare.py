@@ -133,7 +133,12 @@ def _packages(a: Side, b: Side) -> Rows:
 
 def _results(a: Mapping[str, Any], b: Mapping[str, Any]) -> Rows:
     rows = _beside(_numbers(a), _numbers(b))
-    return rows if any(one != other for one, other in rows.values()) else {}
+    return {} if all(_same(*pair) for pair in rows.values()) else rows
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two numbers are equal, or both nan: a measure of foregrounds where no frame has any."""
+    return bool(one == other) or (one != one and other != other)
 
 
 def _numbers(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from fbm.errors import UserError
-from fbm.run_folder import CONFIG, SUMMARY
+from fbm.run_files import CONFIG, SUMMARY
 
 
 @dataclass(frozen=True)

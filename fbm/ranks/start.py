@@ -15,7 +15,8 @@ from fbm.ranks.job import HOME, Job, Report
 from fbm.ranks.spec import spec_of
 from fbm.ranks.watch import SILENCE, Watch
 from fbm.ranks.world import Outside, Wanted
-from fbm.run_folder import FAILURE, Run
+from fbm.run_files import FAILURE
+from fbm.run_folder import Run
 
 LOGS = "ranks"  # folder in the run's, with rankN.log
 GOES_ON = "; the other ranks were ended, the same command goes on from the last save"

@@ -52,5 +52,5 @@ def stale(found: Found) -> Iterator[str]:
 
 
 def shared(rows: Iterable[Sequence[Run]]) -> bool:
-    """Whether any row's seeds share their pretraining run."""
+    """Whether all seeds of any row start from one pretraining run."""
     return any(len(origins(runs)) == 1 < len(runs) for runs in rows)

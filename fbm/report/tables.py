@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from fbm.report import numbers
 from fbm.report.labels import share
+from fbm.report.origins import origins, shared
 from fbm.report.read.runs import Found
 from fbm.report.sheet import Sheet
 from fbm.report.stats import INTERVAL
@@ -37,7 +38,8 @@ TEX_HEAD = {
 }
 SHORT_HEAD = {at: head for at, head in TEX_HEAD.items() if at not in (GAIN, 6)} | {PAPER: "Paper*"}
 PROTOCOL = {
-    CLIP: "clip accuracy (the paper's protocol): top-1 over the middle 16 frames of each 32-frame chunk",
+    CLIP: "clip accuracy: top-1 over the middle 16 frames of each 32-frame chunk (the reference program's protocol), "
+    "unless a run's data.chunk_frames says otherwise",
     VIDEO: "video accuracy: top-1 of the mean softmax over a video's clips",
     "interval": f"{INTERVAL} of the mean over seeds (Student t); none for a single run",
     "gain": "clip gain: difference in clip accuracy to random initialization, paired by seed",
@@ -64,12 +66,23 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def caption(table: Table1) -> str:
-    """What the numbers were measured on."""
+    """What the numbers were measured on, and what their intervals are over."""
     clips = " or ".join(numbers.count(n) for n in table.test_clips) or "an unknown number of"
     return (
         f"Action recognition on the test set of {table.data or 'an unnamed data set'}: {clips} clips, "
-        f"{numbers.count(table.classes)} classes. Mean ± {INTERVAL} over seeds (Student t)."
+        f"{numbers.count(table.classes)} classes. Mean ± {INTERVAL} over seeds (Student t){_one_pretraining(table)}."
     )
+
+
+def _one_pretraining(table: Table1) -> str:
+    """A clause on rows whose seeds all start from one pretraining: their intervals leave out how that varies."""
+    pretrained = [row for row in table.rows if len(row.runs) > 1 and origins(row.runs)]
+    sharing = [row for row in pretrained if shared([row.runs])]
+    if not sharing:
+        return ""
+    if sharing == pretrained:
+        return "; all seeds of a pretrained row share one pretraining"
+    return f"; all seeds of {', '.join(row.label for row in sharing)} share one pretraining"
 
 
 def absent(found: Found) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fbm.files import in_use
-from fbm.run_folder import CONFIG, SUMMARY
+from fbm.run_files import CONFIG, SUMMARY
 
 Combination = dict[str, Any]
 

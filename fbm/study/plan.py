@@ -19,7 +19,7 @@ from fbm.config import check_run, composing, conf_dir, flatten
 from fbm.errors import UserError
 from fbm.files import write_text
 from fbm.fingerprints import identify
-from fbm.run_folder import STUDY
+from fbm.run_files import STUDY
 from fbm.study.declared import Declared, Values, axes, told
 from fbm.study.job import Combination, Job
 

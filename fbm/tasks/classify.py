@@ -18,7 +18,7 @@ from fbm.tasks.task import MakeOptimizer, MakeSchedule, Task, parameter_groups
 class Classify(Task):
     """Softmax cross entropy on all features.
 
-    Logs `SPLIT/clip_top1` (the paper's: the middle 16 frames of each 32-frame chunk) and `SPLIT/video_top1` (mean
+    Logs `SPLIT/clip_top1` (of the middle `data.clip_frames` of each chunk) and `SPLIT/video_top1` (mean
     softmax over a video's clips) for val and test, `train/top1` over the random windows of training. A test leaves its
     confusions in `tested`.
 

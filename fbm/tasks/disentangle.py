@@ -13,8 +13,8 @@ from fbm.models.encoder import C3DEncoder
 from fbm.models.layers import Norm
 from fbm.tasks.adversarial import Adversarial, Adversary
 from fbm.tasks.frames import any_frame_of, draw_frames, first_and
-from fbm.tasks.metrics import Mean
-from fbm.tasks.quality import ReconstructionQuality, psnr
+from fbm.tasks.metrics import FrameMean
+from fbm.tasks.quality import ReconstructionQuality, frames_with_loss, psnr
 from fbm.tasks.task import MakeOptimizer, MakeSchedule, Pictures, PretrainingTask, stacked
 
 ANY = "psnr_any_foreground"
@@ -34,7 +34,8 @@ class Disentangle(PretrainingTask):
         decoder_width: of the frame decoders; None takes the encoder's, as the paper does.
         target: whose foreground the motion is to make: the last frame's, or in training that of a random frame after
             the first, another for each clip in each epoch. Val and test always ask for the last, so that runs compare;
-            `psnr_any_foreground` is of a frame for each clip, all equally often.
+            `psnr_any_foreground` is of a frame for each clip, all equally often; those whose mask is empty do not
+            count, and it is nan where all are.
         adversarial: weight of the adversarial loss (Mathieu et al., 2016, take 0.05); 0 has no discriminators.
         discriminator: makes them; None takes the usual `Adversary`.
         seed: of the random frames.
@@ -64,7 +65,7 @@ class Disentangle(PretrainingTask):
             raise ValueError(f"adversarial={adversarial} must be at least 0")
         parts = [*DisentanglingLosses._fields, "reconstruction", *(Adversarial._fields if adversarial else ())]
         any_frame = target == "random"
-        measures = {f"{split}/{ANY}": Mean() for split in ("val", "test")} if any_frame else {}
+        measures = {f"{split}/{ANY}": FrameMean() for split in ("val", "test")} if any_frame else {}
         network = Disentangler(encoder, kernels, decoder_width, any_frame, decoder_norm, motion_norm)
         super().__init__(network, optimizer, schedule, parts, measures)
         self.network: Disentangler
@@ -100,8 +101,9 @@ class Disentangle(PretrainingTask):
 
     def _evaluate_any(self, split: str, clip: Tensor, masks: Tensor, frame: Tensor) -> None:
         made = self.network(clip, frame).reconstruction.last_foreground
-        true = truth(*first_and(frame, clip, masks)).last_foreground
-        self.log_measure(f"{split}/{ANY}", psnr(made.float(), true).mean(), len(clip))
+        clip, masks = first_and(frame, clip, masks)
+        values = psnr(made.float(), truth(clip, masks).last_foreground)
+        self.log_measure(f"{split}/{ANY}", values, frames_with_loss(masks).last_foreground)
 
     @torch.no_grad()
     def pictures(self, batch: ClipBatch) -> Pictures:

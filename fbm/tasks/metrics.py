@@ -1,4 +1,4 @@
-"""What torchmetrics does not have: means that keep nan, votes over videos, what was seen."""
+"""What torchmetrics does not have: means that keep nan, means over some frames, votes over videos, what was seen."""
 
 import torch
 from torch import Tensor
@@ -32,6 +32,30 @@ class Mean(Metric):
     def compute(self) -> Tensor:
         """A scalar."""
         return self.total / self.samples
+
+
+class FrameMean(Metric):
+    """The mean of a value over the frames that count; nan where none does, or where one that counts is nan."""
+
+    full_state_update = False
+
+    total: Tensor
+    frames: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", default=torch.tensor(0.0), dist_reduce_fx="sum")
+        self.add_state("frames", default=torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, values: Tensor, counted: Tensor) -> None:
+        """Add frames: values `B`, and which of them count, `B` bool."""
+        # Not a product with `counted`: a frame that does not count may be infinite (dB of a perfect grey).
+        self.total = self.total + torch.where(counted, values, 0).sum().to(self.total.dtype)
+        self.frames = self.frames + counted.sum()
+
+    def compute(self) -> Tensor:
+        """A scalar."""
+        return self.total / self.frames
 
 
 class Seen(Metric):

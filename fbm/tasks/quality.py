@@ -1,13 +1,15 @@
-"""How good reconstructed frames are. They are `B 3 H W` float in [-1, 1]."""
+"""How good reconstructed frames are. They are `B 3 H W` float in [-1, 1].
+
+A foreground whose mask is empty has no loss, so no decoder learns what it should be: such frames are not measured.
+"""
 
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
-from torchmetrics.image import PeakSignalNoiseRatio
 
 from fbm.models.disentangler import Reconstruction, foreground_shown
-from fbm.tasks.metrics import Mean
+from fbm.tasks.metrics import FrameMean
 
 DATA_RANGE = 2.0  # frames are in [-1, 1]
 SSIM_WINDOW = 7  # pixels, evenly weighted; the customary 11 x 11 Gaussian would take a fifth of a validation step
@@ -58,13 +60,14 @@ class Edges(Metric):
         for state in ("made", "true"):
             self.add_state(state, default=torch.tensor(0.0, dtype=torch.float64), dist_reduce_fx="sum")
 
-    def update(self, predicted: Tensor, true: Tensor) -> None:
-        """Add frames `B 3 H W` in [-1, 1]."""
-        self.made += gradients(predicted).sum()
-        self.true += gradients(true).sum()
+    def update(self, predicted: Tensor, true: Tensor, counted: Tensor) -> None:
+        """Add frames `B 3 H W` in [-1, 1], and which of them count, `B` bool."""
+        made, wanted = (gradients(frames).sum((1, 2, 3)) for frames in (predicted, true))
+        self.made = self.made + torch.where(counted, made, 0).sum()
+        self.true = self.true + torch.where(counted, wanted, 0).sum()
 
     def compute(self) -> Tensor:
-        """A scalar of at least 0; nan where the truth is even grey."""
+        """A scalar of at least 0; nan where no frame counts, or the truth is even grey."""
         return self.made / self.true
 
 
@@ -74,6 +77,8 @@ class ReconstructionQuality(nn.Module):
     `psnr_PICTURE`: dB, of each frame, averaged. `ssim_PICTURE`: at most 1, see `ssim`.
     `sharpness_PICTURE`: dB, see `sharpness_difference`. `edges_PICTURE`: 1 is as sharp as the truth, see `Edges`.
     PICTURE is a field of `Reconstruction`; the masked-out grey counts too, in the truth and in the reconstruction.
+    A foreground counts where its mask is not empty, a background always, see `frames_with_loss`; a measure of
+    foregrounds is nan where no frame counts.
     `iou_first_foreground`, `iou_last_foreground`: see `ForegroundIoU`.
     """
 
@@ -81,9 +86,9 @@ class ReconstructionQuality(nn.Module):
         super().__init__()
         made: dict[str, Metric] = {}
         for picture in Reconstruction._fields:
-            made[f"psnr_{picture}"] = PeakSignalNoiseRatio(DATA_RANGE, reduction="elementwise_mean", dim=(1, 2, 3))
-            made[f"ssim_{picture}"] = Mean()
-            made[f"sharpness_{picture}"] = Mean()
+            made[f"psnr_{picture}"] = FrameMean()
+            made[f"ssim_{picture}"] = FrameMean()
+            made[f"sharpness_{picture}"] = FrameMean()
             made[f"edges_{picture}"] = Edges()
         made |= {f"iou_{picture}_foreground": ForegroundIoU() for picture in ("first", "last")}
         self.metrics = nn.ModuleDict(made)
@@ -95,26 +100,31 @@ class ReconstructionQuality(nn.Module):
     @torch.no_grad()
     def update(self, reconstruction: Reconstruction, true: Reconstruction, masks: Tensor) -> None:
         """Add a batch: what was reconstructed, what should have been, and the masks, first to last, `B M H W`."""
-        named = self.named()
-        for picture, made, wanted in zip(Reconstruction._fields, reconstruction, true, strict=True):
-            named[f"psnr_{picture}"].update(made.float(), wanted)
-            named[f"ssim_{picture}"].update(ssim(made.float(), wanted), len(made))
-            named[f"sharpness_{picture}"].update(sharpness_difference(made.float(), wanted).mean(), len(made))
-            named[f"edges_{picture}"].update(made.float(), wanted)
+        named, with_loss = self.named(), frames_with_loss(masks)
+        for picture, made, wanted, counted in zip(Reconstruction._fields, reconstruction, true, with_loss, strict=True):
+            named[f"psnr_{picture}"].update(psnr(made.float(), wanted), counted)
+            named[f"ssim_{picture}"].update(ssim(made.float(), wanted), counted)
+            named[f"sharpness_{picture}"].update(sharpness_difference(made.float(), wanted), counted)
+            named[f"edges_{picture}"].update(made.float(), wanted, counted)
         named["iou_first_foreground"].update(reconstruction.first_foreground, masks[:, 0])
         named["iou_last_foreground"].update(reconstruction.last_foreground, masks[:, -1])
 
 
+def frames_with_loss(masks: Tensor) -> Reconstruction:
+    """Which frames of each picture have a loss, each `B` bool, by the masks, first to last, `B M H W`."""
+    shown = masks.flatten(2).any(2)  # B M
+    return Reconstruction(shown[:, 0], torch.ones_like(shown[:, 0]), shown[:, -1])
+
+
 def ssim(predicted: Tensor, true: Tensor) -> Tensor:
-    """Mean SSIM of frames `B 3 H W` in [-1, 1], over evenly weighted windows of 7 x 7 pixels; a scalar."""
-    # Every window lies in one channel of one frame: taken as the channels of a single picture the mean is the same, in
+    """Mean SSIM of each frame `B 3 H W` in [-1, 1], over evenly weighted windows of 7 x 7 pixels: `B`."""
+    # Every window lies in one channel of one frame: taken as the channels of a single picture the maps are the same, in
     # half the time.
     one, other = (frames.reshape(1, -1, *frames.shape[2:]) for frames in (predicted, true))
-    value = structural_similarity_index_measure(
-        one, other, gaussian_kernel=False, kernel_size=SSIM_WINDOW, data_range=DATA_RANGE
+    _, maps = structural_similarity_index_measure(
+        one, other, gaussian_kernel=False, kernel_size=SSIM_WINDOW, data_range=DATA_RANGE, return_full_image=True
     )
-    assert isinstance(value, Tensor)  # not the maps, which it gives when asked to
-    return value
+    return maps.reshape(predicted.shape).mean((1, 2, 3))
 
 
 def psnr(predicted: Tensor, true: Tensor) -> Tensor:

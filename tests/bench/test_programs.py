@@ -12,6 +12,7 @@ from fbm.bench.programs import loss_of
 from fbm.bench.result import Row, Table
 from fbm.data.clips import Clips, Key
 from fbm.data.store import FrameStore
+from fbm.errors import UserError
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks.autoencode import Autoencode
 from fbm.tasks.classify import Classify
@@ -45,6 +46,13 @@ def test_the_straightforward_program_has_the_same_loss(clips, name):
     ours = loss_of(make_task(name), batch)
     theirs = plain_loss(make_task(name))(plain)
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-4)
+
+
+def test_the_straightforward_program_refuses_a_network_that_it_does_not_know():
+    task = make_task("classify")
+    task.network = nn.Sequential()
+    with pytest.raises(UserError, match="knows no Sequential: leave plain out of --programs"):
+        plain_loss(task)
 
 
 def test_the_floor_holds_a_steps_products_and_no_more():

@@ -53,6 +53,22 @@ def test_later_chunks_of_a_video_start_where_the_last_one_ended(store):
     assert taken[Key(0, 1)].sample == 1
 
 
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_chunks_as_long_as_clips_are_whole_clips_without_an_offset(store, split):
+    """`data.chunk_frames=16`, the paper's wording: every frame of a clip, and nothing drawn but the flips."""
+    taken = clips(store, split, chunk=16)
+    whole = {start for video, start in taken.samples if video == 0}
+    assert whole == set(range(0, taken.videos[0].frames - 15, 16))
+    for sample, (number, start) in enumerate(taken.samples[:4]):
+        true = store.frames(taken.videos[number].name, start, start + 16)
+        for epoch in range(4):
+            window = draw_window(0, Key(epoch, sample), 0) if split == "train" else Window(0, False, False)
+            assert window.start == 0
+            seen = taken[Key(epoch, sample)].frames.numpy()
+            seen = seen[::-1] if window.backwards else seen
+            assert (true == (seen[:, :, ::-1] if window.mirrored else seen)).all()
+
+
 def test_a_window_depends_on_seed_epoch_and_sample_alone():
     drawn = {(s, e, i): draw_window(s, Key(e, i), 16) for s in range(3) for e in range(8) for i in range(40)}
     np.random.seed(5)

@@ -46,6 +46,16 @@ def test_batches_have_the_agreed_form(demo_store):
     assert [int(n) for each in module.test_dataloader() for n in each.sample] == list(range(6))
 
 
+def test_whole_clips_of_16_frames_in_every_split(demo_store):
+    """The paper's wording: of 34 frames two clips, where the program's chunks of 32 give one."""
+    module = make(demo_store, chunk_frames=16)
+    assert module.samples == {"train": 36, "val": 12, "test": 12}
+    for loader in (module.train_dataloader(), module.val_dataloader(), module.test_dataloader()):
+        batches = list(loader)
+        assert {tuple(batch.frames.shape) for batch in batches} == {(4, 16, 32, 32, 3)}
+        assert len({int(sample) for batch in batches for sample in batch.sample}) == 4 * len(batches)
+
+
 @pytest.mark.parametrize(("batch", "steps"), [(4, 4), (18, 1), (40, 1)])
 def test_steps_of_an_epoch_are_those_of_the_loader(demo_store, batch, steps):
     module = make(demo_store, batch_size=batch)

@@ -9,7 +9,7 @@ import fbm
 
 PACKAGE = Path(fbm.__file__).parent
 HEAVY = {"torch", "pytorch_lightning", "torchmetrics", "hydra", "omegaconf", "wandb"}
-SHARED = {"fbm.errors", "fbm.suggest", "fbm.batch", "fbm.files", "fbm.progress", "fbm.__version__"}
+SHARED = {"fbm.errors", "fbm.suggest", "fbm.batch", "fbm.files", "fbm.run_files", "fbm.progress", "fbm.__version__"}
 
 # room: (what of the package it may import beside itself and SHARED, what else it may never import)
 ROOMS: dict[str, tuple[set[str], set[str]]] = {
@@ -27,14 +27,13 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         {"pytorch_lightning", "hydra", "omegaconf", "wandb"},
     ),
     "callbacks": (
-        # A checkpoint holds what the loggers were told, so that they can go on with it; a run folder says its name.
+        # A checkpoint holds what the loggers were told, so that they can go on with it.
         {
             "fbm.tasks",
             "fbm.data",
             "fbm.analysis.features",
             "fbm.analysis.fit",
             "fbm.loggers.resumable",
-            "fbm.run_folder",
         },
         {"hydra", "omegaconf", "wandb"},
     ),
@@ -49,7 +48,10 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
         | {"fbm.train.bring_to_an_end", "fbm.launch.mendable"},
         {"hydra", "wandb", "torchmetrics"},
     ),
-    "diff": ({"fbm.config", "fbm.fingerprints", "fbm.run_folder"}, HEAVY),
+    # `run_folder` reads checkpoints, and they are looked for by the names of a run folder's files: no circle.
+    "run_files": (set(), HEAVY),
+    "checkpoints": ({"fbm.config", "fbm.models"}, {"pytorch_lightning", "hydra", "wandb"}),
+    "diff": ({"fbm.config", "fbm.fingerprints"}, HEAVY),
 }
 
 

@@ -2,7 +2,9 @@ import pytest
 
 from fbm.errors import UserError
 from fbm.report.read.runs import find
+from fbm.report.sheet import markdown
 from fbm.report.table1 import table1
+from fbm.report.tables import caption, sheet
 from tests.report.fake import fake_run, fake_study
 
 
@@ -69,6 +71,34 @@ def test_untested_run_is_named(tmp_path):
     assert table.rows[0].clip.values == (0.5,)
     assert "not tested" in table.notes[0]
     assert "classify-random-seed1" in table.notes[0]
+
+
+def started(study, init, starts):
+    """Classifications that start from these pretraining runs, one a seed."""
+    for seed, start in enumerate(starts):
+        run = {"folder": f"o/{start}", "study": "o", "run": start, "seed": 0, "fingerprint": "f"}
+        fake_run(study, init=init, seed=seed, more={"pretraining": run})
+
+
+@pytest.mark.parametrize(
+    ("ours", "autoencoder", "clause"),
+    [
+        (["a", "a"], ["b", "b"], "; all seeds of a pretrained row share one pretraining."),
+        (["a", "a"], ["b"], "; all seeds of a pretrained row share one pretraining."),
+        (["a", "a"], ["b", "c"], "; all seeds of Pretrained (ours) share one pretraining."),
+        (["a", "d"], ["b", "c"], "."),
+        (["a", "d", "d"], ["b"], "."),  # a note says that these are not independent
+    ],
+)
+def test_the_caption_says_where_all_seeds_share_one_pretraining(tmp_path, ours, autoencoder, clause):
+    started(tmp_path / "demo", "ours", ours)
+    started(tmp_path / "demo", "autoencoder", autoencoder)
+    for seed in range(2):
+        fake_run(tmp_path / "demo", init="random", seed=seed)
+    found = find([tmp_path])
+    table = table1(found)
+    assert caption(table).endswith(f"over seeds (Student t){clause}")
+    assert caption(table) in markdown(sheet(table, found))
 
 
 def test_doubles_are_refused_naming_both(tmp_path):

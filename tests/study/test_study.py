@@ -220,6 +220,18 @@ def test_a_dry_run_runs_nothing(study, capsys):
     assert not Path("outputs").exists()
 
 
+def test_the_papers_study_has_a_pretraining_for_each_seed(tmp_path, monkeypatch, capsys):
+    """So the intervals of its Table 1 are over pretraining too."""
+    monkeypatch.chdir(tmp_path)
+    assert fbm("study", "paper", "--dry-run") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[-1] == "paper: 25 runs, 0 finished"
+    for init, task in (("ours", "disentangle"), ("autoencoder", "autoencode")):
+        for seed in range(5):
+            needs = f"(needs outputs/paper/{task}-random-seed{seed})"
+            assert f"to run    outputs/paper/classify-{init}-seed{seed}  {needs}" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -1,5 +1,6 @@
 """What Disentangle measures on val and test beside its losses."""
 
+import math
 import warnings
 from typing import Any
 
@@ -40,8 +41,8 @@ def some(clips: ClipBatch, *samples: int) -> ClipBatch:
     return ClipBatch(*(field[list(samples)] for field in clips))
 
 
-def evaluate(task: Disentangle, clips: ClipBatch, split: str) -> dict[str, float]:
-    """One epoch in two batches of unequal size."""
+def evaluate(task: Disentangle, clips: ClipBatch, split: str, *parts: list[int]) -> dict[str, float]:
+    """One epoch in batches of these samples; without any, of all of them in two of unequal size."""
     trainer = pl.Trainer(
         accelerator="cpu",
         logger=False,
@@ -49,7 +50,7 @@ def evaluate(task: Disentangle, clips: ClipBatch, split: str) -> dict[str, float
         enable_checkpointing=False,
         enable_model_summary=False,
     )
-    batches: Any = [some(clips, 0), some(clips, 1, 2, 3, 4)]
+    batches: Any = [some(clips, *part) for part in parts or ([0], [1, 2, 3, 4])]
     loader: DataLoader[ClipBatch] = DataLoader(batches, batch_size=None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -151,6 +152,17 @@ def test_val_asks_for_the_last_frame_and_for_any(any_frame, clips):
         float(foreground_loss(last.last_foreground, clip[:, :, -1], masks[:, -1])), rel=1e-4
     )
     assert found["val/psnr_any_foreground"] == pytest.approx(float(psnr(made, true).mean()), rel=1e-4)
+
+
+def test_any_frame_is_measured_where_it_has_a_mask(any_frame, clips):
+    asked = any_frame_of(clips.sample, 8)
+    masks = clips.masks.clone()
+    for row in (0, 3):
+        masks[row, asked[row]] = 0
+    found = evaluate(any_frame, clips._replace(masks=masks), "val")
+    without = evaluate(any_frame, clips, "val", [1], [2, 4])
+    assert found["val/psnr_any_foreground"] == pytest.approx(without["val/psnr_any_foreground"], rel=1e-5)
+    assert math.isnan(evaluate(any_frame, clips._replace(masks=masks * 0), "val")["val/psnr_any_foreground"])
 
 
 def test_a_strip_shows_the_foreground_in_all_frames(any_frame, task, clips):

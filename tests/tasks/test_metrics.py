@@ -7,6 +7,7 @@ from torchmetrics.functional.classification import multiclass_accuracy
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks import Classify
 from fbm.tasks.metrics import (
+    FrameMean,
     Mean,
     Seen,
     VideoAccuracy,
@@ -68,6 +69,22 @@ def test_a_mean_with_nan_is_nan():
     metric = Mean()
     for value in (1.0, math.nan, 2.0):
         metric.update(torch.tensor(value), 1)
+    assert math.isnan(metric.compute())
+
+
+def test_a_mean_over_frames_takes_those_that_count():
+    metric = FrameMean()
+    metric.update(torch.tensor([1.0, math.inf]), torch.tensor([True, False]))
+    metric.update(torch.tensor([math.nan]), torch.tensor([False]))
+    metric.update(torch.tensor([2.0, 6.0]), torch.tensor([True, True]))
+    assert float(metric.compute()) == 3
+    metric.update(torch.tensor([math.nan]), torch.tensor([True]))
+    assert math.isnan(metric.compute())
+
+
+def test_a_mean_over_no_frames_is_nan():
+    metric = FrameMean()
+    metric.update(torch.tensor([1.0]), torch.tensor([False]))
     assert math.isnan(metric.compute())
 
 

@@ -6,7 +6,18 @@ import torch
 from scipy.ndimage import uniform_filter
 
 from fbm.models.disentangler import FOREGROUND_THRESHOLD, Reconstruction
-from fbm.tasks.quality import Edges, ForegroundIoU, ReconstructionQuality, gradients, sharpness_difference, ssim
+from fbm.tasks.quality import (
+    Edges,
+    ForegroundIoU,
+    ReconstructionQuality,
+    frames_with_loss,
+    gradients,
+    psnr,
+    sharpness_difference,
+    ssim,
+)
+
+EVERY = torch.ones(1, dtype=torch.bool)
 
 
 def frames(*shape: int, seed: int) -> torch.Tensor:
@@ -74,22 +85,91 @@ def test_quality_names_are_the_contracts():
     }
 
 
-def test_quality_is_the_mean_over_frames_whatever_the_batches():
-    made, true, masks = reconstruction(5, seed=1), reconstruction(5, seed=2), torch.zeros(5, 8, 32, 32)
-    masks[:, 0, :8], masks[1:, -1, :, :12] = 1, 1  # the first clip's last mask is empty
+def masks_of(first: str, last: str) -> torch.Tensor:
+    """Masks `B 8 32 32` of a square in the first and the last frame of those clips that have an x."""
+    masks = torch.zeros(len(first), 8, 32, 32)
+    for frame, shown in ((0, first), (-1, last)):
+        masks[[letter == "x" for letter in shown], frame, 8:20, :12] = 1
+    return masks
+
+
+def measured(
+    made: Reconstruction, true: Reconstruction, masks: torch.Tensor, *batches: list[int]
+) -> dict[str, torch.Tensor]:
+    """The figures of these clips, in one batch or in several."""
     quality = ReconstructionQuality()
-    for part in torch.arange(5).split([1, 4]):
+    for part in batches or [list(range(len(masks)))]:
         quality.update(Reconstruction(*(f[part] for f in made)), Reconstruction(*(f[part] for f in true)), masks[part])
-    found = {name: float(metric.compute()) for name, metric in quality.named().items()}
+    return {name: metric.compute() for name, metric in quality.named().items()}
+
+
+def test_quality_is_the_mean_over_frames_whatever_the_batches():
+    """By hand; the first clip's last mask is empty, so its last foreground does not count."""
+    made, true, masks = reconstruction(5, seed=1), reconstruction(5, seed=2), masks_of("xxxxx", "-xxxx")
+    found = measured(made, true, masks, [0], [1, 2, 3, 4])
     for picture, one, other in zip(Reconstruction._fields, made, true, strict=True):
-        psnr = [10 * math.log10(4 / float((a - b).square().mean())) for a, b in zip(one, other, strict=True)]
-        assert found[f"psnr_{picture}"] == pytest.approx(statistics.mean(psnr), rel=1e-5)
-        singly = [float(ssim(a[None], b[None])) for a, b in zip(one, other, strict=True)]
-        assert found[f"ssim_{picture}"] == pytest.approx(statistics.mean(singly), abs=1e-6)
+        counted = range(picture == "last_foreground", 5)
+        decibels = [10 * math.log10(4 / float((one[n] - other[n]).square().mean())) for n in counted]
+        assert float(found[f"psnr_{picture}"]) == pytest.approx(statistics.mean(decibels), rel=1e-5)
+        singly = [float(ssim(one[n, None], other[n, None])) for n in counted]
+        assert float(found[f"ssim_{picture}"]) == pytest.approx(statistics.mean(singly), abs=1e-6)
     first = [iou(a, m) for a, m in zip(made.first_foreground, masks[:, 0], strict=True)]
     last = [iou(a, m) for a, m in zip(made.last_foreground[1:], masks[1:, -1], strict=True)]
-    assert found["iou_first_foreground"] == pytest.approx(statistics.mean(first))
-    assert found["iou_last_foreground"] == pytest.approx(statistics.mean(last))
+    assert float(found["iou_first_foreground"]) == pytest.approx(statistics.mean(first))
+    assert float(found["iou_last_foreground"]) == pytest.approx(statistics.mean(last))
+
+
+@pytest.mark.parametrize(
+    ("picture", "first", "last", "counted"),
+    [
+        ("first_foreground", "x-x-x", "xxxx-", [0, 2, 4]),
+        ("last_foreground", "xx-xx", "-xx--", [1, 2]),
+        ("first_background", "x----", "-----", [0, 1, 2, 3, 4]),
+    ],
+)
+def test_a_batch_with_empty_masks_has_the_figures_of_the_same_batch_without_them(picture, first, last, counted):
+    made, true, masks = reconstruction(5, seed=1), reconstruction(5, seed=2), masks_of(first, last)
+    some, same = (Reconstruction(*(frames[counted] for frames in pictures)) for pictures in (made, true))
+    without = measured(some, same, masks_of("x" * len(counted), "x" * len(counted)))
+    found = measured(made, true, masks, [0, 1, 2], [3, 4])
+    for measure in ("psnr", "ssim", "sharpness", "edges"):
+        torch.testing.assert_close(found[f"{measure}_{picture}"], without[f"{measure}_{picture}"])
+
+
+def test_foregrounds_are_nan_where_no_frame_has_a_mask_and_backgrounds_are_not():
+    found = measured(reconstruction(2, seed=1), reconstruction(2, seed=2), masks_of("--", "--"))
+    assert {name for name, value in found.items() if value.isnan()} == {
+        f"{measure}_{end}_foreground"
+        for measure in ("psnr", "ssim", "sharpness", "edges", "iou")
+        for end in ("first", "last")
+    }
+
+
+def test_a_perfect_grey_that_does_not_count_changes_nothing():
+    """Its PSNR is infinite, and nothing times infinity is nan."""
+    made, true = reconstruction(2, seed=1), reconstruction(2, seed=2)
+    for pictures in (made, true):
+        pictures.first_foreground[0] = 0
+    assert psnr(made.first_foreground, true.first_foreground)[0].isinf()
+    assert measured(made, true, masks_of("-x", "xx"))["psnr_first_foreground"].isfinite()
+
+
+def test_ranks_together_have_the_figures_of_one_also_where_one_of_them_sees_no_foreground():
+    """States are summed over ranks, as `merge_state` does."""
+    made, true, masks = reconstruction(5, seed=1), reconstruction(5, seed=2), masks_of("--xxx", "---x-")
+    ranks = [ReconstructionQuality(), ReconstructionQuality()]
+    for quality, part in zip(ranks, ([0, 1], [2, 3, 4]), strict=True):
+        quality.update(Reconstruction(*(f[part] for f in made)), Reconstruction(*(f[part] for f in true)), masks[part])
+    first, second = (quality.named() for quality in ranks)
+    for name, expected in measured(made, true, masks).items():
+        second[name].merge_state(first[name])
+        torch.testing.assert_close(second[name].compute(), expected)
+
+
+def test_which_frames_have_a_loss():
+    first, background, last = frames_with_loss(masks_of("x-x", "-xx"))
+    assert (first.tolist(), last.tolist()) == ([True, False, True], [False, True, True])
+    assert background.all()
 
 
 def iou(frame: torch.Tensor, mask: torch.Tensor) -> float:
@@ -111,8 +191,8 @@ def test_ssim_by_its_formula():
     covariance = window(a * b) - mean_a * mean_b
     c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
     maps = (2 * mean_a * mean_b + c1) * (2 * covariance + c2) / ((mean_a**2 + mean_b**2 + c1) * (variances + c2))
-    assert float(ssim(one, other)) == pytest.approx(maps.mean(), abs=1e-4)
-    assert float(ssim(one, one)) == pytest.approx(1)
+    assert ssim(one, other).tolist() == pytest.approx(maps.mean((1, 2, 3)), abs=1e-4)
+    assert ssim(one, one).tolist() == pytest.approx([1, 1])
 
 
 def test_quality_leaves_nothing_in_checkpoints():
@@ -131,13 +211,13 @@ def test_sharpness_difference_by_hand():
 def test_edges_are_a_share_of_the_truths(strength, expected):
     true = frames(2, 3, 8, 8, seed=1)
     edges = Edges()
-    edges.update(true[:1] * strength, true[:1])
-    edges.update(true[1:] * strength, true[1:])
+    edges.update(true[:1] * strength, true[:1], EVERY)
+    edges.update(true[1:] * strength, true[1:], EVERY)
     assert edges.compute().item() == pytest.approx(expected)
 
 
 def test_a_blurred_picture_has_fewer_edges():
     true = frames(1, 3, 16, 16, seed=1)
     edges = Edges()
-    edges.update(torch.nn.functional.avg_pool2d(true, 3, stride=1, padding=1), true)
+    edges.update(torch.nn.functional.avg_pool2d(true, 3, stride=1, padding=1), true, EVERY)
     assert edges.compute() < 0.5
