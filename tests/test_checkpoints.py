@@ -1,6 +1,7 @@
 import doctest
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +115,25 @@ def test_nothing_matched_is_an_error(tmp_path, fresh):
     path = save(tmp_path / "a.ckpt", torch.nn.Linear(2, 2))
     with pytest.raises(UserError, match="no weight of the encoder"):
         initialise(fresh, init(path))
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "layer"),
+    [
+        ({"norm": "group"}, {}, "convolutions.0.1"),
+        ({}, {"norm": "group"}, "convolutions.0.1"),
+        ({}, {"mapping_norm": "group"}, "mapping.1"),
+    ],
+)
+def test_another_norm_is_refused_and_nothing_is_half_loaded(tmp_path, there, here, layer):
+    """Its weights fit by name and shape."""
+    torch.manual_seed(1)
+    path = save(tmp_path / "a.ckpt", C3DEncoder(2, 8, 32, **there))
+    encoder = C3DEncoder(2, 8, 32, **here)
+    before = {key: value.clone() for key, value in encoder.state_dict().items()}
+    with pytest.raises(UserError, match=re.escape(layer) + r".*encoder\.norm and encoder\.mapping_norm"):
+        initialise(encoder, init(path))
+    assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
 
 
 @pytest.mark.parametrize(("width", "frames"), [(4, 8), (2, 16)])

@@ -1,8 +1,15 @@
+from collections.abc import Callable
+
+import pytest
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
+from fbm.models.autoencoder import Autoencoder
+from fbm.models.classifier import Classifier
+from fbm.models.disentangler import Disentangler
 from fbm.models.encoder import C3DEncoder
-from fbm.models.layers import centred, initialise
+from fbm.models.layers import NORMS, Norm, centred, initialise, norm2d
 
 CHANNELS_LAST = torch.channels_last_3d
 
@@ -59,3 +66,57 @@ def test_weights_are_xavier_and_biases_zero():
     assert 0.98 * bound < layer.weight.abs().max() <= bound
     assert layer.bias is not None
     assert not layer.bias.any()
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(64, 8), (36, 4), (6, 2), (21, 1), (8, 8)])
+def test_groups_divide_the_channels(channels, groups):
+    layer = norm2d(channels, "group")
+    assert isinstance(layer, nn.GroupNorm)
+    assert layer.num_groups == groups
+
+
+NETWORKS: dict[str, Callable[[Norm], nn.Module]] = {
+    "disentangler": lambda norm: Disentangler(C3DEncoder(4, 8, 32, norm, norm), decoder_norm=norm, motion_norm=norm),
+    "autoencoder": lambda norm: Autoencoder(C3DEncoder(4, 8, 32, norm, norm), norm),
+    "classifier": lambda norm: Classifier(C3DEncoder(4, 8, 32, norm, norm), 3),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_group_norm_everywhere_leaves_no_batch_norm(name):
+    group, batch = (NETWORKS[name](norm) for norm in ("group", "batch"))
+    kinds = [[type(layer) for layer in network.modules() if isinstance(layer, NORMS)] for network in (group, batch)]
+    assert set(kinds[0]) == {nn.GroupNorm}
+    assert nn.GroupNorm not in kinds[1]
+    assert len(kinds[0]) == len(kinds[1])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_with_group_norm_a_clip_does_not_depend_on_the_others_nor_on_training(name):
+    torch.manual_seed(0)
+    network = NETWORKS[name]("group").double()
+    clips = torch.randn(3, 3, 8, 32, 32, dtype=torch.double)
+
+    def results(some: torch.Tensor) -> list[torch.Tensor]:
+        return [tensor for tensor in tree_leaves(network(some)) if isinstance(tensor, torch.Tensor)]
+
+    together, alone = results(clips), results(clips[:1])
+    evaluated = (network.eval(), results(clips))[1]
+    for all_three, one, without in zip(together, alone, evaluated, strict=True):
+        torch.testing.assert_close(all_three[:1], one)
+        assert torch.equal(all_three, without)
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ({"decoder_norm": "group"}, {"foreground_decoder", "background_decoder"}),
+        ({"motion_norm": "group"}, {"kernel_decoder", "cross_convolution"}),
+    ],
+)
+def test_each_part_has_the_norm_that_it_is_given(options, parts):
+    network = Disentangler(C3DEncoder(4, 8, 32), **options)
+    found = {name.split(".")[0] for name, layer in network.named_modules() if isinstance(layer, nn.GroupNorm)}
+    assert found == parts
+    encoder = C3DEncoder(4, 8, 32, mapping_norm="group")
+    assert [name for name, layer in encoder.named_modules() if isinstance(layer, nn.GroupNorm)] == ["mapping.1"]

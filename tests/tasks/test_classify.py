@@ -1,3 +1,4 @@
+import pytest
 import pytorch_lightning as pl
 import torch
 
@@ -37,3 +38,21 @@ def test_confusions_are_no_part_of_a_checkpoint():
 
 def test_a_pretraining_task_has_none():
     assert Disentangle(C3DEncoder(4, 8, 32), ADAM).tested == {"confusion": None, "video_confusion": None}
+
+
+def test_the_encoder_can_have_a_learning_rate_of_its_own():
+    task = Classify(C3DEncoder(4, 8, 32), ADAM, ["a", "b", "c"], encoder_lr=0.02)
+    optimizer = task.configure_optimizers()
+    before = {name: parameter.detach().clone() for name, parameter in task.network.named_parameters()}
+    for parameter in task.network.parameters():
+        parameter.grad = torch.ones_like(parameter)  # of which Adam's first step is one rate long
+    optimizer.step()
+    for name, parameter in task.network.named_parameters():
+        length = (parameter - before[name]).abs().mean()
+        assert float(length) == pytest.approx(0.02 if name.startswith("encoder.") else 0.1, rel=1e-3), name
+
+
+@pytest.mark.parametrize(("lr", "gradient"), [(0.0, 1.0), (-1.0, 1.0), (0.1, 0.0)])
+def test_a_rate_without_effect_is_refused(lr, gradient):
+    with pytest.raises(ValueError, match=f"encoder_lr={lr}"):
+        Classify(C3DEncoder(4, 8, 32), ADAM, ["a", "b", "c"], encoder_gradient=gradient, encoder_lr=lr)

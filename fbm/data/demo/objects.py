@@ -12,7 +12,7 @@ from fbm.data.demo.textures import Array, Palette, Sizes, paint
 
 Mask = npt.NDArray[np.bool_]
 PATCH = 80  # pixels: near the size on screen, so that linear sampling is enough
-REGIONS = 40  # pixels: two or three parts of different shade
+REGIONS = 200  # pixels: a change of shade from one end to the other
 REACH = 1.4  # radii from the centre to the patch's sides: no silhouette reaches farther
 
 

@@ -24,13 +24,13 @@ class Sizes(NamedTuple):
     regions: float
 
 
-FINE = 0.33  # the pattern's part of brightness; the regions' is the rest
+FINE = 0.46  # the pattern's part of brightness; the regions' is the rest
 OCTAVES, WAVES = 3, 3  # of the regions: halvings of the wavelength, waves of each
 FALL = 0.75  # from one octave's amplitude to the next
 STEEP = 1.6  # how flat the regions are inside, and how narrow their borders
-DARK, RANGE = (0.0, 0.2), (0.55, 0.9)  # the dark colour's value, and how much more the light one's is
+DARK, RANGE = (0.05, 0.25), (0.4, 0.75)  # the dark colour's value, and how much more the light one's is
 SATURATION = 0.8, 2.6  # of a beta distribution: mostly dull
-APART = 80  # least distance of a scene's and its object's mean colours: Euclidean, in RGB of 0..255
+APART = 110  # least distance of a scene's and its object's mean colours: Euclidean, in RGB of 0..255
 SPREAD = 64  # cells of the random tables; a picture shows far fewer
 
 
