@@ -17,7 +17,6 @@ from fbm.errors import UserError
 from fbm.fingerprints import fingerprints
 from fbm.loggers import Mirror
 from fbm.models.checkpointing import checkpoint_activations
-from fbm.tasks.sync_norm import SyncNorms
 from fbm.tasks.task import Task
 from fbm.whole_checkpoints import WholeCheckpoints
 
@@ -53,6 +52,11 @@ def settle_device(config: DictConfig) -> None:
         )
     trainer = config.trainer
     gpu = trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    if trainer.get("sync_batchnorm") and not gpu:
+        raise UserError(
+            "trainer.sync_batchnorm=true needs a GPU, torch has no such batch norm for the processor: leave it out, or "
+            "take encoder.norm=group encoder.mapping_norm=group, with which ranks learn the same without it"
+        )
     if trainer.precision is None:
         fast = gpu and torch.cuda.is_bf16_supported(including_emulation=False)
         trainer.precision = "bf16-mixed" if fast else "32-true"
@@ -163,20 +167,14 @@ def _trainer(config: DictConfig, carried: dict[str, Any], again: bool) -> pl.Tra
     callbacks = [build(node, carried=carried) for node in config.callbacks.values() if node is not None]
     loggers = [build(node, carried=carried) for node in config.logger.values() if node is not None]
     trainer: pl.Trainer = build(
-        {**config.trainer, "sync_batchnorm": False},  # done by a plugin: Lightning's way knows GPUs alone
+        config.trainer,
         callbacks=callbacks,
         # Without one of ours there is none: Lightning would put its own in its place.
         enable_progress_bar=any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks),
         logger=[logger for logger in loggers if not again or isinstance(logger, Mirror)],
-        plugins=_plugins(config),
+        plugins=[LightningEnvironment(), WholeCheckpoints()],  # ranks are started by `fbm.ranks` alone
     )
     return trainer
-
-
-def _plugins(config: DictConfig) -> list[Any]:
-    """Ours, in place of what Lightning finds on the machine."""
-    plugins: list[Any] = [LightningEnvironment(), WholeCheckpoints()]  # ranks are started by `fbm.ranks` alone
-    return [*plugins, SyncNorms()] if config.trainer.sync_batchnorm else plugins
 
 
 def _check_fits(config: DictConfig, data: ClipDataModule, task: Task) -> None:

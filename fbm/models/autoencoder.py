@@ -3,15 +3,16 @@
 from torch import Tensor, nn
 
 from fbm.models.encoder import TIME_STRIDE, C3DEncoder
-from fbm.models.layers import Norm, conv3d, initialise, norm3d, up3d
+from fbm.models.layers import Norm, OutputInit, conv3d, initialise, norm3d, up3d
 
 
 class ClipDecoder(nn.Module):
     """The encoder mirrored: the mapping undone, 3D convolutions, stride-2 transposed ones for the poolings."""
 
-    def __init__(self, width: int, frames: int, norm: Norm = "batch") -> None:
+    def __init__(self, width: int, frames: int, norm: Norm = "batch", output_init: OutputInit = "xavier") -> None:
         super().__init__()
         w = width
+        output = nn.Conv3d(w, 3, 3, padding=1)
         self.layers = nn.Sequential(
             nn.ConvTranspose3d(8 * w, 8 * w, (frames // TIME_STRIDE, 2, 2), stride=(1, 2, 2)),
             norm3d(8 * w, norm),
@@ -20,10 +21,10 @@ class ClipDecoder(nn.Module):
             *(up3d(8 * w, 8 * w, (2, 2, 2), norm), conv3d(8 * w, 8 * w, norm), conv3d(8 * w, 4 * w, norm)),
             *(up3d(4 * w, 4 * w, (2, 2, 2), norm), conv3d(4 * w, 4 * w, norm), conv3d(4 * w, 2 * w, norm)),
             *(up3d(2 * w, 2 * w, (2, 2, 2), norm), conv3d(2 * w, w, norm)),
-            *(up3d(w, w, (1, 2, 2), norm), nn.Conv3d(w, 3, 3, padding=1)),
+            *(up3d(w, w, (1, 2, 2), norm), output),
             nn.Tanh(),
         )
-        initialise(self)
+        initialise(self, output if output_init == "zero" else None)
 
     def forward(self, features: Tensor) -> Tensor:
         clip: Tensor = self.layers(features.unsqueeze(2))
@@ -34,13 +35,16 @@ class Autoencoder(nn.Module):
     """The same encoder as ours and a mirrored decoder; it gives back the whole clip `B 3 T H W`.
 
     Args:
-        decoder_norm: of the decoder; the encoder has its own.
+        decoder_norm: of the decoder; None takes that of the encoder's convolutions.
+        output_init: of the decoder's last convolution.
     """
 
-    def __init__(self, encoder: C3DEncoder, decoder_norm: Norm = "batch") -> None:
+    def __init__(
+        self, encoder: C3DEncoder, decoder_norm: Norm | None = None, output_init: OutputInit = "xavier"
+    ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.decoder = ClipDecoder(encoder.width, encoder.frames, decoder_norm)
+        self.decoder = ClipDecoder(encoder.width, encoder.frames, decoder_norm or encoder.norm, output_init)
 
     def forward(self, clip: Tensor) -> Tensor:
         reconstructed: Tensor = self.decoder(self.encoder(clip))

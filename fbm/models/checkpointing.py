@@ -92,7 +92,7 @@ def _contexts(stage: Sequence[nn.Module]) -> tuple[AbstractContextManager[None],
 @contextmanager
 def _still(stage: Sequence[nn.Module]) -> Iterator[None]:
     """Batch norm does all that it does in the mode it is in, to copies of its running statistics: its own stay."""
-    # Looked for now: a network whose statistics are over all ranks has other layers than when it was made.
+    # Looked for now: Lightning may have made a network's norms ones over all ranks since.
     norms = [part for layer in stage for part in layer.modules() if isinstance(part, _BatchNorm)]
     kept = [dict(norm.named_buffers()) for norm in norms]
     for norm, own in zip(norms, kept, strict=True):

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from fbm.models.layers import Norm, conv2d, initialise, norm2d, up2d
+from fbm.models.layers import Norm, OutputInit, conv2d, initialise, norm2d, up2d
 
 
 class FrameDecoder(nn.Module):
@@ -12,16 +12,18 @@ class FrameDecoder(nn.Module):
         channels: of the feature map given.
         width: the encoder's; the paper's 64 gives 1024, 512, 512, 256, 128, 3 channels.
         norm: behind every convolution but the last.
+        output_init: of the last convolution.
     """
 
-    def __init__(self, channels: int, width: int, norm: Norm = "batch") -> None:
+    def __init__(self, channels: int, width: int, norm: Norm = "batch", output_init: OutputInit = "xavier") -> None:
         super().__init__()
         w = width
         layers: list[nn.Module] = [conv2d(channels, 16 * w, 1, norm)]
         for inputs, outputs in ((16 * w, 8 * w), (8 * w, 8 * w), (8 * w, 4 * w), (4 * w, 2 * w)):
             layers += [up2d(inputs, outputs), norm2d(outputs, norm), nn.ReLU(inplace=True)]
-        self.layers = nn.Sequential(*layers, up2d(2 * w, 3), nn.Tanh())
-        initialise(self)
+        output = up2d(2 * w, 3)
+        self.layers = nn.Sequential(*layers, output, nn.Tanh())
+        initialise(self, output if output_init == "zero" else None)
 
     def forward(self, features: Tensor) -> Tensor:
         frame: Tensor = self.layers(features)

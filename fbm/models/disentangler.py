@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fbm.models.cross_convolution import CrossConvolution
 from fbm.models.decoder import FrameDecoder, KernelDecoder
 from fbm.models.encoder import C3DEncoder
-from fbm.models.layers import Norm
+from fbm.models.layers import Norm, OutputInit
 
 # How far from mid grey, in any channel of [-1, 1], a reconstructed pixel counts as foreground: by it, the demo data's
 # true foregrounds have an IoU of 0.97 with their own masks.
@@ -67,8 +67,10 @@ class Disentangler(nn.Module):
         decoder_width: of the frame decoders; None takes the encoder's, as the paper does.
         any_frame: the motion's kernels can be asked for any frame's foreground: they are made from the motion features
             and a code of the frame (see `frame_code`). False, as in the paper: the last one's alone.
-        decoder_norm: of both frame decoders.
-        motion_norm: of the kernel decoder and the cross convolution, whose maps are as small as the features'.
+        decoder_norm: of both frame decoders; None takes that of the encoder's convolutions.
+        motion_norm: of the kernel decoder and the cross convolution; None takes that of the encoder's mapping, whose
+            maps are as small.
+        output_init: of the frame decoders' last convolutions.
     """
 
     def __init__(
@@ -77,8 +79,9 @@ class Disentangler(nn.Module):
         kernels: int | None = None,
         decoder_width: int | None = None,
         any_frame: bool = False,
-        decoder_norm: Norm = "batch",
-        motion_norm: Norm = "batch",
+        decoder_norm: Norm | None = None,
+        motion_norm: Norm | None = None,
+        output_init: OutputInit = "xavier",
     ) -> None:
         super().__init__()
         channels = encoder.feature_shape[0]
@@ -87,9 +90,10 @@ class Disentangler(nn.Module):
         decoder_width = encoder.width if decoder_width is None else decoder_width
         if kernels < 1 or decoder_width < 1:
             raise ValueError(f"kernels={kernels} and decoder_width={decoder_width} must be at least 1")
+        decoder_norm, motion_norm = decoder_norm or encoder.norm, motion_norm or encoder.mapping_norm
         self.encoder = encoder
-        self.foreground_decoder = FrameDecoder(third, decoder_width, decoder_norm)
-        self.background_decoder = FrameDecoder(third, decoder_width, decoder_norm)
+        self.foreground_decoder = FrameDecoder(third, decoder_width, decoder_norm, output_init)
+        self.background_decoder = FrameDecoder(third, decoder_width, decoder_norm, output_init)
         self.any_frame = any_frame
         code = 2 * OCTAVES if any_frame else 0
         self.kernel_decoder = KernelDecoder(channels - 2 * third + code, kernels, motion_norm)

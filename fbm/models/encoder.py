@@ -30,6 +30,7 @@ class C3DEncoder(nn.Module):
             )
         w = width
         self.width, self.frames, self.size = width, frames, size
+        self.norm, self.mapping_norm = norm, mapping_norm
         self.convolutions = nn.Sequential(
             *(conv3d_norm(3, w, norm), pool3d((1, 2, 2))),
             *(conv3d_norm(w, 2 * w, norm), pool3d(2)),

@@ -10,6 +10,11 @@ from torch import Tensor, nn
 # neither the batch's size nor ranks nor evaluation make a difference.
 Norm = Literal["batch", "group"]
 
+# How the last layer of a decoder begins: `xavier` as in the paper, or at `zero`, so that all frames begin as mid grey.
+# A random picture is far from any frame, and the quickest way to grey is to make all features say the same: what they
+# say of the clip must then be learnt anew (experiments/norms).
+OutputInit = Literal["xavier", "zero"]
+
 # "Batch norm, eps 1e-5, running-average decay 0.9" of the reference; torch counts momentum the other way round.
 EPS, MOMENTUM = 1e-5, 0.1
 GROUPS = 8  # of channels, in group norm; fewer where the channels cannot be divided by it
@@ -65,10 +70,13 @@ def up2d(inputs: int, outputs: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(inputs, outputs, 5, stride=2, padding=2, output_padding=1)
 
 
-def initialise(network: nn.Module) -> None:
+def initialise(network: nn.Module, output: nn.Module | None = None) -> None:
     """Xavier (Glorot) uniform weights and zero biases in every convolution and linear layer, in place.
 
     3D kernels are laid out channels last, as `centred` lays out the clips.
+
+    Args:
+        output: a layer of the network whose weights begin at zero, see `OutputInit`.
     """
     for layer in network.modules():
         if isinstance(layer, nn.modules.conv._ConvNd | nn.Linear):
@@ -77,6 +85,8 @@ def initialise(network: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
             if layer.weight.dim() == 5:
                 layer.weight.data = layer.weight.contiguous(memory_format=torch.channels_last_3d)
+    if output is not None:
+        nn.init.zeros_(output.get_parameter("weight"))
 
 
 def centred(frames: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 from fbm.batch import ClipBatch
 from fbm.models.autoencoder import Autoencoder
 from fbm.models.encoder import C3DEncoder
-from fbm.models.layers import Norm
+from fbm.models.layers import Norm, OutputInit
 from fbm.tasks.task import MakeOptimizer, MakeSchedule, Pictures, PretrainingTask
 
 
@@ -15,7 +15,7 @@ class Autoencode(PretrainingTask):
 
     Args:
         encoder, optimizer, schedule: see `Task`.
-        decoder_norm: see `Autoencoder`.
+        decoder_norm, output_init: see `Autoencoder`.
     """
 
     def __init__(
@@ -23,9 +23,10 @@ class Autoencode(PretrainingTask):
         encoder: C3DEncoder,
         optimizer: MakeOptimizer,
         schedule: MakeSchedule | None = None,
-        decoder_norm: Norm = "batch",
+        decoder_norm: Norm | None = None,
+        output_init: OutputInit = "xavier",
     ) -> None:
-        super().__init__(Autoencoder(encoder, decoder_norm), optimizer, schedule)
+        super().__init__(Autoencoder(encoder, decoder_norm, output_init), optimizer, schedule)
 
     def terms(self, batch: ClipBatch) -> dict[str, Tensor]:
         clip = self.inputs(batch)[0]

@@ -10,7 +10,7 @@ from fbm.batch import ClipBatch
 from fbm.losses import DisentanglingLosses, disentangling_losses, foreground_of, truth
 from fbm.models.disentangler import Disentangler, Reconstruction, split
 from fbm.models.encoder import C3DEncoder
-from fbm.models.layers import Norm
+from fbm.models.layers import Norm, OutputInit
 from fbm.tasks.adversarial import Adversarial, Adversary
 from fbm.tasks.frames import any_frame_of, draw_frames, first_and
 from fbm.tasks.metrics import FrameMean
@@ -39,7 +39,7 @@ class Disentangle(PretrainingTask):
         adversarial: weight of the adversarial loss (Mathieu et al., 2016, take 0.05); 0 has no discriminators.
         discriminator: makes them; None takes the usual `Adversary`.
         seed: of the random frames.
-        decoder_norm, motion_norm: see `Disentangler`.
+        decoder_norm, motion_norm, output_init: see `Disentangler`.
 
     Raises:
         ValueError: the weight is below 0, or the discriminators cannot be made.
@@ -58,15 +58,16 @@ class Disentangle(PretrainingTask):
         adversarial: float = 0.0,
         discriminator: Callable[[], Adversary] | None = None,
         seed: int = 0,
-        decoder_norm: Norm = "batch",
-        motion_norm: Norm = "batch",
+        decoder_norm: Norm | None = None,
+        motion_norm: Norm | None = None,
+        output_init: OutputInit = "xavier",
     ) -> None:
         if adversarial < 0:
             raise ValueError(f"adversarial={adversarial} must be at least 0")
         parts = [*DisentanglingLosses._fields, "reconstruction", *(Adversarial._fields if adversarial else ())]
         any_frame = target == "random"
         measures = {f"{split}/{ANY}": FrameMean() for split in ("val", "test")} if any_frame else {}
-        network = Disentangler(encoder, kernels, decoder_width, any_frame, decoder_norm, motion_norm)
+        network = Disentangler(encoder, kernels, decoder_width, any_frame, decoder_norm, motion_norm, output_init)
         super().__init__(network, optimizer, schedule, parts, measures)
         self.network: Disentangler
         if any_frame:

@@ -229,7 +229,7 @@ def motion_of(mask: np.ndarray) -> str:
     areas = mask.sum(axis=(1, 2))
     if areas.max() > 1.4 * areas.min():
         return "Pulse"
-    if overlap(mask, centres) < 0.75:
+    if overlap(mask, centres) < 0.72:
         return "Spin"
     down, across = np.ptp(centres, axis=0) > 17  # pixels; a shake stays within 13
     return {(True, True): "Orbit", (True, False): "Bounce", (False, True): "Slide"}.get((down, across), "Shake")

@@ -3,7 +3,6 @@
 import copy
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +18,6 @@ from fbm.models.classifier import Classifier
 from fbm.models.disentangler import Disentangler
 from fbm.models.encoder import C3DEncoder
 from fbm.models.layers import centred
-from fbm.models.sync_norm import synchronise
-from tests.two_ranks import on_ranks
 
 Loss = Callable[[Any, Tensor], Tensor]
 
@@ -206,28 +203,3 @@ def test_a_failure_in_between_leaves_the_statistics_that_there_were():
     with pytest.raises(ZeroDivisionError):
         loss.backward()
     assert layers[1].running_mean is statistics
-
-
-def over_ranks(folder: Path) -> dict[str, Tensor]:
-    """With statistics over both ranks, and with activation checkpointing where this is asked for."""
-    rank = torch.distributed.get_rank()
-    clips = [
-        clip[rank::2] for clip in torch.randn(2, 4, 3, 8, 32, 32, dtype=torch.double, generator=torch.manual_seed(1))
-    ]
-    results = []
-    for lean in (False, True):
-        network, loss = made("disentangler")
-        network.double()
-        if lean:
-            checkpoint_activations(network)
-        synchronise(network)
-        results.append(trained(network, loss, clips))
-    return {f"{key} {number}": value for number, result in enumerate(results) for key, value in result.items()}
-
-
-def test_batch_norm_over_ranks_is_repeated_by_all_of_them(tmp_path):
-    for found in on_ranks(over_ranks, tmp_path):
-        pairs = [(value, found[f"{key[:-2]} 1"]) for key, value in found.items() if key.endswith(" 0")]
-        assert len(pairs) == len(found) / 2
-        for expected, value in pairs:
-            torch.testing.assert_close(value, expected, rtol=1e-9, atol=1e-12)

@@ -18,7 +18,7 @@ from tests.tiny import fbm, settings
 
 BOMB = "+callbacks.bomb._target_=tests.ranks.bomb.Bomb"
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "fbm")
-# Adam makes a full step of a gradient that is only rounding (a bias before batch norm has no other), in whichever
+# Adam makes a full step of a gradient that is only rounding (some biases before a norm have no other), in whichever
 # direction; SGD a step as small as that gradient. So what is compared is the sum over ranks.
 SAME_AS_ONE = ("optim._target_=torch.optim.SGD", "optim.lr=1e-4", "trainer.max_epochs=2", "data.batch_size=6")
 
@@ -44,7 +44,7 @@ def runs() -> set[str]:
 # --- one run
 
 
-TWO = ("name=two", "trainer=ddp_cpu", "trainer.sync_batchnorm=true")
+TWO = ("name=two", "trainer=ddp_cpu")
 
 
 def base(store: Path) -> list[str]:
@@ -53,7 +53,7 @@ def base(store: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def pair(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same run by one rank and by two with synchronised batch norm, both tested; look, do not touch."""
+    """The same run by one rank and by two, with the small encoder's own norms, both tested; look, do not touch."""
     folder = tmp_path_factory.mktemp("pair")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -1,4 +1,4 @@
-"""Two ranks against one: the same losses, weights, metrics and samples, where batch norm is over all ranks."""
+"""Several ranks against one: with group norm the same losses, weights, metrics and samples."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 
 from fbm.models.encoder import C3DEncoder
+from fbm.models.layers import Norm
 from fbm.tasks import Autoencode, Classify, Disentangle
 from fbm.tasks.adversarial import Adversary
 from fbm.tasks.task import Task
@@ -17,18 +18,17 @@ from tests.tasks.training import Save, data_of, exact, fitted, outcome, uneven_s
 from tests.two_ranks import on_ranks
 
 CLASSES = ["a", "b", "c"]
-# Biases before a batch norm have no gradient but rounding's: eps keeps Adam from making steps of it.
+# Some biases before a norm have no gradient but rounding's: eps keeps Adam from making steps of it.
 ADAM = partial(torch.optim.Adam, lr=1e-3, weight_decay=1e-3, eps=1e-4)
 SGD = partial(torch.optim.SGD, lr=0.02, momentum=0.9, weight_decay=1e-3)
 SLOW = partial(torch.optim.SGD, lr=1e-6)
 
-# Every norm of every step waits for the other rank, twice forward and twice back: few steps, where a core is shared.
 FEW: dict[str, Any] = {"limit_train_batches": 2}
 THREE: dict[str, Any] = {"limit_train_batches": 3, "probes": False}
 
 SINGLE = ["disentangle", "autoencode", "classify"]
 DOUBLE = ["disentangle, double", "accumulated and clipped, double", "some batches, double"]
-FROZEN, OWN_NORMS = "frozen", "own norms"
+FROZEN, BATCH_NORM = "frozen", "batch norm"
 WHOLE, GONE_ON = "whole", "gone on"
 
 
@@ -52,15 +52,15 @@ CASES: dict[str, Case] = {
         lambda encoder: exact(Classify(encoder, SGD, CLASSES, encoder_gradient=0.5)),
         {**FEW, "limit_val_batches": 1, "limit_test_batches": 2},
     ),
-    # No batch norm learns: it is the same without synchronising.
-    "frozen": (lambda encoder: Classify(encoder, SGD, CLASSES, encoder_gradient=0), {**FEW, "sync": False}),
-    "own norms": (lambda encoder: Disentangle(encoder, ADAM), {**FEW, "sync": False, "max_epochs": 1}),
+    "frozen": (lambda encoder: Classify(encoder, SGD, CLASSES, encoder_gradient=0), FEW),
+    "batch norm": (lambda encoder: Disentangle(encoder, ADAM), {**FEW, "max_epochs": 1}),
 }
 
 
 def made(name: str) -> Task:
     torch.manual_seed(0)
-    return CASES[name][0](C3DEncoder(4, 8, 32))
+    norm: Norm = "batch" if name == BATCH_NORM else "group"
+    return CASES[name][0](C3DEncoder(4, 8, 32, norm, norm))
 
 
 def outcomes(folder: Path) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def test_two_ranks_learn_what_one_does(runs, name, most):
 @pytest.mark.parametrize("name", CASES)
 def test_a_step_holds_the_same_samples(runs, name):
     one, two = runs[0][name]["steps"], [run[name]["steps"] for run in runs[1]]
-    assert len(one) == len(two[0]) == len(two[1]) == {**dict.fromkeys(DOUBLE[:2], 6), OWN_NORMS: 2}.get(name, 4)
+    assert len(one) == len(two[0]) == len(two[1]) == {**dict.fromkeys(DOUBLE[:2], 6), BATCH_NORM: 2}.get(name, 4)
     for alone, first, second in zip(one, *two, strict=True):
         assert (first, second) == (alone[::2], alone[1::2])
 
@@ -127,9 +127,9 @@ def test_every_sample_is_measured_once(runs, name):
         assert shares == [list(samples[rank::2]) for rank in range(2)]
 
 
-def test_own_norms_are_not_one(runs):
-    """Else nothing above would show that synchronising does anything."""
-    assert difference(runs[0][OWN_NORMS]["epochs"][0], runs[1][0][OWN_NORMS]["epochs"][0]) > 1e-3
+def test_batch_norm_is_each_ranks_own(runs):
+    """Else nothing above would show that group norm does anything."""
+    assert difference(runs[0][BATCH_NORM]["epochs"][0], runs[1][0][BATCH_NORM]["epochs"][0]) > 1e-3
 
 
 def test_probes_and_confusions_are_the_same_on_every_rank(runs):

@@ -12,7 +12,6 @@ from fbm.data.datamodule import ClipDataModule
 from fbm.data.store import MANIFEST, Manifest, read_manifest
 from fbm.data.ucf101 import UCF101
 from fbm.files import write_text
-from fbm.tasks.sync_norm import SyncNorms
 from fbm.tasks.task import Task
 from tests.tiny import SIZE, make_store
 
@@ -64,7 +63,7 @@ def logged(trainer: pl.Trainer) -> dict[str, float]:
     return {name: float(value) for name, value in trainer.callback_metrics.items() if not name.startswith("time/")}
 
 
-def trainer_of(ranks: int, sync: bool = True, **options: Any) -> pl.Trainer:
+def trainer_of(ranks: int, **options: Any) -> pl.Trainer:
     """A trainer of two epochs that writes nothing; with several ranks one of `on_ranks`."""
     quiet = dict.fromkeys(
         ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary", "use_distributed_sampler"),
@@ -74,24 +73,21 @@ def trainer_of(ranks: int, sync: bool = True, **options: Any) -> pl.Trainer:
         accelerator="cpu",
         devices=ranks,
         strategy="ddp" if ranks > 1 else "auto",
-        plugins=[LightningEnvironment(), *[SyncNorms()] * sync],
+        plugins=[LightningEnvironment()],
         **{**quiet, "max_epochs": 2, "num_sanity_val_steps": 1, **options},
     )
 
 
-def outcome(
-    task: Task, store: Path, ranks: int, sync: bool = True, probes: bool = True, **options: Any
-) -> dict[str, Any]:
+def outcome(task: Task, store: Path, ranks: int, probes: bool = True, **options: Any) -> dict[str, Any]:
     """Train and test; plain values and tensors.
 
     Args:
-        sync: one batch norm over all ranks.
         probes: measure the features in every epoch.
         options: the trainer's.
     """
     watch = Watch()
     callbacks = [watch, Throughput(), *[OnlineProbes(every=1, clips=9, neighbours=3)] * probes]
-    trainer = trainer_of(ranks, sync, callbacks=callbacks, **options)
+    trainer = trainer_of(ranks, callbacks=callbacks, **options)
     trainer.fit(task, data_of(store))
     trainer.test(task, data_of(store), verbose=False)
     return {
@@ -127,7 +123,7 @@ def fitted(
 
 
 def exact(task: Task) -> Task:
-    """A task that reckons in double: what rounding there is, batch norm after batch norm makes large in a few steps."""
+    """A task that reckons in double: what rounding there is, norm after norm makes large in a few steps."""
     single = task.inputs
     task.inputs = lambda batch: tuple(tensor.double() for tensor in single(batch))  # type: ignore[assignment,method-assign,return-value]
     return task.double()

@@ -7,8 +7,8 @@ from fbm.data.demo.textures import Array, Palette, Sizes, paint
 
 MARGIN = 72  # pixels that the camera may travel each way before it turns back
 STILL, SLOW = (0.0, 0.05), (0.1, 0.6)  # pixels a frame; real cameras mostly stand
-PATTERN = 26, 42  # pixels: the range of a pattern's wavelength
-REGIONS = 230  # pixels: the typical wavelength of the regions, some larger than the frame
+PATTERN = 20, 30  # pixels: the range of a pattern's wavelength
+REGIONS = 450  # pixels: the typical wavelength of the regions, larger than the frame
 
 
 def make_scene(kind: str, palette: Palette, rng: np.random.Generator) -> Array:

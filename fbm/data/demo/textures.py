@@ -24,7 +24,7 @@ class Sizes(NamedTuple):
     regions: float
 
 
-FINE = 0.46  # the pattern's part of brightness; the regions' is the rest
+FINE = 0.43  # the pattern's part of brightness; the regions' is the rest
 OCTAVES, WAVES = 3, 3  # of the regions: halvings of the wavelength, waves of each
 FALL = 0.75  # from one octave's amplitude to the next
 STEEP = 1.6  # how flat the regions are inside, and how narrow their borders
