@@ -1,0 +1,65 @@
+"""What batch norm's running statistics cost: L_rec of a finished pretraining on validation, with and without them.
+
+The foreground decoder makes two kinds of picture in two passes and has one set of running statistics for both; the
+encoder's follow the reversed clip as well (the pass that makes L_feat's target).
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from fbm.analysis.runs import Pretrained, read_pretrained
+from fbm.data.clips import Clips, Key
+from fbm.data.store import FrameStore
+from fbm.losses import disentangling_losses
+from fbm.tasks import Disentangle
+
+BATCH = 36
+
+
+def losses(run: Pretrained, clips: Clips, batch_statistics: tuple[str, ...]) -> dict[str, float]:
+    """Means over the clips, with the statistics of a batch of 36 in the named parts of the network."""
+    task = run.task()
+    assert isinstance(task, Disentangle)
+    for name, layer in task.network.named_modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and name.startswith(batch_statistics):
+            layer.train()
+            layer.momentum = 0.0  # the running ones stay
+    sums: dict[str, float] = {}
+    for start in range(0, len(clips), BATCH):
+        keys = [Key(0, sample) for sample in range(start, min(start + BATCH, len(clips)))]
+        clip, masks = task.inputs(clips.batch(keys))
+        with torch.no_grad():
+            terms = disentangling_losses(task.network(clip), clip, masks, task.network.last_foreground_target(clip))
+        for name, value in {**terms._asdict(), "reconstruction": terms.reconstruction}.items():
+            sums[name] = sums.get(name, 0.0) + float(value) * len(keys) / len(clips)
+    return sums
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="folder of a task=disentangle run")
+    parser.add_argument("store", type=Path, help="that it was trained on")
+    given = parser.parse_args()
+    run = read_pretrained(given.run)
+    data = run.config["data"]
+    clips = Clips(FrameStore(given.store), "val", data["chunk_frames"], data["clip_frames"], seed=0)
+    clips.masked = (0, -1)
+    rows: dict[str, tuple[str, ...]] = {
+        "running statistics everywhere": (),
+        "the batch's own in the foreground decoder": ("foreground_decoder",),
+        "the batch's own in the encoder": ("encoder",),
+        "the batch's own everywhere": ("",),
+    }
+    names = ("first_foreground", "last_foreground", "first_background", "reconstruction")
+    print(f"| statistics | {' | '.join(names)} |\n" + "| --- " * (1 + len(names)) + "|")
+    for title, parts in rows.items():
+        found = losses(run, clips, parts) if parts else losses(run, clips, ("-",))
+        print(f"| {title} | {' | '.join(f'{found[name]:.3f}' for name in names)} |")
+
+
+if __name__ == "__main__":
+    main()
