@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from omegaconf import OmegaConf
 
-from fbm.config import build, check, check_value, compose, conf_dir, resolved
+from fbm.config import build, check, check_run, check_value, compose, conf_dir, resolved
 from fbm.errors import UserError
 
 HERE = __name__
@@ -164,3 +164,15 @@ def test_interpolations_that_lead_nowhere_are_named():
 
 def test_configs_are_found_in_a_checkout():
     assert (conf_dir() / "train.yaml").is_file()
+
+
+@pytest.mark.parametrize(("encoder", "norm"), [("c3d", "batch"), ("c3d_small", "group")])
+def test_the_papers_encoder_has_batch_norm_and_the_small_one_group_norm(encoder, norm):
+    config = compose([f"encoder={encoder}"])
+    assert (config.encoder.norm, config.encoder.mapping_norm) == (norm, norm)
+    assert (config.task.decoder_norm, config.task.motion_norm, config.task.output_init) == (None, None, "xavier")
+
+
+def test_a_norm_that_there_is_not_is_named():
+    with pytest.raises(UserError, match=r"encoder\.norm='layer': it should be 'batch' or 'group'"):
+        check_run(compose(["encoder.norm=layer"]))

@@ -44,3 +44,23 @@ def test_kernels_may_be_negative_and_large():
     torch.manual_seed(0)
     kernels = KernelDecoder(7, 3)(10 * torch.randn(4, 7, 2, 2))
     assert kernels.min() < 0 < kernels.max()
+
+
+def test_a_decoder_can_begin_with_grey_frames():
+    """The last layer learns first; from then on the layers before it have gradients as well."""
+    torch.manual_seed(0)
+    features, decoder = torch.randn(2, 3, 1, 1), FrameDecoder(3, 2, output_init="zero")
+    assert not decoder(features).any()
+    optimizer = torch.optim.SGD(decoder.parameters(), lr=1.0)
+    reached = []
+    for _ in range(2):
+        optimizer.zero_grad()
+        (decoder(features) - 0.5).abs().mean().backward()
+        reached.append(
+            [bool(parameter.grad is not None and parameter.grad.any()) for parameter in decoder.parameters()]
+        )
+        optimizer.step()
+    assert not any(reached[0][:-2])
+    assert reached[0][-2:] == [True, True]
+    assert sum(reached[1]) > len(reached[1]) / 2
+    assert decoder(features).any()
