@@ -36,7 +36,7 @@ def make_store(root: Path, masks: bool = True, val: bool = True, empty: Collecti
                 drawn = np.zeros((FRAMES, SIZE, SIZE), bool)
                 drawn[:, 8:24, 8:24] = masks and split_here not in empty
                 rows.append(_stored(root, name, action, group, split_here, frames, drawn, masks))
-    source = UCF101(None, validation=0.1 if val else 0.0)
+    source = UCF101(None) if val else UCF101(None, validation=0.0)
     manifest = Manifest(SIZE, "boxes" if masks else "none", source.selection(), rows)
     write_text(root / MANIFEST, manifest.to_json())
     return root
@@ -56,7 +56,8 @@ def _stored(root, name, action, group, split, frames, drawn, masks) -> StoredVid
 def settings(store: Path, *more: str) -> list[str]:
     """Overrides of a small, quick run on a store of `make_store`: CSV alone, no bar, one epoch of two steps."""
     return [
-        *(f"data.store={store}", f"data.size={SIZE}", "data.batch_size=8", "encoder.width=4", "trainer=cpu"),
+        *(f"data.store={store}", f"data.size={SIZE}", f"data.validation={UCF101.validation}", "data.batch_size=8"),
+        *("encoder.width=4", "trainer=cpu"),
         *("trainer.max_epochs=1", "optim.lr=1e-3", "logger=csv", "callbacks.progress=null"),
         *more,
     ]

@@ -25,6 +25,7 @@ from fbm.bench.memory import Memory, needed
 from fbm.bench.plain import plain_batches, plain_loss
 from fbm.callbacks.throughput import wait_for
 from fbm.config import check_run, compose
+from fbm.data.ucf101 import UCF101
 from fbm.machine import keep_memory, quiet
 from fbm.tasks.task import PretrainingTask, Task
 
@@ -60,7 +61,7 @@ def measure(program: str, settings: list[str], steps: int) -> Measured:
         config = compose([*settings, f"run_dir={place}/run", "logger=csv", "callbacks.progress=null"])
         videos = (WARM + steps) * config.data.batch_size
         make_store(Path(place, "store"), videos, config.data.size, max(CHUNK, config.data.chunk_frames))
-        config.data.store = f"{place}/store"
+        config.data.store, config.data.validation = f"{place}/store", UCF101.validation
         config.trainer.max_epochs = 1
         config.callbacks.gallery = config.callbacks.probes = config.callbacks.confusion = None  # once in many epochs
         check_run(config)

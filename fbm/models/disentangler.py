@@ -119,7 +119,8 @@ class Disentangler(nn.Module):
         # store what belongs to the last one (section 3).
         moved = self.cross_convolution(foreground.detach(), self.kernel_decoder(self._asked(motion, frame)))
         # Two passes through the shared decoder, not one over both: batch statistics taken over the two frames
-        # together would be a way around the block.
+        # together would be a way around the block. In evaluation batch norm has one set of running statistics for
+        # both, which costs half a per cent of L_rec (experiments/norms).
         frames = Reconstruction(
             first_foreground=self.foreground_decoder(foreground),
             first_background=self.background_decoder(background),
@@ -143,8 +144,9 @@ class Disentangler(nn.Module):
     def last_foreground_target(self, clip: Tensor, frame: Tensor | None = None) -> Tensor:
         """Pseudo ground truth of L_feat: first foreground features of the time-reversed clip, `B C h w`.
 
-        No gradient reaches the encoder through it (section 3, equation 7). With `frame`, `B` int64, of the clip that
-        begins with that frame, see `backwards_from`.
+        No gradient reaches the encoder through it (section 3, equation 7); the running statistics of an encoder with
+        batch norm follow it all the same, so that a training step moves them twice. With `frame`, `B` int64, of the
+        clip that begins with that frame, see `backwards_from`.
         """
         return split(self.encoder(clip.flip(2) if frame is None else backwards_from(clip, frame))).foreground
 
