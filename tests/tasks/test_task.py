@@ -10,6 +10,7 @@ from torch import nn
 from fbm.batch import ClipBatch
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks import Autoencode, Classify, Disentangle
+from fbm.tasks.schedules import one_cycle
 from fbm.tasks.task import Task, parameter_groups
 from tests.tasks.training import trainer_of
 
@@ -224,3 +225,17 @@ def test_a_clip_that_is_missing_or_measured_twice_ends_the_run(monkeypatch, spli
     run = trainer.validate if split == "val" else trainer.test
     with nullcontext() if right else pytest.raises(RuntimeError, match=f"{split}: .* clips were measured"):
         run(task, Data(numbers), verbose=False)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 10, 20, 100])
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+def test_one_cycle_goes_through_any_number_of_steps(steps, share):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+    schedule = one_cycle(optimizer, steps, share)
+    rates = [optimizer.param_groups[0]["lr"]]
+    for _ in range(steps - 1):
+        optimizer.step()
+        schedule.step()
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert all(0 <= rate <= 0.1 for rate in rates)
+    assert steps < 5 or rates[-1] < 0.01 < max(rates)
