@@ -20,7 +20,7 @@ BOMB = "+callbacks.bomb._target_=tests.ranks.bomb.Bomb"
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "fbm")
 # Adam makes a full step of a gradient that is only rounding (some biases before a norm have no other), in whichever
 # direction; SGD a step as small as that gradient. So what is compared is the sum over ranks.
-SAME_AS_ONE = ("optim._target_=torch.optim.SGD", "optim.lr=1e-4", "trainer.max_epochs=2", "data.batch_size=6")
+SAME_AS_ONE = ("optim._target_=torch.optim.SGD", "optim.lr=1e-5", "trainer.max_epochs=2", "data.batch_size=6")
 
 pytestmark = pytest.mark.slow
 
