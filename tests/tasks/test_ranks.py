@@ -153,3 +153,18 @@ def test_one_rank_goes_on_where_two_were(runs, folder):
     gone_on = fitted(made(FROZEN), data_of(folder / "store"), 1, start=saved)
     assert gone_on["steps"] == whole["steps"][8:]
     assert difference(gone_on["epochs"][0], whole["epochs"][1]) < 1e-5
+
+
+def few_steps(folder: Path) -> dict[str, Any]:
+    """One case alone, on as many ranks as there are."""
+    ranks = dist.get_world_size() if dist.is_initialized() else 1
+    return outcome(made("disentangle"), folder / "store", ranks, probes=False, **FEW)
+
+
+def test_four_ranks_learn_what_one_does(tmp_path):
+    uneven_store(tmp_path / "store")
+    one, four = few_steps(tmp_path), on_ranks(few_steps, tmp_path, ranks=4)
+    assert all(difference(four[0]["weights"], other["weights"]) == 0 for other in four[1:])
+    assert difference(one["weights"], four[0]["weights"]) < 1e-5
+    for alone, together in zip([*one["epochs"], one["test"]], [*four[0]["epochs"], four[0]["test"]], strict=True):
+        assert difference(alone, together) < 1e-5
