@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-demo: $(STAMP) ## make a data set, pretrain, classify from three initialisations, print Table 1 (6 to 14 minutes on 2 cores)
+demo: $(STAMP) ## make a data set, pretrain, classify from three initialisations, print Table 1 (perhaps 6 to 14 minutes on 2 cores)
 	$(BIN)/fbm prepare data=demo
 	$(BIN)/fbm study demo
 

@@ -57,7 +57,7 @@ def main() -> None:
     names = ("first_foreground", "last_foreground", "first_background", "reconstruction")
     print(f"| statistics | {' | '.join(names)} |\n" + "| --- " * (1 + len(names)) + "|")
     for title, parts in rows.items():
-        found = losses(run, clips, parts) if parts else losses(run, clips, ("-",))
+        found = losses(run, clips, parts)
         print(f"| {title} | {' | '.join(f'{found[name]:.3f}' for name in names)} |")
 
 

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 Norm = Literal["batch", "group"]
 
 # How the last layer of a decoder begins: `xavier` as in the paper, or at `zero`, so that all frames begin as mid grey.
-# A random picture is far from any frame, and the quickest way to grey is to make all features say the same: what they
-# say of the clip must then be learnt anew (experiments/norms).
+# A random picture is far from any frame, and networks that began so stayed at grey longer (experiments/norms).
 OutputInit = Literal["xavier", "zero"]
 
 # "Batch norm, eps 1e-5, running-average decay 0.9" of the reference; torch counts momentum the other way round.

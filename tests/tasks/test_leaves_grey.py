@@ -1,7 +1,8 @@
 """A short pretraining with the demo's settings must leave grey behind, whatever the seed.
 
 Mid grey is the median of what a foreground can be, and where a network stays that has lost what its features say of
-the clip. With batch norm and Xavier weights in the decoders' last layer, as before, the IoU is 0.00 here.
+the clip. With batch norm and Xavier weights in the decoders' last layer, as before, both IoUs were 0.00 after 100 such
+steps (seed 0, eight of the demo's clips).
 """
 
 from functools import partial
