@@ -1,8 +1,6 @@
 import os
-import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -38,16 +36,14 @@ def test_version(capsys):
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["prepare", "--help"], ["doctor", "--help"]])
-def test_help_answers_at_once_and_without_torch(arguments):
+def test_help_loads_nothing_heavy(arguments):
+    """No stopwatch: the time that imports take is this machine's, but which ones are made is ours."""
     code = f"import sys; from fbm.cli import main\ntry: main({arguments!r})\nexcept SystemExit: pass\n"
     code += "print(*sys.modules, file=sys.stderr)"
-    began, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    worked = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
     assert "fbm" in done.stdout
-    assert not {"torch", "pytorch_lightning", "matplotlib", "wandb"} & set(done.stderr.split())
-    assert min(seconds, worked) < 2  # the processor's time, where the machine is busy
+    assert "fbm.cli" in done.stderr.split()
+    assert not {"torch", "pytorch_lightning", "matplotlib", "wandb", "cv2", "scipy"} & set(done.stderr.split())
 
 
 def test_help_shows_groups_and_settings(capsys):
