@@ -1,10 +1,12 @@
 """One array file of a store: is it the one that was stored?"""
 
+import errno
 import io
 import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import xxhash
@@ -75,13 +77,27 @@ class ArrayFile:
         """The values, uint8 and read-only, as a map of the file, whose content was looked at before.
 
         Raises:
-            WrongFileError: the file is shorter by now.
+            WrongFileError: the file is shorter by now, or cannot be mapped.
         """
+        import torch  # here, for those who only look at a file need not wait for it
+
+        # Not numpy's map: that one holds a descriptor as long as it lives, and processes may have few of them.
         try:
-            values: np.ndarray = np.memmap(self.path, np.uint8, "r", HEADER, self.shape).view(np.ndarray)
-        except ValueError as error:
-            raise WrongFileError("ended while it was read", PREPARE) from error
+            whole = torch.from_file(os.fspath(self.path), shared=False, size=self.size, dtype=torch.uint8)
+        except RuntimeError as error:
+            self._reason(error)
+        values: np.ndarray = whole.numpy()[HEADER:].reshape(self.shape)
+        values.flags.writeable = False
         return values
+
+    def _reason(self, error: RuntimeError) -> NoReturn:
+        """Why the file cannot be mapped: torch has it in words alone."""
+        self.check_size()
+        try:
+            self.path.open("rb").close()
+        except OSError as reason:
+            raise unreadable(reason) from reason
+        raise WrongFileError(f"cannot be mapped ({error})", "give it more memory") from error
 
     def _compare_size(self, found: int) -> None:
         if found != self.size:
@@ -97,6 +113,8 @@ def unreadable(error: OSError) -> WrongFileError:
     """What to say of a file that the system does not give."""
     if isinstance(error, FileNotFoundError):
         return WrongFileError("is missing", PREPARE)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return WrongFileError(f"cannot be read ({error.strerror})", "raise the limit of open files: `ulimit -n 1024`")
     return WrongFileError(f"cannot be read ({error.strerror})", "mend the disk or its permissions")
 
 

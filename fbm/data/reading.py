@@ -11,6 +11,7 @@ import numpy as np
 from fbm.data.array_file import ArrayFile, unreadable
 
 FRESH = 1_000_000_000  # ns; a file changed twice within its clock's tick looks unchanged
+MAPS = 30_000  # that a process keeps; Linux lets it have 65,530, shared libraries' among them
 
 Made = TypeVar("Made")
 
@@ -20,6 +21,7 @@ class Reader:
 
     Files are mapped, which makes a read one plain copy. A process that touches a mapped file behind its end is killed,
     so the file is looked at before each read and after it: only one that is cut within these microseconds can do that.
+    Maps hold no descriptors, so that a store may have more files than a process may open.
 
     What was found right is in memory shared with processes that are forked from this one (a loader's workers): one of
     them looks, the others believe it. Where it is pickled, looking begins anew.
@@ -64,6 +66,9 @@ class Reader:
         values = self.files[number].mapped()
         if abs(time.time_ns() - stat.st_ctime_ns) > FRESH:
             self._right[number] = mark
+        self._maps.pop(number, None)
+        if len(self._maps) >= MAPS:
+            del self._maps[next(iter(self._maps))]  # the oldest
         self._maps[number] = mark, values
         return mark, values
 

@@ -1,7 +1,10 @@
 import multiprocessing
 import os
 import pickle
+import resource
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,3 +136,55 @@ def test_pickled_it_begins_anew(file, checked):
     read(reader, 0, 1)
     read(pickle.loads(pickle.dumps(reader)), 0, 1)
     assert len(checked) == 2
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Files that differ in their first value."""
+    values = np.arange(48, dtype=np.uint8).reshape(3, 16)
+    files = []
+    for number in range(100):
+        np.save(tmp_path / f"{number}.npy", values + np.uint8(number))
+        files.append(ArrayFile(tmp_path / f"{number}.npy", values.shape, checksum_of(values + np.uint8(number))))
+    return files
+
+
+def first_values(reader):
+    return [int(reader.read(number, lambda values: values[0, 0])) for number in range(len(reader.files))]
+
+
+@pytest.fixture
+def few_descriptors():
+    """Ten more than the highest that is open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 11, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_store_may_have_more_files_than_a_process_may_open(many, few_descriptors):
+    reader = Reader(many)
+    assert first_values(reader) == first_values(reader) == list(range(100))
+
+
+def test_no_more_maps_are_kept_than_a_process_may_have(many, checked, monkeypatch):
+    monkeypatch.setattr(reading, "MAPS", 3)
+    reader = Reader(many)
+    assert first_values(reader) == first_values(reader) == list(range(100))
+    assert list(reader._maps) == [97, 98, 99]
+    assert len(checked) == 100  # a file is looked at once, however often it is mapped
+
+
+def test_where_no_descriptor_is_left_the_limit_is_named(many, few_descriptors):
+    reader, held = Reader(many), []
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(os.open(many[0].path, os.O_RDONLY))
+        with pytest.raises(WrongFileError, match="Too many open files") as raised:
+            reader.read(0, np.copy)
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+    assert "ulimit" in raised.value.mend
