@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 LeftOut = Literal["not_a_video", "duplicate", "test_video"]
-Status = Literal["ok", "missing", "undecodable", "short", "count_mismatch", "timeout", "bad_annotation"] | LeftOut
+Status = Literal["ok", "missing", "undecodable", "short", "timeout", "bad_annotation"] | LeftOut
 LEFT_OUT: tuple[str, ...] = get_args(LeftOut)  # rightly not in use: nothing is broken
 
 
@@ -28,7 +28,7 @@ class VideoError(Exception):
 
 @dataclass(frozen=True)
 class Header:
-    """What the container says: frame count, size in pixels, frames per second."""
+    """What the container says: frame count (a hint, 0 where it has none), size in pixels, frames per second."""
 
     frames: int
     width: int
@@ -55,13 +55,35 @@ def read_header(path: Path) -> Header:
 
 
 def count_packets(path: Path) -> int:
-    """Frames that are in the file, counted without decoding (1 ms).
+    """Coded frames that are in the file, counted without decoding (1 ms).
 
     Raises:
-        VideoError: not a video, or not readable to its end.
+        VideoError: not a video, not readable to its end, or cut.
     """
     with _container(path) as container:
-        return sum(packet.size > 0 for packet in container.demux(video=0))
+        stream = video_stream(container)
+        assert stream is not None  # `_container` has looked
+        packets, promised = sum(packet.size > 0 for packet in container.demux(stream)), stream.frames
+        # An AVI file's count has the empty chunks in it that say "as before"; how long it is stands at its beginning.
+        if packets < promised and not (container.format.name == "avi" and _is_whole_riff(path)):
+            raise VideoError("short", f"the file is cut: {packets} of the {promised} frames it promises are there")
+        return packets
+
+
+def _is_whole_riff(path: Path) -> bool:
+    """Whether an AVI file has the bytes that its first eight promise."""
+    with path.open("rb") as file:
+        kind, length = file.read(4), int.from_bytes(file.read(4), "little")
+    return kind == b"RIFF" and 8 + length <= path.stat().st_size
+
+
+def video_stream(container: "InputContainer") -> "VideoStream | None":
+    """The stream that is the video: no cover and no single preview picture where there is another; None if none."""
+    from av.stream import Disposition
+
+    streams = container.streams.video
+    moving = [one for one in streams if one.frames != 1 and not one.disposition & Disposition.attached_pic]
+    return next(iter([*moving, *streams]), None)
 
 
 def decode(path: Path, size: int | None) -> Iterator[np.ndarray]:
@@ -100,9 +122,10 @@ def _container(path: Path) -> Iterator["InputContainer"]:
     try:
         # A title in another encoding than UTF-8 is no reason to refuse a video.
         with av.open(path, metadata_errors="replace") as container:
-            if not container.streams.video:
+            stream = video_stream(container)
+            if stream is None:
                 raise VideoError("undecodable", "the file holds no video stream")
-            if container.streams.video[0].codec_context is None:
+            if stream.codec_context is None:
                 raise VideoError("undecodable", "its video stream is of a kind that FFmpeg does not know")
             yield container
     except av.FFmpegError as error:
@@ -113,42 +136,60 @@ class OpenVideo:
     """A video file that is open; made by `opened`."""
 
     def __init__(self, path: Path, container: "InputContainer") -> None:
-        self._path, self._container, self._stream = path, container, container.streams.video[0]
+        stream = video_stream(container)
+        assert stream is not None  # `_container` has looked
+        self._path, self._container, self._stream = path, container, stream
         self._codec = self._stream.codec_context
         self._packets = self._frames = 0
+        self._turns = 0  # quarters, against the clock; each frame says it, the stream does not
 
     @property
     def header(self) -> Header:
-        """What the container says."""
+        """What the container says; width and height are those of upright frames once one has been decoded."""
         stream = self._stream
-        return Header(stream.frames, stream.width, stream.height, float(stream.average_rate or 0))
+        width, height = (stream.height, stream.width) if self._turns % 2 else (stream.width, stream.height)
+        return Header(stream.frames, width, height, float(stream.average_rate or 0))
 
     def decode(self, size: int | None) -> Iterator[np.ndarray]:
-        """All frames in order, once; see the function `decode`.
+        """All frames in order, upright, once; see the function `decode`.
+
+        How many there are the decoder says: edit lists and open groups of pictures hide some, and counts in headers are
+        wrong.
 
         Raises:
-            VideoError: a frame is damaged, or there are not as many as the container promises.
+            VideoError: a frame is damaged, or the file is cut.
         """
         from fbm.data.pictures import pictures  # OpenCV takes a while to import
 
         self._stream.thread_type = "NONE"  # files are read at the same time, not the parts of one
         # By default FFmpeg makes up what it cannot decode, and at most marks the frame.
         self._codec.options = {"err_detect": "explode"}
-        yield from pictures(self._shown(), size)
-        self._check_count()
+        for batch in pictures(self._shown(), size):
+            yield np.ascontiguousarray(np.rot90(batch, self._turns, (1, 2))) if self._turns else batch
+        if self._packets < self._stream.frames:
+            count_packets(self._path)  # it may be cut
 
     def _shown(self) -> Iterator["VideoFrame"]:
         """Frames in the order they are shown.
 
-        MPEG-4 has empty packets that say "as before". FFmpeg makes no frame of them, which would shift all later frames
-        against their annotation.
+        MPEG-4 has empty packets that say "as before", AVI empty chunks that say the same. FFmpeg makes no frame of
+        them, which would shift all later frames against their annotation.
         """
         repeats, owed = self._codec.name == "mpeg4", 0
-        frame = None
+        frame, chunk = None, -1
         for packet in self._container.demux(self._stream):
+            if self._container.format.name == "avi" and packet.size and packet.dts is not None:  # a chunk's number
+                empty = min(packet.dts - chunk - 1, self._stream.frames - self._frames) if frame else 0
+                chunk = packet.dts
+                for _ in range(empty):
+                    self._frames += 1
+                    self._packets += 1
+                    assert frame is not None
+                    yield frame
             found = self._decoded(packet)
             self._packets += packet.size > 0
             for frame in found:
+                self._turns = round(frame.rotation / 90) % 4
                 self._frames += 1
                 yield frame
             if not repeats:
@@ -177,16 +218,5 @@ class OpenVideo:
 
     def _damaged(self, reason: str) -> VideoError:
         """A file that is cut ends with half a frame; that it is cut says more."""
-        self._check_cut(count_packets(self._path))
+        count_packets(self._path)
         return VideoError("undecodable", f"frame {self._frames + 1} is damaged: {reason}")
-
-    def _check_cut(self, packets: int) -> None:
-        promised = self._stream.frames
-        if packets < promised:
-            raise VideoError("short", f"the file is cut: {packets} of the {promised} frames it promises are there")
-
-    def _check_count(self) -> None:
-        self._check_cut(self._packets)
-        promised = self._stream.frames
-        if promised and self._frames != promised:
-            raise VideoError("count_mismatch", f"{self._frames} frames decoded, the container promises {promised}")

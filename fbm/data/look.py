@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import IO
 
-from fbm.data.decode import VideoError
+from fbm.data.decode import VideoError, video_stream
 
 HEAD = 12  # bytes that tell a container
 MATROSKA = b"\x1aE\xdf\xa3"  # WebM, too
@@ -71,9 +71,9 @@ def _expected(path: Path, contained: bool) -> int:
             kind = container.format.name
             if kind in TEXTS:
                 raise VideoError("not_a_video", f"a text ({kind})")
-            if not container.streams.video:
+            stream = video_stream(container)
+            if stream is None:
                 raise VideoError("not_a_video", "the file holds no video stream")
-            stream = container.streams.video[0]
             if kind in PICTURES or kind.endswith("_pipe") or stream.frames == 1:
                 raise VideoError("not_a_video", f"a picture ({kind})")
             if stream.codec_context is None or not stream.width:

@@ -60,13 +60,13 @@ def _store_frames(job: Job) -> StoredVideo:
     digest = xxhash.xxh3_128()
     count = 0
     with opened(path) as video, whole_file(frames_file(job.store, job.video.name)) as file:
-        header = video.header
-        _write_header(file, (header.frames, job.size, job.size, 3))
+        _write_header(file, (video.header.frames, job.size, job.size, 3))
         for batch in video.decode(job.size):
             file.write(batch.data)
             digest.update(batch.data)
             count += len(batch)
-        file.seek(0)  # the count is right now, also where the container made no promise
+        header = video.header  # of upright frames now
+        file.seek(0)  # the count is right now, whatever the container promised
         _write_header(file, (count, job.size, job.size, 3))
     stat = path.stat()
     return replace(

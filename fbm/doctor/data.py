@@ -76,8 +76,6 @@ def _video_problems(video: Video, track: MaskTrack | None) -> Iterator[str]:
     except VideoError as error:
         yield f"{error.status}: {error.reason}"
         return
-    if packets < header.frames:
-        yield f"short: the file is cut, {packets} of the {header.frames} frames it promises are there"
     if track and (reason := track.misfit(header.frames or packets, header.width, header.height)):
         yield f"bad_annotation: {reason}"
 

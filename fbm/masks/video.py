@@ -70,7 +70,7 @@ def _masked(video: Path, count: int, settings: Settings) -> Iterator[tuple[np.nd
     shape = first.shape[0], first.shape[1]
     size = working_size(*shape, settings)
     every = chain([first], frames)
-    # Where the container promises a wrong number, decoding says so at its end.
+    # The container's number is a hint.
     for length in chain(pieces(count, size), repeat(pieces(2, size)[0])):
         small = [scaled(frame, size) for frame in islice(every, length)]
         if not small:
