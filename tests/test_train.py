@@ -6,6 +6,7 @@ import math
 import shutil
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pytorch_lightning import Trainer
 from fbm.batch import ClipBatch
 from fbm.checkpoints import PREFIX
 from fbm.data.clips import Clips, Key
+from fbm.data.store import MANIFEST, read_manifest
 from fbm.tasks import Autoencode
 from tests.tiny import fbm, make_store, only_error, settings
 
@@ -305,6 +307,19 @@ def test_a_finished_run_is_not_run_again(train, capsys, monkeypatch):
     assert train("name=run", "task=autoencode", "optim.lr=0.5") == 1
     assert "finished run with other settings" in only_error(capsys.readouterr().err)
     assert Path("outputs/demo/run/summary.json").read_bytes() == before
+
+
+def test_a_finished_run_of_other_data_is_not_given_back(train, store, tmp_path, capsys):
+    """Else a sweep that is done in part would have seeds of two data sets, and exit status 0."""
+    own = tmp_path / "own"
+    shutil.copytree(store, own)
+    assert train("name=run", "task=autoencode", f"data.store={own}") == 0
+    assert train("name=run", "task=autoencode", f"data.store={own}") == 0
+    manifest = read_manifest(own)
+    (own / MANIFEST).write_text(replace(manifest, videos=manifest.videos[1:]).to_json())
+    capsys.readouterr()
+    assert train("name=run", "task=autoencode", f"data.store={own}") == 1
+    assert f"was trained on other data than {own} holds now" in only_error(capsys.readouterr().err)
 
 
 def test_overwrite_keeps_the_old_run(train):
