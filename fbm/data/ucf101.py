@@ -1,7 +1,7 @@
 """UCF-101 as it is on disk: `UCF-101/CLASS/v_CLASS_gXX_cYY.avi` and the official split files."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -61,16 +61,14 @@ class UCF101:
         Raises:
             UserError: no such root or class, or nothing in it.
         """
-        videos = self._videos_folder()
-        present = sorted(folder.name for folder in videos.iterdir() if folder.is_dir())
-        if not present:
-            raise UserError(f"{videos} is empty: it should hold one folder a class with v_CLASS_gXX_cYY.avi files")
+        folders = self._folders()
         if self.classes == "present":
-            return present
+            return sorted(folder.name for folder in folders.values())
         wanted = ANNOTATED_CLASSES if self.classes == "annotated" else self.classes
         for name in wanted:
-            if name not in present:
-                raise UserError(f"class {name!r} has no folder in {videos}{did_you_mean(name, present)}")
+            if name.casefold() not in folders:
+                present = [folder.name for folder in folders.values()]
+                raise UserError(f"class {name!r} has no folder in {self._top()}{did_you_mean(name, present)}")
         return sorted(set(wanted))
 
     def videos(self) -> list[Video]:
@@ -79,13 +77,17 @@ class UCF101:
         Raises:
             UserError: the root, a class or a split file is missing or malformed, or a group is in two splits.
         """
-        classes = set(self.class_names())
-        listed = {
-            part: [self._video(name, part) for name in self._lists(part) if name.split("/")[0] in classes]
+        folders = self._folders()
+        classes = {name.casefold(): name for name in self.class_names()}
+        listed: dict[str, list[Video]] = {
+            part: [video for video in self._listed(part, folders) if video.action.casefold() in classes]
             for part in ("train", "test")
         }
         if not listed["train"]:
-            raise UserError(f"the training list of split {self.split} names no video of {sorted(classes)}")
+            raise UserError(f"the training list of split {self.split} names no video of {sorted(classes.values())}")
+        there = {video.action.casefold() for videos in listed.values() for video in videos}
+        if self.classes != "present" and (gone := sorted(classes[key] for key in classes.keys() - there)):
+            raise UserError(f"class {gone[0]!r}: the lists of split {self.split} name no video of it")
         held_out = self._validation_groups(listed["train"])
         train = [replace(v, split="val") if (v.action, v.group) in held_out else v for v in listed["train"]]
         videos = sorted([*train, *listed["test"]], key=lambda video: video.name)
@@ -100,11 +102,22 @@ class UCF101:
             raise UserError(f"data.root={root}: no such folder")
         return root
 
-    def _videos_folder(self) -> Path:
+    def _top(self) -> Path:
         folder = self._root() / "UCF-101"
         if not folder.is_dir():
             raise UserError(f"data.root={self.root} holds no folder UCF-101 (with one folder a class)")
         return folder
+
+    def _folders(self) -> dict[str, Path]:
+        """The folder of each class by its name in small letters: archives differ in HandstandPushups' capitals."""
+        folders: dict[str, Path] = {}
+        for folder in sorted(folder for folder in self._top().iterdir() if folder.is_dir()):
+            if other := folders.get(folder.name.casefold()):
+                raise UserError(f"{other} and {folder} are folders of one class: put their videos into one")
+            folders[folder.name.casefold()] = folder
+        if not folders:
+            raise UserError(f"{self._top()} is empty: it should hold one folder a class with v_CLASS_gXX_cYY.avi files")
+        return folders
 
     def _lists(self, part: Literal["train", "test"]) -> list[str]:
         """The names on one official list (both on "train" and none on "test" where every video trains)."""
@@ -114,11 +127,14 @@ class UCF101:
             files = [f"{part}list0{self.split}.txt"]
         return [name for file in files for name in read_split_file(self._root() / "ucfTrainTestlist" / file)]
 
-    def _video(self, name: str, part: Literal["train", "test"]) -> Video:
-        fields = NAME.fullmatch(name)
-        assert fields is not None, name  # read_split_file has looked
-        path = self._videos_folder() / f"{name}.avi"
-        return Video(name, path, fields["folder"], int(fields["group"]), part)
+    def _listed(self, part: Literal["train", "test"], folders: dict[str, Path]) -> Iterator[Video]:
+        """The videos of one official list whose class has a folder; they are called as they are on the list."""
+        for name in self._lists(part):
+            fields = NAME.fullmatch(name)
+            assert fields is not None, name  # read_split_file has looked
+            if folder := folders.get(fields["folder"].casefold()):
+                path = folder / f"{name.split('/')[1]}.avi"
+                yield Video(name, path, fields["folder"], int(fields["group"]), part)
 
     def _validation_groups(self, train: list[Video]) -> set[tuple[str, int]]:
         groups = {

@@ -62,6 +62,30 @@ def test_the_folder_of_handstand_pushups_differs_in_case_from_its_files(tmp_path
     assert videos[0].path == tmp_path / "UCF-101" / "HandstandPushups" / "v_HandStandPushups_g08_c01.avi"
 
 
+@pytest.mark.parametrize("asked", ["present", ["HandstandPushups"], ["HandStandPushups"]])
+def test_a_folder_in_other_capitals_than_the_list_is_that_class(tmp_path, asked):
+    """Archives of UCF-101 differ in it; the class would vanish."""
+    train = [f"HandstandPushups/v_HandStandPushups_g{g:02}_c01.avi 37" for g in (8, 9, 10)]
+    root = make_root(tmp_path, train, classes=["HandStandPushups"])
+    videos = UCF101(root, classes=asked).videos()
+    assert {video.action for video in videos} == {"HandstandPushups"}
+    assert len(videos) == 3
+    assert {video.path.parent for video in videos} == {root / "UCF-101" / "HandStandPushups"}
+
+
+def test_two_folders_of_one_class_are_refused(tmp_path):
+    root = make_root(tmp_path, lines("Biking", [1, 2]), classes=["Biking", "biking"])
+    with pytest.raises(UserError, match=r"Biking and .*biking are folders of one class"):
+        UCF101(root).videos()
+
+
+def test_a_class_that_is_asked_for_and_on_no_list_is_refused(tmp_path):
+    root = make_root(tmp_path, lines("Biking", [1, 2]), classes=["Biking", "Skiing"])
+    assert {video.action for video in UCF101(root).videos()} == {"Biking"}
+    with pytest.raises(UserError, match="class 'Skiing': the lists of split 1 name no video of it"):
+        UCF101(root, classes=["Biking", "Skiing"]).videos()
+
+
 def test_labels_follow_the_alphabet_whatever_the_order_asked_for(tmp_path):
     root = make_root(tmp_path, lines("Skiing", [8, 9]) + lines("Biking", [8, 9]))
     assert UCF101(root, classes=["Skiing", "Biking", "Skiing"]).class_names() == ["Biking", "Skiing"]
