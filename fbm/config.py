@@ -136,7 +136,21 @@ def check_run(config: DictConfig) -> dict[str, Any]:
         kinds | dict.fromkeys(("test", "overwrite", "compile", "activation_checkpointing"), bool)
     ).items():
         check_value(key, content[key], kind)
+    _refuse_no_training(content["trainer"])
     return content
+
+
+def _refuse_no_training(trainer: dict[str, Any]) -> None:
+    """What Lightning takes, and what leaves no weights that a run could end with."""
+    for key in ("max_epochs", "max_steps", "limit_train_batches"):
+        if trainer.get(key) == 0:
+            raise UserError(f"trainer.{key}=0 trains nothing: it should be above 0; trainer=debug is two short steps")
+    for key in ("fast_dev_run", "overfit_batches"):
+        if trainer.get(key):
+            raise UserError(
+                f"trainer.{key}={trainer[key]} does without checkpoints or the clips' own order, and a run is nothing "
+                "without them: trainer=debug shows whether it runs at all"
+            )
 
 
 def _targets(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
