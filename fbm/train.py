@@ -96,6 +96,11 @@ def bring_to_an_end(config: DictConfig, run: Run, identity: str) -> None:
     except Exception as error:
         if said := out_of_memory(error):
             raise UserError(said) from error
+        if "more than 1 value per channel" in str(error):  # torch's batch norm; a last batch may be one clip
+            raise UserError(
+                "batch norm cannot learn from a single value a channel: take a data.batch_size that leaves no batch of "
+                "one clip, a larger data.size, or encoder.norm=group encoder.mapping_norm=group"
+            ) from error
         raise
 
 

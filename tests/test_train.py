@@ -475,6 +475,11 @@ def test_a_finished_run_can_be_tested_later_and_is_not_trained_again(train, caps
     assert "finished already" in capsys.readouterr().out
 
 
+def test_a_batch_of_one_value_is_one_line(train, capsys):
+    assert train("task=classify", "data.batch_size=1", "encoder.norm=batch", "encoder.mapping_norm=batch") == 1
+    assert "encoder.mapping_norm=group" in only_error(capsys.readouterr().err)
+
+
 @pytest.mark.parametrize("overrides", ["optim.lr=-1", "data.batch_size=8.0", "task.kernels=0"])
 def test_values_that_only_a_constructor_refuses_are_one_line(train, capsys, overrides):
     assert train(overrides) == 1
