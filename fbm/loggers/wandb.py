@@ -19,6 +19,7 @@ from fbm.loggers.tables import confusion_table, per_class_table
 
 ID = "wandb_id"
 REPLACED = "replaced"  # folder in W&B's
+LONGEST_TAG = 64  # characters; W&B begins no run with a longer one
 ONLINE, NOT_ONLINE = ("online", "run", "shared"), ("offline", "dryrun", "disabled")  # values of WANDB_MODE
 TOLD = (
     *("monitor", "best_epoch", "epochs", "fingerprints", "pretraining", "git", "samples", "throughput", "seconds"),
@@ -35,7 +36,7 @@ class WandbLogger(Mirror, pl.loggers.WandbLogger):
     Args:
         folder: the run's; W&B's own folder lies in it.
         name, group, job_type, project, entity: see `wandb.init`.
-        tags: beside the kinds of the run.
+        tags: beside the kinds of the run; the first 64 characters of each.
         offline: None is offline where there is no key; W&B's own WANDB_MODE goes before that.
         carried: what the run's checkpoints carry.
         init: more for `wandb.init`.
@@ -54,7 +55,7 @@ class WandbLogger(Mirror, pl.loggers.WandbLogger):
         carried: dict[str, Any] | None = None,
         **init: Any,
     ) -> None:
-        every = list(dict.fromkeys([*kinds(carried or {}).values(), *tags]))
+        every = list(dict.fromkeys(tag[:LONGEST_TAG] for tag in [*kinds(carried or {}).values(), *tags] if tag))
         # In full: W&B writes from a process of its own, which stays in the folder that it was started in.
         self.folder, self.offline = Path(folder).absolute(), offline
         self.goes_on, self.ahead = False, 0  # rows that the server has and this process is still to tell

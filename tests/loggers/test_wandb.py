@@ -56,6 +56,13 @@ def summary(run: Path) -> dict[str, Any]:
 # --- what it is told
 
 
+def test_a_longer_tag_than_wandb_takes_is_cut(tmp_path, fresh_wandb):
+    fresh_wandb.setenv("WANDB_MODE", "offline")
+    logger = WandbLogger(tmp_path, "run", "study", "classify", tags=["x" * 65, "", "y" * 64])
+    assert logger.experiment.tags == ("x" * 64, "y" * 64)
+    logger.experiment.finish()
+
+
 def test_group_job_type_name_and_tags(pre, classified):
     assert (pre.run.project, pre.run.run_group, pre.run.job_type, pre.run.display_name) == (
         *("fbm", "demo", "pretrain"),
