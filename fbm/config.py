@@ -136,7 +136,7 @@ def check_run(config: DictConfig) -> dict[str, Any]:
         kinds | dict.fromkeys(("test", "overwrite", "compile", "activation_checkpointing"), bool)
     ).items():
         check_value(key, content[key], kind)
-    _refuse_no_training(content["trainer"])
+    _refuse_no_training(content.get("trainer", {}))
     return content
 
 

@@ -16,7 +16,7 @@ from fbm.assemble import Parts, assemble, settle_device
 from fbm.callbacks.resume_point import TRAINING, ResumePoint
 from fbm.checkpoints import read_checkpoint
 from fbm.config import check_run
-from fbm.data.store import MANIFEST, read_manifest
+from fbm.data.store import read_manifest
 from fbm.errors import UserError
 from fbm.files import write_text
 from fbm.fingerprints import identify
@@ -111,11 +111,13 @@ def _is_left(config: DictConfig, run: Run) -> bool:
 
 def _refuse_stale(config: DictConfig, run: Run, summary: dict[str, Any]) -> None:
     """A finished run is not this one, if its store or the weights it started from were made anew since."""
-    store, data = Path(config.data.store), summary["fingerprints"]["data"]
-    if (store / MANIFEST).is_file() and read_manifest(store).fingerprint != data:
+    data = None
+    with suppress(UserError):  # what is finished needs no store
+        data = read_manifest(Path(config.data.store)).fingerprint
+    if data not in (None, summary["fingerprints"]["data"]):
         raise UserError(
-            f"{run.folder} was trained on other data than {store} holds now: run `fbm prepare` with the earlier "
-            "settings and videos, or overwrite=true trains on these (the old run is kept in a folder inside)"
+            f"{run.folder} was trained on other data than {config.data.store} holds now: run `fbm prepare` with the "
+            "earlier settings and videos, or overwrite=true trains on these (the old run is kept in a folder inside)"
         )
     made_by, checkpoint = summary.get("pretraining"), config.init.checkpoint
     if made_by is None or checkpoint is None or not Path(checkpoint).exists():

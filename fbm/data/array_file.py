@@ -97,7 +97,7 @@ class ArrayFile:
             self.path.open("rb").close()
         except OSError as reason:
             raise unreadable(reason) from reason
-        raise WrongFileError(f"cannot be mapped ({error})", "give it more memory") from error
+        raise WrongFileError(f"cannot be mapped ({error})", "give it more memory, or a path in UTF-8") from error
 
     def _compare_size(self, found: int) -> None:
         if found != self.size:

@@ -18,6 +18,9 @@ Status = Literal["ok", "missing", "undecodable", "short", "timeout", "bad_annota
 LEFT_OUT: tuple[str, ...] = get_args(LeftOut)  # rightly not in use: nothing is broken
 
 
+REPEATS = 1000  # of a picture, at most, by empty chunks: more is damage
+
+
 class VideoError(Exception):
     """A file that is not whole; `status` and the message go into the manifest."""
 
@@ -60,7 +63,7 @@ def count_packets(path: Path) -> int:
     Raises:
         VideoError: not a video, not readable to its end, or cut.
     """
-    with _container(path) as container:
+    with _container(path, ignore_editlist="1") as container:  # what an edit list hides is in the file
         stream = video_stream(container)
         assert stream is not None  # `_container` has looked
         packets, promised = sum(packet.size > 0 for packet in container.demux(stream)), stream.frames
@@ -71,10 +74,15 @@ def count_packets(path: Path) -> int:
 
 
 def _is_whole_riff(path: Path) -> bool:
-    """Whether an AVI file has the bytes that its first eight promise."""
+    """Whether an AVI file has the bytes that its parts, of about a gigabyte each, promise."""
+    size, end = path.stat().st_size, 0
     with path.open("rb") as file:
-        kind, length = file.read(4), int.from_bytes(file.read(4), "little")
-    return kind == b"RIFF" and 8 + length <= path.stat().st_size
+        while file.read(4) == b"RIFF":
+            if not (length := int.from_bytes(file.read(4), "little")):  # was never finished
+                return False
+            end += 8 + length + length % 2
+            file.seek(end)
+    return 0 < end <= size + 1
 
 
 def video_stream(container: "InputContainer") -> "VideoStream | None":
@@ -115,13 +123,13 @@ def opened(path: Path) -> Iterator["OpenVideo"]:
 
 
 @contextmanager
-def _container(path: Path) -> Iterator["InputContainer"]:
+def _container(path: Path, **options: str) -> Iterator["InputContainer"]:
     """A container with a video stream; what FFmpeg refuses, now or while reading, is a VideoError."""
     import av
 
     try:
         # A title in another encoding than UTF-8 is no reason to refuse a video.
-        with av.open(path, metadata_errors="replace") as container:
+        with av.open(path, metadata_errors="replace", options=options) as container:
             stream = video_stream(container)
             if stream is None:
                 raise VideoError("undecodable", "the file holds no video stream")
@@ -168,6 +176,8 @@ class OpenVideo:
             yield np.ascontiguousarray(np.rot90(batch, self._turns, (1, 2))) if self._turns else batch
         if self._packets < self._stream.frames:
             count_packets(self._path)  # it may be cut
+        if not self._frames:
+            raise VideoError("undecodable", "no frame comes out of it")
 
     def _shown(self) -> Iterator["VideoFrame"]:
         """Frames in the order they are shown.
@@ -179,7 +189,7 @@ class OpenVideo:
         frame, chunk = None, -1
         for packet in self._container.demux(self._stream):
             if self._container.format.name == "avi" and packet.size and packet.dts is not None:  # a chunk's number
-                empty = min(packet.dts - chunk - 1, self._stream.frames - self._frames) if frame else 0
+                empty = min(packet.dts - chunk - 1, REPEATS) if frame else 0
                 chunk = packet.dts
                 for _ in range(empty):
                     self._frames += 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fbm.data.array_file import WrongFileError
-from fbm.data.decode import LEFT_OUT, VideoError, count_packets, read_header
+from fbm.data.decode import LEFT_OUT, VideoError, count_packets, opened, read_header
 from fbm.data.prepare import JOURNAL
 from fbm.data.source import Source, Video
 from fbm.data.store import Manifest, StoredVideo, files_of, read_manifest
@@ -76,7 +76,21 @@ def _video_problems(video: Video, track: MaskTrack | None) -> Iterator[str]:
     except VideoError as error:
         yield f"{error.status}: {error.reason}"
         return
-    if track and (reason := track.misfit(header.frames or packets, header.width, header.height)):
+    # By the header, whose numbers are hints: what is looked at whole then is little.
+    if track and track.misfit(header.frames or packets, header.width, header.height):
+        yield from _misfit(video, track)
+
+
+def _misfit(video: Video, track: MaskTrack) -> Iterator[str]:
+    """What is wrong with an annotation by the frames that come out of its video."""
+    try:
+        with opened(video.path) as frames:
+            count = sum(len(batch) for batch in frames.decode(8))
+            header = frames.header
+    except VideoError as error:
+        yield f"{error.status}: {error.reason}"
+        return
+    if reason := track.misfit(count, header.width, header.height):
         yield f"bad_annotation: {reason}"
 
 

@@ -188,6 +188,34 @@ def test_a_file_cut_between_two_frames_is_cut(small_root):
         assert caught.value.status == "short"
 
 
+def test_a_recording_that_was_never_finished_and_is_cut_is_cut(small_root):
+    path = small_root.video(1)
+    start, size = packets(path)[9]
+    content = bytearray(path.read_bytes()[: start + size])
+    content[4:8] = bytes(4)  # the length of the whole
+    path.write_bytes(content)
+    with pytest.raises(VideoError, match=r"the file is cut: 10 of the \d+ frames"):
+        decoded(path, 32)
+
+
+def test_what_an_edit_list_hides_at_the_end_is_not_missing(real_data, tmp_path):
+    content = bytearray((real_data / "odd" / "trimmed.mp4").read_bytes())
+    place = content.index(b"elst") + 12  # the first entry's length
+    length = int.from_bytes(content[place : place + 4], "big")
+    content[place : place + 4] = (length // 2).to_bytes(4, "big")
+    path = tmp_path / "ends early.mp4"
+    path.write_bytes(content)
+    shown = numbers(decoded(path, None))
+    assert shown == list(range(18, 18 + len(shown)))
+    assert 18 < len(shown) < 24
+    assert count_packets(path) == 49
+
+
+def numbers(frames):
+    """What the six bars at the bottom say, the lowest bit first."""
+    return ((frames[:, -8, 8::16].mean(-1) > 128) @ (1 << np.arange(6))).tolist()
+
+
 AS_BEFORE = [number for number in range(60) for _ in range(3 if number % 5 == 4 and number < 55 else 1)]
 ODD = {  # the numbers that the pictures show
     "plain.mp4": list(range(60)),
@@ -205,8 +233,8 @@ def test_odd_but_whole_videos_are_what_a_player_shows(real_data, name):
     frames = decoded(path, None)
     height, width = (96, 64) if name == "rotated.mp4" else (64, 96)
     assert frames.shape[1:3] == (height, width)
-    bars = frames[:, 8::16, 8] if name == "rotated.mp4" else frames[:, -8, 8::16]  # six bits, the lowest first
-    assert ((bars.mean(-1) > 128) @ (1 << np.arange(6))).tolist() == ODD[name]
+    turned = np.rot90(frames, axes=(1, 2)) if name == "rotated.mp4" else frames
+    assert numbers(turned) == ODD[name]
     with opened(path) as video:
         small = np.concatenate(list(video.decode(32)))
         assert (video.header.height, video.header.width) == (height, width)
