@@ -21,11 +21,11 @@ $(STAMP): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-demo: $(STAMP) ## make a data set, pretrain, classify from three initialisations, print Table 1 (perhaps 6 to 14 minutes on 2 cores)
+demo: $(STAMP) ## make a data set, pretrain, classify from three initialisations, print Table 1 (some 20 minutes on 2 slow cores)
 	$(BIN)/fbm prepare data=demo
 	$(BIN)/fbm study demo
 
-test: $(STAMP) ## all tests (about 10 minutes on 2 cores)
+test: $(STAMP) ## all tests (10 minutes on 2 cores, twice that on slow ones)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2  # a core a worker
 
 check: $(STAMP) ## ruff, mypy and the guards

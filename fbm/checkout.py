@@ -56,7 +56,8 @@ class Checkout:
             self.root / os.fsdecode(self._git("rev-parse", "--git-path", name)).rstrip("\n")
             for name in ("index", "objects")
         )
-        shutil.copyfile(index, folder / "index")
+        # With its time: by it git knows which files may have changed in the tick of the clock in which they were added.
+        shutil.copy2(index, folder / "index")
         return {
             "GIT_INDEX_FILE": str(folder / "index"),
             "GIT_OBJECT_DIRECTORY": str(folder),

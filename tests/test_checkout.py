@@ -86,6 +86,19 @@ def test_the_patch_makes_of_the_commit_what_was_there(package, tmp_path):
     assert b"left out" not in patch
 
 
+def test_a_change_within_one_tick_of_the_clock_is_in_the_patch(package, tmp_path):
+    """Size and times are those of the commit: git tells it by its index's own time alone."""
+    file, index = package / "__init__.py", package.parent / ".git" / "index"
+    git(package.parent, "config", "core.trustctime", "false")
+    committed = file.stat().st_mtime_ns
+    file.write_text("x = 2\n")
+    for path in (file, index):
+        os.utime(path, ns=(committed, committed))
+    checkout = Checkout(package)
+    assert checkout.dirty
+    assert applied(checkout, checkout.patch(), tmp_path / "clone") == state(package.parent)
+
+
 @pytest.mark.parametrize(
     "setting",
     ["diff.noprefix=true", "diff.context=0", "color.ui=always", "diff.external=false"],
