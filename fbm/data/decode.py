@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 LeftOut = Literal["not_a_video", "duplicate", "test_video"]
 Status = Literal["ok", "missing", "undecodable", "short", "timeout", "bad_annotation"] | LeftOut
 LEFT_OUT: tuple[str, ...] = get_args(LeftOut)  # rightly not in use: nothing is broken
-
-
 REPEATS = 1000  # of a picture, at most, by empty chunks: more is damage
 
 
@@ -63,9 +61,7 @@ def count_packets(path: Path) -> int:
     Raises:
         VideoError: not a video, not readable to its end, or cut.
     """
-    with _container(path, ignore_editlist="1") as container:  # what an edit list hides is in the file
-        stream = video_stream(container)
-        assert stream is not None  # `_container` has looked
+    with _container(path, ignore_editlist="1") as (container, stream):  # what an edit list hides is in the file
         packets, promised = sum(packet.size > 0 for packet in container.demux(stream)), stream.frames
         # An AVI file's count has the empty chunks in it that say "as before"; how long it is stands at its beginning.
         if packets < promised and not (container.format.name == "avi" and _is_whole_riff(path)):
@@ -118,13 +114,13 @@ def opened(path: Path) -> Iterator["OpenVideo"]:
         raise VideoError("missing", f"no such file: {path}")
     if path.stat().st_size == 0:
         raise VideoError("undecodable", "the file is empty (0 bytes)")
-    with _container(path) as container:
-        yield OpenVideo(path, container)
+    with _container(path) as (container, stream):
+        yield OpenVideo(path, container, stream)
 
 
 @contextmanager
-def _container(path: Path, **options: str) -> Iterator["InputContainer"]:
-    """A container with a video stream; what FFmpeg refuses, now or while reading, is a VideoError."""
+def _container(path: Path, **options: str) -> Iterator["tuple[InputContainer, VideoStream]"]:
+    """A container and its video; what FFmpeg refuses, now or while reading, is a VideoError."""
     import av
 
     try:
@@ -135,7 +131,7 @@ def _container(path: Path, **options: str) -> Iterator["InputContainer"]:
                 raise VideoError("undecodable", "the file holds no video stream")
             if stream.codec_context is None:
                 raise VideoError("undecodable", "its video stream is of a kind that FFmpeg does not know")
-            yield container
+            yield container, stream
     except av.FFmpegError as error:
         raise VideoError("undecodable", f"not a video that can be opened: {error.strerror}") from error
 
@@ -143,9 +139,7 @@ def _container(path: Path, **options: str) -> Iterator["InputContainer"]:
 class OpenVideo:
     """A video file that is open; made by `opened`."""
 
-    def __init__(self, path: Path, container: "InputContainer") -> None:
-        stream = video_stream(container)
-        assert stream is not None  # `_container` has looked
+    def __init__(self, path: Path, container: "InputContainer", stream: "VideoStream") -> None:
         self._path, self._container, self._stream = path, container, stream
         self._codec = self._stream.codec_context
         self._packets = self._frames = 0
@@ -189,13 +183,12 @@ class OpenVideo:
         frame, chunk = None, -1
         for packet in self._container.demux(self._stream):
             if self._container.format.name == "avi" and packet.size and packet.dts is not None:  # a chunk's number
-                empty = min(packet.dts - chunk - 1, REPEATS) if frame else 0
+                empty = min(packet.dts - chunk - 1, REPEATS)
                 chunk = packet.dts
-                for _ in range(empty):
-                    self._frames += 1
-                    self._packets += 1
-                    assert frame is not None
-                    yield frame
+                if frame and empty > 0:
+                    self._frames += empty
+                    self._packets += empty
+                    yield from [frame] * empty
             found = self._decoded(packet)
             self._packets += packet.size > 0
             for frame in found:

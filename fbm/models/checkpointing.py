@@ -92,7 +92,6 @@ def _contexts(stage: Sequence[nn.Module]) -> tuple[AbstractContextManager[None],
 @contextmanager
 def _still(stage: Sequence[nn.Module]) -> Iterator[None]:
     """Batch norm does all that it does in the mode it is in, to copies of its running statistics: its own stay."""
-    # Looked for now: Lightning may have made a network's norms ones over all ranks since.
     # Looked for now: Lightning may have replaced a network's batch norms by ones over all ranks since it was made.
     norms = [part for layer in stage for part in layer.modules() if isinstance(part, _BatchNorm)]
     kept = [dict(norm.named_buffers()) for norm in norms]
