@@ -5,7 +5,7 @@ import math
 from torch import Tensor, nn
 
 from fbm.models.encoder import C3DEncoder
-from fbm.models.layers import initialise
+from fbm.models.layers import initialise, without_autocast
 
 
 def scale_gradient(features: Tensor, factor: float) -> Tensor:
@@ -15,6 +15,9 @@ def scale_gradient(features: Tensor, factor: float) -> Tensor:
 
 class Classifier(nn.Module):
     """All features flattened, one linear layer; forward gives logits `B classes`.
+
+    Logits are in the precision of the layer's weights, also in mixed precision: in bf16 they would have 8 bits, too
+    few to tell classes apart that are close to each other.
 
     Args:
         encoder: with weights from any initialisation.
@@ -46,6 +49,7 @@ class Classifier(nn.Module):
         return self
 
     def forward(self, clip: Tensor) -> Tensor:
-        features = scale_gradient(self.encoder(clip), self.encoder_gradient)
-        logits: Tensor = self.linear(features.flatten(1))
+        features = self.encoder(clip).flatten(1).to(self.linear.weight.dtype)
+        with without_autocast(features.device):
+            logits: Tensor = self.linear(scale_gradient(features, self.encoder_gradient))
         return logits

@@ -1,7 +1,8 @@
 """Building blocks that the networks share. Tensors are `B C T H W` (3D) or `B C H W` (2D), float."""
 
 import math
-from typing import Literal
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +87,12 @@ def initialise(network: nn.Module, output: nn.Module | None = None) -> None:
                 layer.weight.data = layer.weight.contiguous(memory_format=torch.channels_last_3d)
     if output is not None:
         nn.init.zeros_(output.get_parameter("weight"))
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
+    """What is computed inside keeps the precision of its tensors, also where training is in mixed precision."""
+    known = torch.amp.is_autocast_available(device.type)  # not of torch's meta device
+    return torch.autocast(device.type, enabled=False) if known else nullcontext()
 
 
 def centred(frames: Tensor) -> Tensor:

@@ -3,12 +3,16 @@
 A foreground whose mask is empty has no loss, so no decoder learns what it should be: such frames are not measured.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from fbm.models.disentangler import Reconstruction, foreground_shown
+from fbm.models.layers import without_autocast
 from fbm.tasks.metrics import FrameMean
 
 DATA_RANGE = 2.0  # frames are in [-1, 1]
@@ -117,14 +121,30 @@ def frames_with_loss(masks: Tensor) -> Reconstruction:
 
 
 def ssim(predicted: Tensor, true: Tensor) -> Tensor:
-    """Mean SSIM of each frame `B 3 H W` in [-1, 1], over evenly weighted windows of 7 x 7 pixels: `B`."""
+    """Mean SSIM of each frame `B 3 H W` in [-1, 1], over evenly weighted windows of 7 x 7 pixels: `B`.
+
+    It is computed in float32 also in mixed precision and on a GPU that takes TF32.
+    """
     # Every window lies in one channel of one frame: taken as the channels of a single picture the maps are the same, in
     # half the time.
     one, other = (frames.reshape(1, -1, *frames.shape[2:]) for frames in (predicted, true))
-    _, maps = structural_similarity_index_measure(
-        one, other, gaussian_kernel=False, kernel_size=SSIM_WINDOW, data_range=DATA_RANGE, return_full_image=True
-    )
+    with _exact_convolutions(one.device):
+        _, maps = structural_similarity_index_measure(
+            one, other, gaussian_kernel=False, kernel_size=SSIM_WINDOW, data_range=DATA_RANGE, return_full_image=True
+        )
     return maps.reshape(predicted.shape).mean((1, 2, 3))
+
+
+@contextmanager
+def _exact_convolutions(device: torch.device) -> Iterator[None]:
+    """Convolutions without bf16 and TF32: SSIM's variances are small differences of large means."""
+    cudnn = torch.backends.cudnn
+    before, cudnn.allow_tf32 = cudnn.allow_tf32, False
+    try:
+        with without_autocast(device):
+            yield
+    finally:
+        cudnn.allow_tf32 = before
 
 
 def psnr(predicted: Tensor, true: Tensor) -> Tensor:

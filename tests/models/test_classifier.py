@@ -75,3 +75,24 @@ def test_frozen_features_are_those_of_evaluation(encoder, clip):
     network = Classifier(encoder, 3, encoder_gradient=0).train()
     training = network(clip)
     assert torch.equal(training, network.eval()(clip))
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.3, 0.0])
+def test_logits_are_in_float32_also_in_mixed_precision(encoder, clip, factor):
+    """What the encoder gives is bf16; the layer's weights are not, and no two logits are the same by rounding."""
+    network = Classifier(encoder, 64, encoder_gradient=factor).eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        features = network.encoder(clip)
+        logits = network(clip)
+    assert (features.dtype, logits.dtype) == (torch.bfloat16, torch.float32)
+    torch.testing.assert_close(logits, network.linear(features.float().flatten(1)))
+    assert len(logits.unique()) == logits.numel()
+    network.train()
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.nn.functional.cross_entropy(network(clip), torch.tensor([0, 1, 2, 0])).backward()
+    assert all(weight.grad is not None for weight in network.parameters() if weight.requires_grad)
+
+
+def test_a_network_all_in_bf16_or_double_stays_so(encoder, clip):
+    for kind in (torch.bfloat16, torch.float64):
+        assert Classifier(copy.deepcopy(encoder), 3).to(kind)(clip.to(kind)).dtype is kind

@@ -195,6 +195,34 @@ def test_ssim_by_its_formula():
     assert ssim(one, one).tolist() == pytest.approx([1, 1])
 
 
+def test_ssim_is_the_same_in_mixed_precision():
+    one, other = frames(2, 3, 32, 32, seed=1), frames(2, 3, 32, 32, seed=2)
+    one[:, :, :16] = 0.3  # even: its variance is a difference of equal means
+    slightly = (one + 0.1 * other).clamp(-1, 1)
+    expected = ssim(slightly, one)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert ssim(one, one).tolist() == pytest.approx([1, 1], abs=1e-4)
+        assert torch.equal(ssim(slightly, one), expected)
+        same = Reconstruction(one, one, one)
+        found = measured(same, same, masks_of("xx", "xx"))
+    assert [float(found[f"ssim_{picture}"]) for picture in Reconstruction._fields] == pytest.approx([1] * 3, abs=1e-4)
+
+
+def test_ssim_is_measured_without_tf32_which_then_is_as_it_was(monkeypatch):
+    cudnn, seen = torch.backends.cudnn, []
+
+    def look(*given: torch.Tensor, **_: object) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(cudnn.allow_tf32)
+        return given[0].mean(), given[0]
+
+    monkeypatch.setattr("fbm.tasks.quality.structural_similarity_index_measure", look)
+    for before in (True, False):
+        monkeypatch.setattr(cudnn, "allow_tf32", before)
+        ssim(frames(1, 3, 8, 8, seed=1), frames(1, 3, 8, 8, seed=2))
+        assert cudnn.allow_tf32 is before
+    assert seen == [False, False]
+
+
 def test_quality_leaves_nothing_in_checkpoints():
     assert ReconstructionQuality().state_dict() == {}
 
