@@ -7,7 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import Tensor, nn
 
 from fbm.checkpoints import Loaded, initialise
@@ -38,9 +38,9 @@ class Parts:
 def settle_device(config: DictConfig) -> None:
     """Where nothing was chosen, the fastest that trains well here. What is chosen stands in the config.
 
-    On a GPU: bf16 where the hardware has it (emulated it is tens of times slower), products of float32 in TF32, the
-    convolutions' algorithms by trial where results need not repeat bit for bit, and an optimiser of one kernel where
-    it has such. On a processor none of it gains anything.
+    On a GPU: bf16 where the hardware has it (emulated it is tens of times slower), products and convolutions of float32
+    in TF32, the convolutions' algorithms by trial where results need not repeat bit for bit, and an optimiser of one
+    kernel where it has such. On a processor none of it gains anything.
 
     Raises:
         UserError: two values that cannot be had together.
@@ -67,6 +67,8 @@ def settle_device(config: DictConfig) -> None:
     config.float32_matmul = (config.float32_matmul or "high") if gpu else None
     if gpu:
         torch.set_float32_matmul_precision(config.float32_matmul)
+        # Convolutions have a switch of their own, which is on by default.
+        torch.backends.cudnn.allow_tf32 = config.float32_matmul != "highest"
 
 
 def _settle_fused(config: DictConfig, gpu: bool) -> None:
@@ -117,6 +119,7 @@ def assemble(config: DictConfig, identity: str, again: bool = False, source: dic
     content = resolved(config)
     made_of = {"data": data.store.manifest.fingerprint}
     prints = {"run": identity, **fingerprints(config, loaded.fingerprint, source), **made_of}
+    OmegaConf.set_readonly(config, True)  # what runs is what stands in the content
     carried = {"config": content, "task": config.task_name, "fingerprints": prints}
     trainer = _trainer(config, carried, again)
     if config.activation_checkpointing:

@@ -34,6 +34,7 @@ def products(monkeypatch) -> list[str]:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     told: list[str] = []
     monkeypatch.setattr(torch, "set_float32_matmul_precision", told.append)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", torch.backends.cudnn.allow_tf32)  # put back afterwards
     return told
 
 
@@ -58,6 +59,35 @@ def test_on_a_gpu_what_is_fastest(products, trainer):
     fastest = {"precision": "bf16-mixed", "benchmark": True, "fused": True, "products": "high"}
     assert settled(f"trainer={trainer}") == fastest
     assert products == ["high"]
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        *("trainer=auto", "trainer=gpu", "trainer=ddp", "trainer=multinode"),
+        *(f"experiment=paper/{task}" for task in ("disentangle", "autoencode", "classify")),
+    ],
+)
+def test_bf16_only_where_the_hardware_has_it(products, monkeypatch, chosen, has_it):
+    """Emulated it is tens of times slower."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_it or including_emulation)
+    assert settled(chosen)["precision"] == ("bf16-mixed" if has_it else "32-true")
+
+
+@pytest.mark.parametrize(("chosen", "tf32"), [("null", True), ("high", True), ("medium", True), ("highest", False)])
+def test_highest_is_without_tf32_in_convolutions_too(products, chosen, tf32):
+    """And the next run of the same process has what it asks for."""
+    for before in (True, False):
+        torch.backends.cudnn.allow_tf32 = before
+        settled(f"float32_matmul={chosen}")
+        assert torch.backends.cudnn.allow_tf32 is tf32
+
+
+def test_on_a_processor_convolutions_stay_as_they_are(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    settled("trainer=cpu", "float32_matmul=highest")
+    assert torch.backends.cudnn.allow_tf32
 
 
 def test_beside_a_gpu_the_processor_is_one(products):

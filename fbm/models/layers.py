@@ -1,11 +1,13 @@
 """Building blocks that the networks share. Tensors are `B C T H W` (3D) or `B C H W` (2D), float."""
 
+import itertools
 import math
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.utils import _triple
 
 # How a layer is normalised: `batch` over all samples of a step, as the paper does; `group` within each sample, so that
 # neither the batch's size nor ranks nor evaluation make a difference.
@@ -48,7 +50,40 @@ def conv3d_norm(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
 
 def pool3d(kernel: int | tuple[int, int, int]) -> nn.Sequential:
     """Max pooling, then ReLU: the same values and gradients as in the other order, with 4 to 8 times fewer to do."""
-    return nn.Sequential(nn.MaxPool3d(kernel), nn.ReLU(inplace=True))
+    return nn.Sequential(MaxPool3d(kernel), nn.ReLU(inplace=True))
+
+
+class MaxPool3d(nn.MaxPool3d):
+    """Max pooling of whole windows side by side, which also learns where results must repeat bit for bit.
+
+    On a GPU torch's own adds up gradients in an order that changes, and older versions refuse to when deterministic
+    algorithms are asked for. `max_of_windows` has none to add up; it is slower.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if torch.are_deterministic_algorithms_enabled() and maps.device.type != "cpu":
+            time, height, width = _triple(self.kernel_size)
+            return max_of_windows(maps, (time, height, width))
+        pooled: Tensor = super().forward(maps)
+        return pooled
+
+
+def max_of_windows(maps: Tensor, kernel: tuple[int, int, int]) -> Tensor:
+    """What `F.max_pool3d` gives, and the same gradients, to the bit: a window's first largest value has them.
+
+    Args:
+        maps: `B C T H W`; what does not fill a window at the end of an axis is left out.
+        kernel: (T, H, W) of a window.
+    """
+    time, height, width = kernel
+    whole = [size // step * step for size, step in zip(maps.shape[2:], kernel, strict=True)]
+    maps = maps[..., : whole[0], : whole[1], : whole[2]]
+    places = itertools.product(*map(range, kernel))  # within a window, in the order in which torch looks at them
+    values = (maps[..., t::time, h::height, w::width] for t, h, w in places)  # views
+    most = next(values)
+    for value in values:
+        most = torch.where((value > most) | value.isnan(), value, most)
+    return most
 
 
 def up3d(inputs: int, outputs: int, stride: tuple[int, int, int], norm: Norm) -> nn.Sequential:

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from fbm.models.autoencoder import Autoencoder
 from fbm.models.classifier import Classifier
 from fbm.models.disentangler import Disentangler
 from fbm.models.encoder import C3DEncoder
-from fbm.models.layers import NORMS, Norm, centred, initialise, norm2d
+from fbm.models.layers import NORMS, MaxPool3d, Norm, centred, initialise, max_of_windows, norm2d
 
 CHANNELS_LAST = torch.channels_last_3d
 
@@ -120,3 +120,64 @@ def test_each_part_has_the_norm_that_it_is_given(options, parts):
     assert found == parts
     encoder = C3DEncoder(4, 8, 32, mapping_norm="group")
     assert [name for name, layer in encoder.named_modules() if isinstance(layer, nn.GroupNorm)] == ["mapping.1"]
+
+
+# --- pooling
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "kernel"), [((2, 3, 4, 6, 8), (1, 2, 2)), ((2, 3, 4, 6, 8), (2, 2, 2)), ((1, 2, 5, 7, 9), (2, 2, 2))]
+)
+def test_the_other_pooling_is_torchs_to_the_bit_in_values_and_gradients(kind, last, shape, kernel):
+    """With values that occur several times in a window, and zeros of both signs."""
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randint(-2, 3, shape, generator=generator).to(kind)
+    maps[0, 1, 0, :2, :2] = torch.tensor([[0.0, -0.0], [-0.0, 0.0]])
+    layout = CHANNELS_LAST if last else torch.contiguous_format
+    found = []
+    for pool in (torch.nn.functional.max_pool3d, max_of_windows):
+        given = maps.clone(memory_format=layout).requires_grad_()
+        pooled = pool(given, kernel)
+        pooled.backward(torch.rand(pooled.shape, generator=generator.manual_seed(1)).to(kind))
+        found.append((pooled, given.grad))
+    (expected, its_gradient), (pooled, gradient) = found
+    assert gradient is not None
+    assert its_gradient is not None
+    assert torch.equal(pooled, expected)
+    assert torch.equal(pooled.signbit(), expected.signbit())
+    assert torch.equal(gradient, its_gradient)
+    assert its_gradient.count_nonzero() == pooled.numel()
+    assert pooled.is_contiguous(memory_format=layout)
+
+
+def test_what_is_no_number_stays_none():
+    maps = torch.randn(1, 1, 2, 4, 4)
+    maps[0, 0, 0, 0, 1] = torch.nan
+    pooled = max_of_windows(maps, (2, 2, 2))
+    torch.testing.assert_close(pooled, torch.nn.functional.max_pool3d(maps, 2), equal_nan=True)
+
+
+@pytest.fixture
+def deterministic() -> Iterator[None]:
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def test_elsewhere_than_on_a_processor_it_takes_the_other_pooling_where_it_must(monkeypatch, deterministic):
+    taken: list[tuple[int, ...]] = []
+
+    def watched(maps: torch.Tensor, kernel: tuple[int, int, int]) -> torch.Tensor:
+        taken.append(kernel)
+        return max_of_windows(maps, kernel)
+
+    monkeypatch.setattr("fbm.models.layers.max_of_windows", watched)
+    maps = torch.randn(1, 2, 4, 6, 8)
+    pools = (MaxPool3d(2), MaxPool3d((1, 2, 2)))
+    assert [pool(maps.to("meta")).shape for pool in pools] == [pool(maps).shape for pool in pools]
+    assert taken == [(2, 2, 2), (1, 2, 2)]
+    torch.use_deterministic_algorithms(False)
+    pools[0](maps.to("meta"))
+    assert len(taken) == 2

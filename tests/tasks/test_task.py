@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -6,8 +7,11 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torchmetrics import Metric
 
 from fbm.batch import ClipBatch
+from fbm.bench.programs import loss_of
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks import Autoencode, Classify, Disentangle
 from fbm.tasks.schedules import one_cycle
@@ -239,3 +243,75 @@ def test_one_cycle_goes_through_any_number_of_steps(steps, share):
         rates.append(optimizer.param_groups[0]["lr"])
     assert all(0 <= rate <= 0.1 for rate in rates)
     assert steps < 5 or rates[-1] < 0.01 < max(rates)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_in_mixed_precision_every_weight_has_a_gradient(task, batch, cached):
+    """A pass without gradient, as that of the feature target, must not leave its bf16 weights to the one with it."""
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=cached):
+        loss = loss_of(task, batch)
+    assert loss.dtype is torch.float32
+    loss.backward()
+    without = [name for name, weight in task.named_parameters() if weight.requires_grad and weight.grad is None]
+    assert without == []
+
+
+# --- deterministic algorithms
+
+# ATen's names of what raises on a GPU by torch's documentation of `use_deterministic_algorithms`, of one version or
+# another; `nll_loss2d` is the loss of pictures.
+REFUSED = {
+    *("max_pool3d_with_indices_backward", "avg_pool3d_backward", "cumsum", "histc", "put_", "kthvalue", "median"),
+    *("_adaptive_avg_pool2d_backward", "_adaptive_avg_pool3d_backward", "adaptive_max_pool2d_backward"),
+    *("fractional_max_pool2d_backward", "fractional_max_pool3d_backward", "max_unpool2d", "max_unpool3d"),
+    *(f"{kind}_pad{axes}d_backward" for kind in ("reflection", "replication") for axes in (1, 2, 3)),
+    *(f"upsample_{kind}_backward" for kind in ("linear1d", "bilinear2d", "bicubic2d", "trilinear3d")),
+    *("grid_sampler_2d_backward", "grid_sampler_3d_backward", "nll_loss2d_forward", "nll_loss2d_backward"),
+}
+
+
+class Operators(TorchDispatchMode):
+    """Names of what is called inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(function.overloadpacket.__name__)
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def deterministic() -> Iterator[None]:
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def test_a_deterministic_step_takes_nothing_that_a_gpu_refuses(task, batch, deterministic):
+    """On torch's device without values, which is no processor as a GPU is none; then measuring, on the processor."""
+    with Operators() as called:
+        loss_of(task.to("meta"), batch.moved(torch.device("meta"))).backward()
+    assert "convolution_backward" in called.names or task.network.frozen
+    assert called.names & REFUSED == set()
+
+
+def test_a_deterministic_evaluation_takes_nothing_that_a_gpu_refuses(task, batch, deterministic, monkeypatch):
+    monkeypatch.setattr(task, "log", lambda *_, **__: None)  # there is no trainer
+    with torch.no_grad(), Operators() as called:
+        task.eval().evaluate(batch, "test")
+        for metric in task.modules():
+            if isinstance(metric, Metric) and metric.update_called:
+                metric.compute()
+    assert "convolution" in called.names
+    assert called.names & REFUSED == set()
+
+
+@pytest.mark.parametrize("options", [{"adversarial": 0.05}, {"target": "random"}])
+def test_beyond_the_paper_as_well(batch, deterministic, options):
+    task = Disentangle(C3DEncoder(4, 8, 32), ADAM, **options).to("meta")
+    with Operators() as called:
+        terms = task.terms(batch.moved(torch.device("meta")))
+        task.to_minimise(terms).backward()
+    assert called.names & REFUSED == set()
