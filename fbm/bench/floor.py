@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -101,9 +101,20 @@ def _shares(loss: Callable[[], Tensor], device: torch.device) -> dict[str, float
     with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]) as seen:
         loss().backward()  # type: ignore[no-untyped-call]
         wait_for(device)
+    return shares_of(seen.key_averages(), on_gpu)
+
+
+def shares_of(events: Iterable[Any], on_gpu: bool) -> dict[str, float]:
+    """Each kind's share of the time in a profile's averages, the largest first.
+
+    A GPU's kernels are there twice: as the time on the device of the operators that launched them, and as events of
+    their own. The operators count, for their names tell the kind.
+    """
     spent: Counter[str] = Counter()
-    for event in seen.key_averages():
-        kind = next((kind for kind, words in KINDS.items() if any(word in event.key for word in words)), "all others")
-        spent[kind] += event.self_device_time_total if on_gpu else event.self_cpu_time_total
+    for event in events:
+        if event.device_type.name == "CPU":
+            words_in = (kind for kind, words in KINDS.items() if any(word in event.key for word in words))
+            kind = next(words_in, "all others")
+            spent[kind] += event.self_device_time_total if on_gpu else event.self_cpu_time_total
     total = sum(spent.values())
     return {kind: value / total for kind, value in spent.most_common()}

@@ -1,17 +1,16 @@
 """How fast training is, how much of its time it waits for data, and how much of the device it uses."""
 
 import time
-import warnings
 from contextlib import ExitStack
 
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.utilities.throughput import get_available_flops
 from pytorch_lightning.callbacks.throughput_monitor import _plugin_to_compute_dtype
 from pytorch_lightning.utilities.types import STEP_OUTPUT
 from torch.utils.flop_counter import FlopCounterMode
 
 from fbm.batch import ClipBatch
+from fbm.callbacks.peaks import peak_of
 from fbm.data.datamodule import ClipDataModule
 
 WAITING = 0.2  # share of an epoch that is too much
@@ -26,8 +25,8 @@ class Throughput(pl.Callback):
     - `time/data_wait_share`: share of the time between the end of a step and the start of the next. Once in a fit,
       where an epoch of at least ten steps waited more than a fifth of its time, one line says what to do.
     - `time/flop_share`: share of the device's peak, for the precision that is trained in, which the convolutions and
-      matrix products of the steps were; those repeated by activation checkpointing count. Only where Lightning knows
-      the peak: of many GPUs, and of no processor.
+      matrix products of the steps were; those repeated by activation checkpointing count. Only where the peak is known
+      (see `peak_of`): of many GPUs, and of no processor.
 
     Times are means over ranks. Of an epoch that was resumed in its middle it is the part since then.
 
@@ -128,8 +127,6 @@ def _now(trainer: pl.Trainer) -> float:
 
 def _peak(trainer: pl.Trainer) -> float:
     """FLOP/s that one device can do in the precision that is trained in; 0 where that of any rank's is not known."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it knows no such device
-        known = get_available_flops(trainer.strategy.root_device, _plugin_to_compute_dtype(trainer.precision_plugin))
+    known = peak_of(trainer.strategy.root_device, _plugin_to_compute_dtype(trainer.precision_plugin))
     # All ranks log the same names, or they would wait for each other.
-    return float(known or 0) if trainer.strategy.reduce_boolean_decision(bool(known)) else 0.0
+    return known if trainer.strategy.reduce_boolean_decision(bool(known)) else 0.0

@@ -3,8 +3,10 @@
 import pytest
 import torch
 from torch import nn
+from torch._C._autograd import DeviceType
+from torch.autograd.profiler_util import EventList, FunctionEvent
 
-from fbm.bench.floor import floor
+from fbm.bench.floor import floor, shares_of
 from fbm.bench.made_store import make_store
 from fbm.bench.memory import needed
 from fbm.bench.plain import PlainClips, plain_loss
@@ -53,6 +55,25 @@ def test_the_straightforward_program_refuses_a_network_that_it_does_not_know():
     task.network = nn.Sequential()
     with pytest.raises(UserError, match="knows no Sequential: leave plain out of --programs"):
         plain_loss(task)
+
+
+def profiled(name: str, start: int, end: int, device: DeviceType = DeviceType.CPU) -> FunctionEvent:
+    """An event of a profile, in microseconds, as torch makes it where it also looks at a GPU."""
+    return FunctionEvent(0, name, 0, start, end, stack=(), device_type=device, use_device="cuda")
+
+
+@pytest.mark.parametrize(("on_gpu", "norm"), [(True, 0.25), (False, 10 / 14)])
+def test_shares_count_no_kernel_twice(on_gpu, norm):
+    """A kernel's own event has another name than the operator that launched it, and the same time."""
+    operators = {"convolution": (0, 4), "cudnn_convolution": (1, 4), "native_batch_norm": (10, 20)}
+    called = {name: profiled(f"aten::{name}", *times) for name, times in operators.items()}
+    called["cudnn_convolution"].append_kernel("sm90_xmma_fprop", 0, 60)
+    called["native_batch_norm"].append_kernel("elementwise_kernel", 0, 20)
+    kernels = [profiled(name, 0, end, DeviceType.CUDA) for name, end in (("sm90_xmma_fprop", 60), ("elementwise", 20))]
+    events = EventList([*called.values(), *kernels], use_device="cuda")
+    events._build_tree()
+    shares = shares_of(events.key_averages(), on_gpu)
+    assert shares == {"convolutions and products": pytest.approx(1 - norm), "batch norm": pytest.approx(norm)}
 
 
 def test_the_floor_holds_a_steps_products_and_no_more():

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fbm.batch import ClipBatch
 from fbm.callbacks import Throughput
+from fbm.callbacks.peaks import peak_of
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks import Autoencode, Classify, Disentangle
 from fbm.tasks.task import Task
@@ -114,7 +115,7 @@ TASKS: dict[str, Callable[[C3DEncoder], Task]] = {
 
 @pytest.fixture
 def peak(monkeypatch) -> Iterator[float]:
-    monkeypatch.setattr("fbm.callbacks.throughput.get_available_flops", lambda device, dtype: 10**12)
+    monkeypatch.setattr("fbm.callbacks.throughput.peak_of", lambda device, dtype: 1e12)
     yield 1e12
     assert torch.utils._python_dispatch._get_current_dispatch_mode() is None  # nothing counts any longer
 
@@ -174,6 +175,39 @@ def test_where_one_ranks_peak_is_not_known_none_is_told(monkeypatch, peak):
     clock.call(Throughput.on_train_start)
     clock.epoch(2, 0.1)
     assert "time/flop_share" not in clock.logged
+
+
+@pytest.mark.parametrize(
+    ("name", "half", "tf32", "single"),
+    [
+        ("NVIDIA H100 80GB HBM3", 989.4, 494.7, 67.0),
+        ("NVIDIA H100 PCIe", 756.0, 378.0, 51.2),
+        ("NVIDIA H100 NVL", 835.5, 417.5, 60.0),
+        ("NVIDIA H200", 989.4, 494.7, 67.0),
+        ("NVIDIA H200 NVL", 835.5, 417.5, 60.0),
+        ("NVIDIA GH200 480GB", 989.4, 494.7, 67.0),
+        ("NVIDIA A100-SXM4-80GB", 312.0, 156.0, 19.5),  # Lightning's
+        ("NVIDIA H200 MIG 1g.18gb", 0.0, 0.0, 0.0),
+        ("Voodoo 2", 0.0, 0.0, 0.0),
+    ],
+)
+def test_peaks_of_gpus_by_their_names(monkeypatch, name, half, tf32, single):
+    """Dense, as NVIDIA's data sheets have them; float32 by what is taken for its products."""
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)
+    monkeypatch.setattr("lightning_fabric.accelerators.cuda._is_ampere_or_later", lambda: True)
+    device, before = torch.device("cuda:0"), torch.get_float32_matmul_precision()
+    found = [peak_of(device, torch.bfloat16), peak_of(device, torch.float16)]
+    try:
+        for products in ("high", "highest"):
+            torch.set_float32_matmul_precision(products)
+            found.append(peak_of(device, torch.float32))
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert found == pytest.approx([1e12 * value for value in (half, half, tf32, single)])
+
+
+def test_nobody_knows_a_processors_peak():
+    assert peak_of(torch.device("cpu"), torch.float32) == 0
 
 
 class Layer(nn.Module):
