@@ -136,6 +136,7 @@ def _fit_and_test(config: DictConfig, run: Run, identity: str) -> None:
     parts = assemble(config, identity, source=start.past.source if start else None)
     if start:
         refuse_unlike(start, parts)
+    run.start(OmegaConf.to_yaml(config, resolve=True))  # again: without validation clips it is not what was asked for
     point = point_of(parts, start, config.resume)
     with _running(parts.trainer, run):
         if start and start.same:

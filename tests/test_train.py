@@ -16,7 +16,7 @@ import yaml
 from pytorch_lightning import Trainer
 
 from fbm.batch import ClipBatch
-from fbm.checkpoints import PREFIX
+from fbm.checkpoints import PREFIX, read_checkpoint
 from fbm.data.clips import Clips, Key
 from fbm.data.store import MANIFEST, read_manifest
 from fbm.tasks import Autoencode
@@ -92,6 +92,7 @@ def test_config_is_resolved_and_can_be_run_again(study, store):
     config = yaml.safe_load(text)
     assert config["encoder"]["width"] == 4
     assert config["data"]["module"]["store"] == str(store)
+    assert config == read_checkpoint(study / "disentangle")["fbm"]["config"]
 
 
 def test_summary_tells_the_result_and_where_it_is_from(study, store):
@@ -421,6 +422,9 @@ def test_without_validation_the_best_is_by_training_loss(tmp_path, monkeypatch, 
     told = summary(Path("outputs/demo/run"))
     losses = [float(row["train/loss"]) for row in rows(Path("outputs/demo/run")) if row["train/loss"]]
     assert told["monitor"] == "train/loss"
+    stands = yaml.safe_load(Path("outputs/demo/run/config.yaml").read_text())
+    assert stands["monitor"] == {"metric": "train/loss", "mode": "min"}
+    assert stands == read_checkpoint(Path("outputs/demo/run"))["fbm"]["config"]
     assert told["metrics"]["train/loss"] == pytest.approx(min(losses))
     assert fbm("train", *run, "task=disentangle", "name=pre") == 0
     assert Path("outputs/demo/pre/gallery/epoch-000.png").is_file()
