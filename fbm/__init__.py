@@ -7,12 +7,12 @@ if TYPE_CHECKING:  # `import fbm` and `fbm --help` must not wait for torch
 
     import torch
 
-    from fbm.models.encoder import C3DEncoder
+    from fbm.models.encoder import Encoder
 
 __version__ = "0.1.0"
 
 
-def load_encoder(path: "str | Path", map_location: "str | torch.device" = "cpu") -> "C3DEncoder":
+def load_encoder(path: "str | Path", map_location: "str | torch.device" = "cpu") -> "Encoder":
     """The trained encoder of a checkpoint, in eval mode, to be used in any program.
 
     It takes clips `B 3 T H W`, float in [-1, 1] (uint8 / 255 * 2 - 1), RGB, with T = `encoder.frames` consecutive

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
@@ -17,6 +18,7 @@ from fbm.errors import UserError
 from fbm.fingerprints import fingerprints
 from fbm.loggers import Mirror
 from fbm.models.checkpointing import checkpoint_activations
+from fbm.models.contract import made_encoder
 from fbm.tasks.task import Task
 from fbm.whole_checkpoints import WholeCheckpoints
 
@@ -104,7 +106,7 @@ def assemble(config: DictConfig, identity: str, again: bool = False, source: dic
     if not data.samples["val"]:
         print("no validation clips: the best checkpoint and early stopping follow train/loss")
         config.monitor = {"metric": "train/loss", "mode": "min"}
-    encoder = build(config.encoder)
+    encoder = made_encoder(partial(build, config.encoder), config.data.clip_frames, config.data.size)
     loaded = initialise(encoder, config.init)
     offered = {
         "encoder": encoder,

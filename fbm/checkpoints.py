@@ -14,7 +14,7 @@ from torch import nn
 
 from fbm.config import build, check
 from fbm.errors import UserError
-from fbm.models.encoder import C3DEncoder
+from fbm.models.encoder import Encoder
 from fbm.run_files import BEST, CHECKPOINTS, SUMMARY
 
 PREFIX = "network.encoder."
@@ -100,7 +100,7 @@ def _is_ours(content: Any) -> bool:
     return isinstance(carried, dict) and {"task", "fingerprints", "metrics"} <= carried.keys()
 
 
-def encoder_of(content: dict[str, Any], named: str) -> C3DEncoder:
+def encoder_of(content: dict[str, Any], named: str) -> Encoder:
     """The encoder of a checkpoint that was read, made from the config it carries, in eval mode.
 
     Args:
@@ -121,20 +121,25 @@ def encoder_of(content: dict[str, Any], named: str) -> C3DEncoder:
     return encoder.eval()
 
 
-def _empty_encoder(config: Any, named: str) -> C3DEncoder:
+def _empty_encoder(config: Any, named: str) -> Encoder:
     node = config.get("encoder") if isinstance(config, dict) else None
-    if not isinstance(node, dict) or any(isinstance(value, dict | list) for value in node.values()):
+    if not isinstance(node, dict) or not all(_is_plain(value) for value in node.values()):
         raise UserError(f"{named} carries no config of its encoder: it is damaged, or of a very early fbm")
     try:
         check(OmegaConf.create({"encoder": node}))
         # Looked at before it is called: a config from elsewhere could name any function.
         target = build({**node, "_partial_": True}).func
-        if not (isinstance(target, type) and issubclass(target, C3DEncoder)):
-            raise UserError(f"{node['_target_']} is no encoder of fbm")
-        encoder: C3DEncoder = build({**node, "_partial_": False})
+        if not (isinstance(target, type) and issubclass(target, Encoder)):
+            raise UserError(f"{node['_target_']} is no fbm.models.encoder.Encoder")
+        encoder: Encoder = build({**node, "_partial_": False})
     except (UserError, TypeError) as error:  # what it names need not be callable
         raise UserError(f"the encoder of {named} cannot be made: {error}") from error
     return encoder
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether nothing in it could name something to be called."""
+    return all(map(_is_plain, value)) if isinstance(value, list) else not isinstance(value, dict)
 
 
 def _encoder_weights(content: dict[str, Any]) -> dict[str, Any]:

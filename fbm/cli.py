@@ -38,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a lost rank is said in one line, not in its C++ frames
     os.environ.setdefault("WANDB_SILENT", "true")  # where its files are, the run folder says; read when imported
+    if "" not in sys.path and not sys.flags.safe_path:
+        sys.path.append("")  # modules of the user's own in the working directory, behind all that is installed
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE)

@@ -306,7 +306,7 @@ def test_an_encoder_that_cannot_be_made_is_named(tmp_path, pretrained, node, mes
 def test_a_config_that_names_any_function_does_not_get_it_called(tmp_path, pretrained, more):
     node = {"_target_": "os.mkdir", "path": str(tmp_path / "ran"), **more}
     path = save(tmp_path / "a.ckpt", pretrained, fbm=carried(encoder=node))
-    with pytest.raises(UserError, match=r"os\.mkdir is no encoder of fbm"):
+    with pytest.raises(UserError, match=r"os\.mkdir is no fbm\.models\.encoder\.Encoder"):
         fbm.load_encoder(path)
     assert not (tmp_path / "ran").exists()
 

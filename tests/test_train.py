@@ -5,7 +5,8 @@ import json
 import math
 import shutil
 import signal
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ import torch
 import yaml
 from pytorch_lightning import Trainer
 
+from fbm import load_encoder
 from fbm.batch import ClipBatch
 from fbm.checkpoints import PREFIX, read_checkpoint
 from fbm.data.clips import Clips, Key
 from fbm.data.store import MANIFEST, read_manifest
 from fbm.tasks import Autoencode
+from tests.conftest import REPOSITORY
 from tests.tiny import fbm, make_store, only_error, settings
 
 SUMMARY = {
@@ -502,3 +505,36 @@ def test_the_sweep_flag_may_stand_behind_the_settings(store, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     assert fbm("train", *settings(store, "seed=0,1"), "-m") == 0
     assert len(list(tmp_path.glob("outputs/demo/*/summary.json"))) == 2
+
+
+@pytest.fixture
+def train_own(store, tmp_path, monkeypatch) -> Callable[..., int]:
+    """Trains the encoder that docs/encoders.md shows, whose module and config are in the working directory."""
+    document = (REPOSITORY / "docs" / "encoders.md").read_text()
+    module, config = tmp_path / "mypackage" / "nets.py", tmp_path / "my_conf" / "encoder" / "flat.yaml"
+    for kind, place in (("python", module), ("yaml", config)):
+        place.parent.mkdir(parents=True)
+        place.write_text(document.split(f"```{kind}\n")[1].split("```")[0])
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in sys.modules if name.startswith("mypackage")]:
+        monkeypatch.delitem(sys.modules, name)
+    known = [word for word in settings(store) if not word.startswith("encoder.")]
+    return lambda *more: fbm("train", "--config-dir", "my_conf", *known, "encoder=flat", *more)
+
+
+def test_an_encoder_of_the_users_own_is_found_trained_and_loaded(train_own, capsys):
+    assert train_own("encoder.channels=24", "task=disentangle", "name=a") == 0
+    start = ("init=ours", "init.checkpoint=outputs/demo/a")
+    assert train_own("encoder.channels=24", "task=classify", "name=b", *start) == 0
+    assert "init=ours: 2 weights matched, 0 missing, 0 unexpected" in capsys.readouterr().out
+    encoder = load_encoder("outputs/demo/b")
+    assert type(encoder).__module__ == "mypackage.nets"
+    assert encoder(torch.zeros(1, 3, 16, 32, 32)).shape == (1, 24, 1, 1)
+
+
+def test_what_an_own_encoder_lacks_is_one_line_and_nothing_is_trained(train_own, tmp_path, capsys):
+    module = tmp_path / "mypackage" / "nets.py"
+    module.write_text(module.read_text().replace("self.feature_shape", "self.feature_shapes"))
+    assert train_own() == 1
+    assert "Flat has no attribute feature_shape" in only_error(capsys.readouterr().err)
+    assert not list(tmp_path.rglob("*.ckpt"))

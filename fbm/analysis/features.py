@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fbm.data.clips import Clips, Key
 from fbm.models.disentangler import split
-from fbm.models.encoder import C3DEncoder
+from fbm.models.encoder import Encoder
 from fbm.models.layers import centred
 
 BATCH = 16
@@ -17,7 +17,7 @@ BATCH = 16
 
 @torch.no_grad()
 def features(
-    encoder: C3DEncoder, clips: Clips, samples: Sequence[int], advance: Callable[[], None] = lambda: None
+    encoder: Encoder, clips: Clips, samples: Sequence[int], advance: Callable[[], None] = lambda: None
 ) -> Tensor:
     """`N C h w` float32, on the processor, of some samples' middle windows, unflipped.
 

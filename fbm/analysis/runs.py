@@ -11,7 +11,7 @@ from fbm.checkpoints import encoder_of, read_checkpoint
 from fbm.config import build
 from fbm.data.store import FrameStore
 from fbm.errors import UserError
-from fbm.models.encoder import C3DEncoder
+from fbm.models.encoder import Encoder
 from fbm.run_files import CONFIG, STUDY, SUMMARY
 from fbm.run_folder import Run
 from fbm.tasks.task import PretrainingTask
@@ -54,11 +54,11 @@ class Pretrained:
             raise UserError(f"the network of {self.folder} cannot be made: {' '.join(str(error).split())}") from error
         return task.eval()
 
-    def untrained_encoder(self) -> C3DEncoder:
+    def untrained_encoder(self) -> Encoder:
         """The encoder as the run's seed makes it, in evaluation mode: where the training began."""
         with torch.random.fork_rng():
             torch.manual_seed(self.summary["seed"])
-            encoder: C3DEncoder = build(self.config["encoder"])
+            encoder: Encoder = build(self.config["encoder"])
         return encoder.eval()
 
     def store(self, named: Path | None) -> FrameStore:

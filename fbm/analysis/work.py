@@ -21,7 +21,7 @@ from fbm.data.store import FrameStore
 from fbm.errors import UserError
 from fbm.files import checksum, whole_file, write_text
 from fbm.models.disentangler import Disentangler
-from fbm.models.encoder import C3DEncoder
+from fbm.models.encoder import Encoder
 from fbm.models.layers import centred
 from fbm.progress import progress
 
@@ -113,7 +113,7 @@ def _analyse(run: Pretrained, clips: SplitClips, asked: list[Question], how: Res
 
 
 def _features(
-    encoder: C3DEncoder, clips: SplitClips, disentangled: bool, advance: Callable[[], None]
+    encoder: Encoder, clips: SplitClips, disentangled: bool, advance: Callable[[], None]
 ) -> dict[str, dict[str, Any]]:
     return {
         split: parts_of(features(encoder, some, range(len(some)), advance), disentangled)

@@ -42,7 +42,7 @@ def bench_step(
         found = in_turn({name: partial(alone, measure, name, given, steps) for name in programs}, rounds)
         seconds = {name: [each.seconds for each in measured] for name, measured in found.items()}
         size, batch = config.data.size, config.data.batch_size
-        title = f"{task}, encoder width {config.encoder.width}, {batch} clips of {size} x {size}"
+        title = f"{task}, encoder width {config.encoder.get('width')}, {batch} clips of {size} x {size}"
         rows = [Row(NAMES[name], values, _memory(found[name])) for name, values in seconds.items()]
         result.tables.append(Table(title, "s a step", "less", rows))
         result.notes += _notes(task, found)

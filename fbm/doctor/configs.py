@@ -3,6 +3,7 @@
 import argparse
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from fbm.config import build, check, compose, conf_dir
 from fbm.errors import UserError
 from fbm.launch import explain
 from fbm.machine import quiet
+from fbm.models.contract import made_encoder
 from fbm.study.declared import read
 from fbm.study.plan import plan
 
@@ -72,7 +74,7 @@ def _build_all(config: Any) -> None:
     if config.masks.source is not None:
         build(config.masks.source)
     with torch.device("meta"):
-        encoder = build(config.encoder)
+        encoder = made_encoder(partial(build, config.encoder), config.data.clip_frames, config.data.size)
         schedule = build(config.schedule, total_steps=10) if config.schedule is not None else None
         task = build(config.task, encoder=encoder, classes=["a", "b"], optimizer=build(config.optim), schedule=schedule)
         task.configure_optimizers()

@@ -14,7 +14,7 @@ from fbm.checkpoints import encoder_of, read_checkpoint
 from fbm.errors import UserError
 from fbm.extract.options import Options
 from fbm.models.disentangler import split
-from fbm.models.encoder import C3DEncoder
+from fbm.models.encoder import Encoder
 from fbm.models.layers import centred
 
 
@@ -27,7 +27,7 @@ class Network:
         about: where the features come from, for the output's `meta`.
     """
 
-    encoder: C3DEncoder
+    encoder: Encoder
     device: torch.device
     pool: str
     channels: slice
@@ -104,7 +104,7 @@ def _named_channels(parts: dict[str, slice], part: str, channels: int, said: str
     return parts if part == "each" else {"features": parts[part]}
 
 
-def _digest(encoder: C3DEncoder) -> str:
+def _digest(encoder: Encoder) -> str:
     """16 hex digits of the SHA-256 of all weights and batch norm statistics."""
     digest = hashlib.sha256()
     for value in encoder.state_dict().values():

@@ -2,19 +2,21 @@
 
 from torch import Tensor, nn
 
-from fbm.models.encoder import TIME_STRIDE, C3DEncoder
+from fbm.models.encoder import TIME_STRIDE, Encoder, check_decodable, width_of
 from fbm.models.layers import Norm, OutputInit, conv3d, initialise, norm3d, up3d
 
 
 class ClipDecoder(nn.Module):
     """The encoder mirrored: the mapping undone, 3D convolutions, stride-2 transposed ones for the poolings."""
 
-    def __init__(self, width: int, frames: int, norm: Norm = "batch", output_init: OutputInit = "xavier") -> None:
+    def __init__(
+        self, channels: int, width: int, frames: int, norm: Norm = "batch", output_init: OutputInit = "xavier"
+    ) -> None:
         super().__init__()
         w = width
         output = nn.Conv3d(w, 3, 3, padding=1)
         self.layers = nn.Sequential(
-            nn.ConvTranspose3d(8 * w, 8 * w, (frames // TIME_STRIDE, 2, 2), stride=(1, 2, 2)),
+            nn.ConvTranspose3d(channels, 8 * w, (frames // TIME_STRIDE, 2, 2), stride=(1, 2, 2)),
             norm3d(8 * w, norm),
             nn.ReLU(inplace=True),
             *(conv3d(8 * w, 8 * w, norm), conv3d(8 * w, 8 * w, norm)),
@@ -39,12 +41,15 @@ class Autoencoder(nn.Module):
         output_init: of the decoder's last convolution.
     """
 
-    def __init__(
-        self, encoder: C3DEncoder, decoder_norm: Norm | None = None, output_init: OutputInit = "xavier"
-    ) -> None:
+    def __init__(self, encoder: Encoder, decoder_norm: Norm | None = None, output_init: OutputInit = "xavier") -> None:
         super().__init__()
         self.encoder = encoder
-        self.decoder = ClipDecoder(encoder.width, encoder.frames, decoder_norm or encoder.norm, output_init)
+        check_decodable(encoder)
+        if encoder.frames % TIME_STRIDE:
+            raise ValueError(f"the clip decoder makes multiples of {TIME_STRIDE} frames, not {encoder.frames}")
+        self.decoder = ClipDecoder(
+            *(encoder.feature_shape[0], width_of(encoder), encoder.frames, decoder_norm or encoder.norm), output_init
+        )
 
     def forward(self, clip: Tensor) -> Tensor:
         reconstructed: Tensor = self.decoder(self.encoder(clip))

@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor, nn
 
-from fbm.models.encoder import C3DEncoder
+from fbm.models.encoder import Encoder
 from fbm.models.layers import initialise, without_autocast
 
 
@@ -28,7 +28,7 @@ class Classifier(nn.Module):
             slower encoder see `encoder_lr` of `fbm.tasks.Classify`.
     """
 
-    def __init__(self, encoder: C3DEncoder, classes: int, encoder_gradient: float = 1.0) -> None:
+    def __init__(self, encoder: Encoder, classes: int, encoder_gradient: float = 1.0) -> None:
         super().__init__()
         self.encoder = encoder
         self.encoder_gradient = encoder_gradient

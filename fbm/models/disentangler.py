@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fbm.models.cross_convolution import CrossConvolution
 from fbm.models.decoder import FrameDecoder, KernelDecoder
-from fbm.models.encoder import C3DEncoder
+from fbm.models.encoder import Encoder, check_decodable, width_of
 from fbm.models.layers import Norm, OutputInit
 
 # How far from mid grey, in any channel of [-1, 1], a reconstructed pixel counts as foreground: by it, the demo data's
@@ -75,7 +75,7 @@ class Disentangler(nn.Module):
 
     def __init__(
         self,
-        encoder: C3DEncoder,
+        encoder: Encoder,
         kernels: int | None = None,
         decoder_width: int | None = None,
         any_frame: bool = False,
@@ -86,8 +86,10 @@ class Disentangler(nn.Module):
         super().__init__()
         channels = encoder.feature_shape[0]
         third = channels // 3
-        kernels = encoder.width * 3 // 4 if kernels is None else kernels
-        decoder_width = encoder.width if decoder_width is None else decoder_width
+        check_decodable(encoder, 3)
+        width = width_of(encoder)
+        kernels = max(1, width * 3 // 4) if kernels is None else kernels
+        decoder_width = width if decoder_width is None else decoder_width
         if kernels < 1 or decoder_width < 1:
             raise ValueError(f"kernels={kernels} and decoder_width={decoder_width} must be at least 1")
         decoder_norm, motion_norm = decoder_norm or encoder.norm, motion_norm or encoder.mapping_norm

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from fbm.batch import ClipBatch
 from fbm.models.autoencoder import Autoencoder
-from fbm.models.encoder import C3DEncoder
+from fbm.models.encoder import Encoder
 from fbm.models.layers import Norm, OutputInit
 from fbm.tasks.task import MakeOptimizer, MakeSchedule, Pictures, PretrainingTask
 
@@ -20,7 +20,7 @@ class Autoencode(PretrainingTask):
 
     def __init__(
         self,
-        encoder: C3DEncoder,
+        encoder: Encoder,
         optimizer: MakeOptimizer,
         schedule: MakeSchedule | None = None,
         decoder_norm: Norm | None = None,

@@ -10,7 +10,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionM
 
 from fbm.batch import ClipBatch
 from fbm.models.classifier import Classifier
-from fbm.models.encoder import C3DEncoder
+from fbm.models.encoder import Encoder
 from fbm.tasks.metrics import VideoAccuracy, VideoConfusion
 from fbm.tasks.task import MakeOptimizer, MakeSchedule, Task, parameter_groups
 
@@ -35,7 +35,7 @@ class Classify(Task):
 
     def __init__(
         self,
-        encoder: C3DEncoder,
+        encoder: Encoder,
         optimizer: MakeOptimizer,
         classes: Sequence[str],
         schedule: MakeSchedule | None = None,

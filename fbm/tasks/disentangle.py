@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fbm.batch import ClipBatch
 from fbm.losses import DisentanglingLosses, disentangling_losses, foreground_of, truth
 from fbm.models.disentangler import Disentangler, Reconstruction, split
-from fbm.models.encoder import C3DEncoder
+from fbm.models.encoder import Encoder
 from fbm.models.layers import Norm, OutputInit
 from fbm.tasks.adversarial import Adversarial, Adversary
 from fbm.tasks.frames import any_frame_of, draw_frames, first_and
@@ -49,7 +49,7 @@ class Disentangle(PretrainingTask):
 
     def __init__(
         self,
-        encoder: C3DEncoder,
+        encoder: Encoder,
         optimizer: MakeOptimizer,
         schedule: MakeSchedule | None = None,
         kernels: int | None = None,

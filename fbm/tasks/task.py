@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
 from fbm.batch import ClipBatch, KnowsSizes
-from fbm.models.encoder import C3DEncoder
+from fbm.models.encoder import Encoder
 from fbm.models.layers import NORMS, centred
 from fbm.tasks.epoch_state import restore_states, states_of_ranks
 from fbm.tasks.metrics import Mean, Seen
@@ -73,10 +73,10 @@ class Task(pl.LightningModule, ABC):
         """Measure a batch, in which every sample counts, of validation or test."""
 
     @property
-    def encoder(self) -> C3DEncoder:
+    def encoder(self) -> Encoder:
         """The part that all tasks share."""
         encoder = self.network.encoder
-        assert isinstance(encoder, C3DEncoder)
+        assert isinstance(encoder, Encoder)
         return encoder
 
     def inputs(self, batch: ClipBatch) -> tuple[Tensor, Tensor]:

@@ -1,8 +1,15 @@
+from functools import partial
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from fbm.models.encoder import C3DEncoder
+from fbm.errors import UserError
+from fbm.models.autoencoder import Autoencoder
+from fbm.models.classifier import Classifier
+from fbm.models.contract import made_encoder
+from fbm.models.disentangler import Disentangler
+from fbm.models.encoder import C3DEncoder, Encoder
 from fbm.models.layers import pool3d
 from tests.models.count import millions
 
@@ -63,3 +70,101 @@ def test_relu_behind_the_pooling_is_relu_before_it():
     assert pooled.grad is not None
     assert before.grad is not None
     assert torch.equal(pooled.grad, before.grad)
+
+
+# --- an encoder of a user's own
+
+
+class Own(Encoder):
+    """The least that an encoder is: what `Encoder` names, and one convolution."""
+
+    def __init__(self, channels: int = 12, stride: int = 32, **attributes: object) -> None:
+        super().__init__()
+        self.frames, self.size = 8, 32
+        self.feature_shape = (channels, 32 // stride, 32 // stride)
+        self.layer = nn.Conv2d(3, channels, stride, stride=stride)
+        self.frozen = nn.BatchNorm2d(3).eval()
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        features: Tensor = self.layer(self.frozen(clip.mean(2)))
+        return features
+
+
+class Twice(Own):
+    def forward(self, clip: Tensor) -> Tensor:
+        return (super().forward(clip),) * 2  # type: ignore[return-value]
+
+
+class Whole(Own):
+    def forward(self, clip: Tensor) -> Tensor:
+        return super().forward(clip).long()
+
+
+class Wrong(Own):
+    def forward(self, clip: Tensor) -> Tensor:
+        return super().forward(clip[:, 0])
+
+
+class Lacking(Own):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        delattr(self, name)
+
+
+def fails() -> Encoder:
+    raise KeyError("layers")
+
+
+def test_any_module_that_keeps_the_contract_is_an_encoder_of_every_task():
+    encoder = made_encoder(Own, 8, 32)
+    assert encoder.training
+    assert not encoder.frozen.training  # as it was made
+    clip = torch.zeros(2, 3, 8, 32, 32)
+    assert Classifier(encoder, 5)(clip).shape == (2, 5)
+    assert Autoencoder(encoder)(clip).shape == (2, 3, 8, 32, 32)
+    assert Disentangler(encoder)(clip).reconstruction.last_foreground.shape == (2, 3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (nn.Identity, "Identity is no encoder: derive it from fbm.models.encoder.Encoder"),
+        (partial(Lacking, "frames"), r"Lacking has no attribute frames \(how many frames a clip has\): set it in"),
+        (partial(Lacking, "size"), "no attribute size"),
+        (partial(Lacking, "feature_shape"), "no attribute feature_shape"),
+        (partial(Own, feature_shape=[12, 1, 1]), r"feature_shape=\[12, 1, 1\] .*: it should be a tuple of three"),
+        (partial(Own, feature_shape=(12, 1)), r"feature_shape=\(12, 1\) .*: it should be a tuple of three"),
+        (partial(Own, feature_shape=(12, 1, 0.5)), "three whole numbers above 0"),
+        (partial(Own, size="32"), "size='32' .*: it should be a whole number above 0"),
+        (partial(Own, norm="layer"), "norm='layer': it should be 'batch' or 'group'"),
+        (partial(Own, frames=16), "frames=16, its clips will have data.clip_frames=8: they must be equal"),
+        (partial(Own, size=64), "size=64, its clips will have data.size=32"),
+        (partial(Own, feature_shape=(11, 1, 1)), r"makes \(1, 12, 1, 1\) of a clip .* it should be \(1, 11, 1, 1\)"),
+        (Twice, "Twice gives tuple for a clip: forward should give one float tensor B C h w"),
+        (Whole, "Whole gives torch.int64 for a clip"),
+        (Wrong, r"Wrong cannot take a clip of shape \(1, 3, 8, 32, 32\) .*ValueError.*test_encoder.py:\d+\)"),
+        (fails, r"it cannot be made: KeyError: 'layers' \(.*test_encoder.py:\d+\)"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_said_before_anything_is_trained(make, said):
+    with pytest.raises(UserError, match=f"^encoder: .*{said}"):
+        made_encoder(make, 8, 32)
+
+
+@pytest.mark.parametrize("kind", [Disentangler, Autoencoder])
+def test_decoders_need_features_of_a_32nd_of_the_frames(kind):
+    with pytest.raises(ValueError, match=r"1/32 of the frames' 32 pixels, not feature_shape=\(12, 2, 2\)"):
+        kind(Own(stride=16))
+
+
+def test_features_without_three_channels_have_no_three_parts():
+    with pytest.raises(ValueError, match=r"features of 3 channels or more .* not feature_shape=\(2, 1, 1\)"):
+        Disentangler(Own(channels=2))
+    Classifier(Own(channels=2), 5)
+
+
+def test_a_clip_decoder_makes_multiples_of_eight_frames():
+    with pytest.raises(ValueError, match="multiples of 8 frames, not 12"):
+        Autoencoder(Own(frames=12))
