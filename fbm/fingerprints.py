@@ -32,12 +32,17 @@ HANDLING = (
     *("hydra", "overwrite", "test", "logger", "data.workers", "data.module.workers"),
     *("callbacks.progress", "callbacks.last", *SPEED),
 )
-UNSAID = ("float32_matmul",)  # null is as good as absent: it came later, and no result of a processor has it
+# As good as absent: these settings came later, and without them a run did what it does with these values.
+UNSAID = {
+    "float32_matmul": None,
+    "task.weights._target_": "fbm.losses.LossWeights",
+    **{f"task.weights.{term}": 1 for term in ("first_foreground", "first_background", "last_foreground", "features")},
+}
 
 
 def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:
     """16 hex digits of a config's content, without the keys (dotted paths) in `leave_out`."""
-    said = {key: value for key, value in flatten(content).items() if value is not None or key not in UNSAID}
+    said = {key: value for key, value in flatten(content).items() if key not in UNSAID or value != UNSAID[key]}
     kept = {key: value for key, value in said.items() if not under(key, leave_out)}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

@@ -3,7 +3,9 @@
 In masks 1 is foreground.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
 import torch
@@ -13,8 +15,26 @@ from torch import Tensor
 from fbm.models.disentangler import Disentangled, Reconstruction
 
 
+@dataclass(frozen=True)
+class LossWeights:
+    """What each term counts in the sum that is minimised; L_total, equation (7) of section 3, has them all at 1.
+
+    Raises:
+        ValueError: a weight is below 0 or no finite number, or all are 0.
+    """
+
+    first_foreground: float = 1.0
+    first_background: float = 1.0
+    last_foreground: float = 1.0
+    features: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not all(0 <= weight < math.inf for weight in astuple(self)) or not any(astuple(self)):
+            raise ValueError(f"{self}: every weight must be a finite number of at least 0, and one above 0")
+
+
 class DisentanglingLosses(NamedTuple):
-    """The four terms of L_total, scalars, all of weight 1."""
+    """The four terms of L_total, scalars, as the equations have them: without any weight."""
 
     first_foreground: Tensor
     first_background: Tensor
@@ -29,7 +49,15 @@ class DisentanglingLosses(NamedTuple):
     @property
     def total(self) -> Tensor:
         """L_total, equation (7)."""
-        return self.reconstruction + self.features
+        return self.weighted(LossWeights())
+
+    def weighted(self, weights: LossWeights) -> Tensor:
+        """The sum with these weights."""
+        foreground = weights.first_foreground * self.first_foreground
+        background = weights.first_background * self.first_background
+        return (
+            foreground + background + weights.last_foreground * self.last_foreground + weights.features * self.features
+        )
 
 
 def foreground_of(frames: Tensor, masks: Tensor) -> Tensor:

@@ -14,29 +14,53 @@ import torch
 
 import fbm
 from fbm.checkout import Checkout
+from fbm.code import changed, listing
 from fbm.files import checksum, whole_file, write_text
 
 PACKAGES = (
     *("torch", "pytorch-lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy"),
     *("av", "opencv-python-headless", "wandb"),
 )
-FOLDER, DIFF, LIST = "provenance", "git.diff", "packages.txt"
+FOLDER, DIFF, LIST, CODE = "provenance", "git.diff", "packages.txt", "code.txt"
 
 
-def record(folder: Path) -> dict[str, Any]:
+def record(folder: Path, content: dict[str, Any]) -> dict[str, Any]:
     """What a run starts from, to be called before it does: the code may change while it goes on.
 
-    Writes `provenance/packages.txt` into the run folder, and `provenance/git.diff` where anything is uncommitted.
+    Writes `provenance/packages.txt` and `provenance/code.txt` (see `fbm.code.listing`) into the run folder, and
+    `provenance/git.diff` where anything is uncommitted.
+
+    Args:
+        content: the run's resolved config.
 
     Returns:
-        For the summary: `fbm`, `git`, `lock` (of requirements.lock) and `packages` (of packages.txt), both 16 hex
-        digits of SHA-256, and `versions`. `git` and `lock` are None where fbm does not run from a checkout.
+        For the summary: `fbm`, `git`, `lock` (of requirements.lock), `packages` (of packages.txt) and `code` (of
+        code.txt), 16 hex digits of SHA-256 each, and `versions`. `git` and `lock` are None where fbm does not run from
+        a checkout.
     """
-    packages = "".join(f"{line}\n" for line in installed())
-    write_text(folder / FOLDER / LIST, packages)
+    texts = {LIST: "".join(f"{line}\n" for line in installed()), CODE: listing(content)}
+    for name, text in texts.items():
+        write_text(folder / FOLDER / name, text)
     git, lock = _code(folder / FOLDER / DIFF)
-    digest = hashlib.sha256(packages.encode()).hexdigest()[:16]
-    return {"fbm": fbm.__version__, "git": git, "lock": lock, "packages": digest, "versions": versions()}
+    packages, code = (hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts.values())
+    said = {"git": git, "lock": lock, "packages": packages, "code": code}
+    return {"fbm": fbm.__version__, **said, "versions": versions()}
+
+
+def tell_changed(folder: Path, content: dict[str, Any], anew: str) -> None:
+    """Say in a line which code files are not those that a run was recorded with, where any are.
+
+    Args:
+        content: the run's resolved config.
+        anew: how it is run with the code as it is now.
+    """
+    try:
+        names = changed((folder / FOLDER / CODE).read_text(), content)
+    except (OSError, ValueError):  # of an earlier fbm, or damaged
+        return
+    if names:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        print(f"{folder}: the code has changed since this run began ({', '.join(names[:3])}{more}): {anew}")
 
 
 def _code(diff: Path) -> tuple[dict[str, Any] | None, str | None]:

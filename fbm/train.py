@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from fbm.assemble import Parts, assemble, settle_device
 from fbm.callbacks.resume_point import TRAINING, ResumePoint
 from fbm.checkpoints import read_checkpoint
-from fbm.config import check_run
+from fbm.config import check_run, resolved
 from fbm.data.store import read_manifest
 from fbm.errors import UserError
 from fbm.files import write_text
@@ -23,7 +23,7 @@ from fbm.fingerprints import identify
 from fbm.loggers import FinishedRun, close, go_on, mirror
 from fbm.machine import keep_memory, quiet
 from fbm.memory import out_of_memory
-from fbm.provenance import hardware, record
+from fbm.provenance import hardware, record, tell_changed
 from fbm.ranks.company import lead_or_follow
 from fbm.ranks.start import run_ranks, several
 from fbm.ranks.world import wanted
@@ -87,6 +87,8 @@ def bring_to_an_end(config: DictConfig, run: Run, identity: str) -> None:
             _fit_and_test(config, run, identity)
             return
         _refuse_stale(config, run, run.summary)
+        if run.main:
+            tell_changed(run.folder, resolved(config), "overwrite=true trains it again (the old run is kept inside)")
         if _is_left(config, run):
             _test_later(config, run, run.summary, identity)
         else:
@@ -131,7 +133,9 @@ def _refuse_stale(config: DictConfig, run: Run, summary: dict[str, Any]) -> None
 
 def _fit_and_test(config: DictConfig, run: Run, identity: str) -> None:
     """A whole run, or what an interruption left of it to do."""
-    recorded = record(run.folder) if run.main else {}
+    if run.same and run.main:
+        tell_changed(run.folder, resolved(config), "resume=none begins it anew (what is there is kept inside)")
+    recorded = record(run.folder, resolved(config)) if run.main else {}
     start = start_of(run)
     parts = assemble(config, identity, source=start.past.source if start else None)
     if start:

@@ -103,3 +103,12 @@ def test_left_out_keys_take_what_is_in_them_along():
 
 def test_flatten():
     assert flatten({"a": {"b": 1, "c": {}}, "d": [1, {"e": 2}]}) == {"a.b": 1, "a.c": {}, "d": [1, {"e": 2}]}
+
+
+def test_runs_from_before_the_weights_of_the_losses_were_settings_are_the_same_runs():
+    content = resolved(compose(["task=disentangle"]))
+    earlier = {**content, "task": {key: value for key, value in content["task"].items() if key != "weights"}}
+    assert identify(content) == identify(earlier)
+    weighted = resolved(compose(["task=disentangle", "task.weights.features=0.5"]))
+    assert identify(weighted) != identify(content)
+    assert prints("task=disentangle", "task.weights.features=0.5")["config"] != prints("task=disentangle")["config"]

@@ -3,6 +3,7 @@ import torch
 
 from fbm.losses import (
     DisentanglingLosses,
+    LossWeights,
     background_loss,
     background_of,
     disentangling_losses,
@@ -136,3 +137,16 @@ def test_truth_is_of_the_first_and_the_last_frame(batch):
     assert torch.equal(true.first_foreground, clip[:, :, 0] * masks[:, :1])
     assert torch.equal(true.first_background, clip[:, :, 0] * (1 - masks[:, :1]))
     assert torch.equal(true.last_foreground, clip[:, :, 4] * masks[:, 4:])
+
+
+def test_weights_scale_the_terms_and_the_papers_are_one():
+    losses = DisentanglingLosses(*(torch.tensor(value) for value in (1.0, 2.0, 4.0, 8.0)))
+    assert losses.weighted(LossWeights()) == losses.total == 15
+    assert losses.weighted(LossWeights(0.5, 0, 3, 0.25)) == 0.5 + 0 + 12 + 2
+    assert losses.reconstruction == 7  # without weights: by it, runs with different ones compare
+
+
+@pytest.mark.parametrize("weights", [(-1, 1, 1, 1), (1, float("nan"), 1, 1), (1, 1, float("inf"), 1), (0, 0, 0, 0)])
+def test_weights_that_teach_nothing_are_refused(weights):
+    with pytest.raises(ValueError, match="finite number of at least 0, and one above 0"):
+        LossWeights(*weights)

@@ -12,7 +12,7 @@ import torch
 
 import fbm
 from fbm.checkout import Checkout
-from fbm.provenance import hardware, installed, record
+from fbm.provenance import hardware, installed, record, tell_changed
 from tests.test_checkout import applied, git, state
 
 HEX = re.compile("[0-9a-f]{16}")
@@ -33,21 +33,21 @@ def package(tmp_path, monkeypatch) -> Path:
 
 
 def test_a_clean_start_leaves_the_packages_and_no_diff(package, tmp_path):
-    told = record(tmp_path / "run")
+    told = record(tmp_path / "run", {})
     assert told["git"] == {"commit": git(package, "rev-parse", "HEAD").strip(), "dirty": False}
     assert told["lock"] == hashlib.sha256(b"torch==2.13.0\n").hexdigest()[:16]
     packages = (tmp_path / "run" / "provenance" / "packages.txt").read_text()
     assert packages.splitlines() == sorted(packages.splitlines())
     assert f"pytorch-lightning=={version('pytorch-lightning')}" in packages.splitlines()
     assert told["packages"] == hashlib.sha256(packages.encode()).hexdigest()[:16]
-    assert [path.name for path in (tmp_path / "run" / "provenance").iterdir()] == ["packages.txt"]
+    assert sorted(path.name for path in (tmp_path / "run" / "provenance").iterdir()) == ["code.txt", "packages.txt"]
     assert told["versions"]["torch"] == torch.__version__
 
 
 def test_uncommitted_changes_come_back_from_the_run_folder(package, tmp_path):
     (package / "__init__.py").write_text("x = 2\n")
     (package / "new.py").write_text("y = 1\n")
-    told = record(tmp_path / "run")
+    told = record(tmp_path / "run", {})
     assert told["git"]["dirty"]
     patch = (tmp_path / "run" / "provenance" / "git.diff").read_bytes()
     assert applied(Checkout(package), patch, tmp_path / "clone") == state(package.parent)
@@ -58,20 +58,20 @@ def test_an_installed_fbm_has_no_code_of_its_own(package, tmp_path, monkeypatch)
     installed_there.mkdir(parents=True)
     (installed_there / "__init__.py").write_text("")
     monkeypatch.setattr(fbm, "__file__", str(installed_there / "__init__.py"))
-    told = record(tmp_path / "run")
+    told = record(tmp_path / "run", {})
     assert (told["git"], told["lock"]) == (None, None)
     assert HEX.fullmatch(told["packages"])
 
 
 def test_without_git_there_is_a_run_all_the_same(package, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert record(tmp_path / "run")["git"] is None
+    assert record(tmp_path / "run", {})["git"] is None
 
 
 def test_a_checkout_that_git_cannot_compare_says_so(package, tmp_path, monkeypatch):
     (package / "__init__.py").write_text("x = 2\n")
     monkeypatch.setattr(Checkout, "_scratch", lambda *_: {"GIT_INDEX_FILE": "/dev/null/index"})
-    assert record(tmp_path / "run")["git"]["dirty"]
+    assert record(tmp_path / "run", {})["git"]["dirty"]
     assert "could not be read" in (tmp_path / "run" / "provenance" / "git.diff").read_text()
 
 
@@ -105,3 +105,44 @@ def test_gpus_are_counted_with_their_driver(tmp_path, monkeypatch, says, driver)
     trainer = SimpleNamespace(strategy=strategy, precision="32-true", world_size=2, num_nodes=1)
     told = hardware(cast(pl.Trainer, trainer))
     assert (told["name"], told["gpus"], told["gpu"], told["driver"]) == ("A100", 2, "A100", driver)
+
+
+def test_code_is_recorded_file_by_file(package, tmp_path):
+    told = record(tmp_path / "run", {})
+    code = (tmp_path / "run" / "provenance" / "code.txt").read_text()
+    assert code == f"{hashlib.sha256(b'x = 1' + bytes([10])).hexdigest()}  fbm/__init__.py\n"
+    assert told["code"] == hashlib.sha256(code.encode()).hexdigest()[:16]
+
+
+def test_code_that_has_changed_since_is_named(package, tmp_path, capsys):
+    record(tmp_path / "run", {})
+    tell_changed(tmp_path / "run", {}, "do this")
+    assert capsys.readouterr().out == ""
+    (package / "__init__.py").write_text("x = 2\n")
+    for name in ("b", "c", "d"):
+        (package / f"{name}.py").write_text("")
+    tell_changed(tmp_path / "run", {}, "do this")
+    said = "the code has changed since this run began (fbm/__init__.py, fbm/b.py, fbm/c.py and 1 more): do this"
+    assert capsys.readouterr().out == f"{tmp_path / 'run'}: {said}\n"
+
+
+def test_a_run_of_an_earlier_fbm_has_no_code_to_compare(package, tmp_path, capsys):
+    tell_changed(tmp_path, {}, "do this")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("target", ["own_nets.small.Net", "own_module.Net"])
+def test_a_users_own_module_is_code_too_and_installed_ones_are_not(package, tmp_path, monkeypatch, capsys, target):
+    monkeypatch.syspath_prepend(tmp_path)
+    files = {"own_nets.small.Net": tmp_path / "own_nets" / "small.py", "own_module.Net": tmp_path / "own_module.py"}
+    file = files[target]
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("y = 1\n")
+    content = {"encoder": {"_target_": target}, "optim": {"_target_": "torch.optim.Adam"}, "x": {"_target_": "no.such"}}
+    record(tmp_path / "run", content)
+    names = [line.split()[1] for line in (tmp_path / "run" / "provenance" / "code.txt").read_text().splitlines()]
+    named = str(file.relative_to(tmp_path))
+    assert names == ["fbm/__init__.py", named]
+    file.write_text("y = 2\n")
+    tell_changed(tmp_path / "run", content, "do this")
+    assert f"since this run began ({named}): do this" in capsys.readouterr().out

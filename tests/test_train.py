@@ -28,7 +28,7 @@ from tests.tiny import fbm, make_store, only_error, settings
 SUMMARY = {
     *("study", "run", "task", "init", "seed", "monitor", "metrics", "best_epoch", "epochs", "fingerprints", "loaded"),
     *("data", "classes", "samples", "fbm", "git", "versions", "hardware", "throughput", "started", "seconds"),
-    *("job_type", "label_fraction", "pretraining", "confusion", "video_confusion", "lock", "packages"),
+    *("job_type", "label_fraction", "pretraining", "confusion", "video_confusion", "lock", "packages", "code"),
     *("resumed", "source"),
 }
 
@@ -84,7 +84,7 @@ def test_a_run_folder_holds_everything(study, task):
     run = study / task
     names = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and ".hydra" not in path.parts}
     assert names - {"provenance/git.diff"} == {  # only where something is uncommitted
-        *("config.yaml", "summary.json", "metrics.csv", ".lock", "provenance/packages.txt"),
+        *("config.yaml", "summary.json", "metrics.csv", ".lock", "provenance/packages.txt", "provenance/code.txt"),
         *("checkpoints/best.ckpt", "checkpoints/last.ckpt", "gallery/epoch-000.png", "gallery/test.png"),
     }
 
@@ -538,3 +538,47 @@ def test_what_an_own_encoder_lacks_is_one_line_and_nothing_is_trained(train_own,
     assert train_own() == 1
     assert "Flat has no attribute feature_shape" in only_error(capsys.readouterr().err)
     assert not list(tmp_path.rglob("*.ckpt"))
+
+
+def test_a_finished_run_says_where_its_code_has_changed_since(train_own, tmp_path, capsys):
+    assert train_own("task=autoencode", "name=run") == 0
+    before = Path("outputs/demo/run/summary.json").read_bytes()
+    capsys.readouterr()
+    assert train_own("task=autoencode", "name=run") == 0
+    assert "the code has changed" not in capsys.readouterr().out
+    module = tmp_path / "mypackage" / "nets.py"
+    module.write_text(module.read_text() + "# and more\n")
+    assert train_own("task=autoencode", "name=run") == 0
+    out = capsys.readouterr().out
+    assert "since this run began (mypackage/nets.py): overwrite=true trains it again" in out
+    assert "outputs/demo/run is finished already" in out
+    assert Path("outputs/demo/run/summary.json").read_bytes() == before
+
+
+def test_weights_of_the_losses_are_settings_in_config_and_metrics(study, train):
+    assert train("task=disentangle", "test=true", "task.weights.features=0", "task.weights.first_background=0.5") == 0
+    (run,) = Path("outputs/demo").iterdir()
+    config = yaml.safe_load((run / "config.yaml").read_text())["task"]["weights"]
+    assert (config["features"], config["first_background"], config["last_foreground"]) == (0, 0.5, 1)
+    for split in ("val", "test"):
+        plain, own = (summary(one)["metrics"] for one in (study / "disentangle", run))
+        parts = {name: own[f"{split}/{name}"] for name in ("first_foreground", "first_background", "last_foreground")}
+        assert own[f"{split}/reconstruction"] == pytest.approx(sum(parts.values()), rel=1e-5)
+        assert own[f"{split}/loss"] == pytest.approx(sum(parts.values()) - 0.5 * parts["first_background"], rel=1e-5)
+        whole = plain[f"{split}/reconstruction"] + plain[f"{split}/features"]
+        assert plain[f"{split}/loss"] == pytest.approx(whole, rel=1e-5)
+        assert own[f"{split}/features"] > 0  # measured, and not learnt
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("task.weights.feature=2", "no such setting 'task.weights.feature'; did you mean 'task.weights.features'?"),
+        ("task.weights.features=-1", "every weight must be a finite number of at least 0, and one above 0"),
+        ("task.weights.features=.inf", "every weight must be a finite number of at least 0"),
+        ("task.weights.features=much", "task.weights.features='much': it should be a valid number"),
+    ],
+)
+def test_wrong_weights_are_one_line(train, capsys, override, said):
+    assert train(override) == 1
+    assert said in only_error(capsys.readouterr().err)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fbm.batch import ClipBatch
-from fbm.losses import DisentanglingLosses, disentangling_losses, foreground_of, truth
+from fbm.losses import DisentanglingLosses, LossWeights, disentangling_losses, foreground_of, truth
 from fbm.models.disentangler import Disentangler, Reconstruction, split
 from fbm.models.encoder import Encoder
 from fbm.models.layers import Norm, OutputInit
@@ -24,8 +24,9 @@ TITLES = ("first foreground", "first background", "last foreground")
 class Disentangle(PretrainingTask):
     """Minimises L_total, equation (7), and what is asked for beyond it.
 
-    It also logs L_rec, equation (3), as `reconstruction`: the best epoch is chosen by it, for L_feat is measured
-    against features that change themselves. On val and test it logs how good the pictures are, see
+    `SPLIT/loss` is what is minimised, with the weights. Its terms are logged without them, so that runs with different
+    weights compare, and so is L_rec, equation (3), as `reconstruction`: the best epoch is chosen by it, for L_feat is
+    measured against features that change themselves. On val and test it logs how good the pictures are, see
     `ReconstructionQuality`.
 
     Args:
@@ -40,9 +41,10 @@ class Disentangle(PretrainingTask):
         discriminator: makes them; None takes the usual `Adversary`.
         seed: of the random frames.
         decoder_norm, motion_norm, output_init: see `Disentangler`.
+        weights: of the terms of L_total; None takes the paper's, all 1.
 
     Raises:
-        ValueError: the weight is below 0, or the discriminators cannot be made.
+        ValueError: the adversarial weight is below 0, or the discriminators cannot be made.
     """
 
     masked: Sequence[int] | None = (0, -1)
@@ -61,6 +63,7 @@ class Disentangle(PretrainingTask):
         decoder_norm: Norm | None = None,
         motion_norm: Norm | None = None,
         output_init: OutputInit = "xavier",
+        weights: LossWeights | None = None,
     ) -> None:
         if adversarial < 0:
             raise ValueError(f"adversarial={adversarial} must be at least 0")
@@ -72,7 +75,7 @@ class Disentangle(PretrainingTask):
         self.network: Disentangler
         if any_frame:
             self.masked = None
-        self.seed, self.weight = seed, adversarial
+        self.seed, self.weight, self.weights = seed, adversarial, weights or LossWeights()
         self.adversary = (discriminator or Adversary)() if adversarial else None
         self.quality = nn.ModuleDict({split: ReconstructionQuality() for split in ("val", "test")})
 
@@ -137,8 +140,9 @@ class Disentangle(PretrainingTask):
         if frame is not None:
             clip, masks = first_and(frame, clip, masks)
         losses, made = disentangling_losses(out, clip, masks, target), out.reconstruction
-        named = {"loss": losses.total, **losses._asdict(), "reconstruction": losses.reconstruction}
+        total = losses.weighted(self.weights)
+        named = {"loss": total, **losses._asdict(), "reconstruction": losses.reconstruction}
         if self.adversary:
             both: Adversarial = self.adversary(clip[:, :, 0], made, truth(clip, masks), masks)
-            named |= {**both._asdict(), "loss": losses.total + self.weight * both.adversarial}
+            named |= {**both._asdict(), "loss": total + self.weight * both.adversarial}
         return named, made
