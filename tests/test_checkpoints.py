@@ -240,6 +240,7 @@ def run_folder(path: Path, encoder: C3DEncoder) -> Path:
 def test_a_loaded_encoder_gives_the_features_of_the_trained_one(tmp_path, pretrained):
     loaded = fbm.load_encoder(run_folder(tmp_path / "run", pretrained))
     assert not loaded.training
+    assert isinstance(loaded, C3DEncoder)
     assert (loaded.width, loaded.frames, loaded.size) == (2, 8, 32)
     clip = torch.randn(2, 3, 8, 32, 32)
     with torch.no_grad():

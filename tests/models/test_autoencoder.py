@@ -21,15 +21,14 @@ def test_small_sizes(width, frames, size):
 
 def test_decoder_mirrors_the_encoder():
     """As many 3x3x3 convolutions as the encoder has, and a stride-2 transposed one for each pooling."""
-    network = Autoencoder(C3DEncoder(2, 16, 32))
+    encoder = C3DEncoder(2, 16, 32)
+    network = Autoencoder(encoder)
     ups = [layer for layer in network.decoder.modules() if isinstance(layer, torch.nn.ConvTranspose3d)]
     pools = [layer for layer in network.encoder.modules() if isinstance(layer, torch.nn.MaxPool3d)]
     assert [up.stride for up in ups[1:]] == [(2, 2, 2)] * 3 + [(1, 2, 2)]
     assert len(ups[1:]) == len(pools)
     plain = [layer for layer in network.decoder.modules() if isinstance(layer, torch.nn.Conv3d)]
-    assert (
-        len(plain) == 8 == sum(isinstance(layer, torch.nn.Conv3d) for layer in network.encoder.convolutions.modules())
-    )
+    assert len(plain) == 8 == sum(isinstance(layer, torch.nn.Conv3d) for layer in encoder.convolutions.modules())
     assert not any(isinstance(layer, torch.nn.MaxPool3d) for layer in network.decoder.modules())
 
 

@@ -41,6 +41,7 @@ def losses(network, clip):
 
 def channel_gradients(network: Disentangler) -> Tensor:
     """Largest gradient of each feature channel's filter, bias and batch norm in the mapping."""
+    assert isinstance(network.encoder, C3DEncoder)
     gradients = [parameter.grad for layer in network.encoder.mapping for parameter in layer.parameters()]
     return torch.stack(
         [gradient.abs().reshape(len(gradient), -1).amax(1) for gradient in gradients if gradient is not None]

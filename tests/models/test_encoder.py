@@ -120,6 +120,7 @@ def fails() -> Encoder:
 def test_any_module_that_keeps_the_contract_is_an_encoder_of_every_task():
     encoder = made_encoder(Own, 8, 32)
     assert encoder.training
+    assert isinstance(encoder, Own)
     assert not encoder.frozen.training  # as it was made
     clip = torch.zeros(2, 3, 8, 32, 32)
     assert Classifier(encoder, 5)(clip).shape == (2, 5)
