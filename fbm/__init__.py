@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # `import fbm` and `fbm --help` must not wait for torch
+    from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
     import torch
 
     from fbm.models.encoder import Encoder
@@ -15,8 +17,9 @@ __version__ = "0.1.0"
 def load_encoder(path: "str | Path", map_location: "str | torch.device" = "cpu") -> "Encoder":
     """The trained encoder of a checkpoint, in eval mode, to be used in any program.
 
-    It takes clips `B 3 T H W`, float in [-1, 1] (uint8 / 255 * 2 - 1), RGB, with T = `encoder.frames` consecutive
-    frames of H = W = `encoder.size` pixels, resized without keeping the aspect ratio. It gives features `B C h w`,
+    It takes clips `B 3 T H W`, float in [-1, 1], RGB, with T = `encoder.frames` consecutive frames of H = W =
+    `encoder.size` pixels, and refuses any other shape or scale; `to_clips` makes them of a video's frames as they are.
+    It gives features `B C h w`,
     `encoder.feature_shape` being (C, h, w); after pretraining with task=disentangle,
     `fbm.models.disentangler.split` cuts them into motion, foreground and background.
 
@@ -31,9 +34,9 @@ def load_encoder(path: "str | Path", map_location: "str | torch.device" = "cpu")
     >>> import fbm, torch
     >>> from fbm.models.disentangler import split
     >>> encoder = fbm.load_encoder("outputs/demo/disentangle-random-seed0")
-    >>> video = torch.randint(256, (2, 3, encoder.frames, encoder.size, encoder.size), dtype=torch.uint8)
+    >>> video = torch.randint(256, (40, 240, 320, 3), dtype=torch.uint8)  # T H W 3, as most readers give it
     >>> with torch.no_grad():
-    ...     features = encoder(video / 255 * 2 - 1)
+    ...     features = encoder(fbm.to_clips(video, encoder))  # 2 clips of 16 frames
     >>> features.shape == (2, *encoder.feature_shape)
     True
     >>> split(features).motion.shape
@@ -42,5 +45,32 @@ def load_encoder(path: "str | Path", map_location: "str | torch.device" = "cpu")
     from pathlib import Path
 
     from fbm.checkpoints import encoder_of, read_checkpoint
+    from fbm.extract.arrays import check_clips
 
-    return encoder_of(read_checkpoint(Path(path)), str(path)).to(map_location)
+    encoder = encoder_of(read_checkpoint(Path(path)), str(path)).to(map_location)
+    encoder.register_forward_pre_hook(check_clips)
+    return encoder
+
+
+def to_clips(
+    video: "np.ndarray | torch.Tensor | Sequence[np.ndarray]", encoder: "Encoder", stride: int | None = None
+) -> "torch.Tensor":
+    """A video's frames as clips for an encoder: resized, cut into windows and scaled as `fbm extract` does.
+
+    Args:
+        video: uint8 `T H W 3`, RGB, of any height and width, T at least `encoder.frames`; an array, a tensor or a
+            list of frames.
+        encoder: of `load_encoder`; its `frames` and `size` are a clip's.
+        stride: frames between the starts of two clips; None takes a clip's length: no overlap, and what fills no clip
+            at the end is left out.
+
+    Returns:
+        `B 3 T H W` float32 in [-1, 1], on the encoder's device. All clips are made at once; films are for
+        `fbm extract`.
+
+    Raises:
+        UserError: another shape or kind of numbers, or too few frames.
+    """
+    from fbm.extract.arrays import to_clips as made
+
+    return made(video, encoder, stride)

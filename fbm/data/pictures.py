@@ -68,7 +68,7 @@ def _sized(frames: Iterable[VideoFrame], shape: tuple[int, int], batch: int) -> 
     reformatter = VideoReformatter()
     # Memory that is asked for anew for each batch would cost a tenth of the whole: the system clears its pages.
     planes, merged = np.empty((3, batch, height, width), np.uint8), np.empty((batch * height, width, 3), np.uint8)
-    blurred: dict[tuple[int, int], np.ndarray] = {}
+    blurred: dict[tuple[int, ...], np.ndarray] = {}
     count, before = 0, None
     for frame in frames:
         colours = Colours.of(frame)
@@ -80,29 +80,47 @@ def _sized(frames: Iterable[VideoFrame], shape: tuple[int, int], batch: int) -> 
             count = 0
         before = colours
         for plane, place in zip(frame.planes, planes[:, count], strict=True):
-            _resize(plane, place, blurred)
+            _resize(_values(plane), place, blurred)
         count += 1
     if before:
         yield _rgb(planes[:, :count], merged, before)
 
 
-def _resize(plane: VideoPlane, place: np.ndarray, blurred: dict[tuple[int, int], np.ndarray]) -> None:
-    """Resize into `place`, uint8 `H W`: pixel centres as OpenCV aligns them, details that are too fine blurred.
+def resized(frames: np.ndarray, size: int) -> np.ndarray:
+    """RGB frames `T H W 3` uint8, resized as those of a file are: `T size size 3`.
+
+    Within rounding: a file's are resized before their colours are converted.
+    """
+    if frames.shape[1:3] == (size, size):
+        return frames
+    made = np.empty((len(frames), size, size, 3), np.uint8)
+    blurred: dict[tuple[int, ...], np.ndarray] = {}
+    for frame, place in zip(np.ascontiguousarray(frames), made, strict=True):
+        _resize(frame, place, blurred)
+    return made
+
+
+def _values(plane: VideoPlane) -> np.ndarray:
+    """A plane's own memory as uint8 `H W`."""
+    shape = (plane.height, plane.width)
+    return np.ndarray(shape, np.uint8, memoryview(plane), 0, (plane.line_size, 1))
+
+
+def _resize(source: np.ndarray, place: np.ndarray, blurred: dict[tuple[int, ...], np.ndarray]) -> None:
+    """Resize `H W` or `H W C` uint8 into `place`: pixel centres as OpenCV aligns them, too fine details blurred.
 
     A box filter costs the same whatever its width. One of even width would shift the picture by half a pixel.
 
     Args:
-        blurred: memory of the planes' sizes, kept from frame to frame.
+        blurred: memory of the sources' sizes, kept from frame to frame.
     """
-    width, height = plane.width, plane.height
-    to_height, to_width = place.shape
-    source: np.ndarray = np.ndarray((height, width), np.uint8, memoryview(plane), 0, (plane.line_size, 1))
+    (height, width), (to_height, to_width) = source.shape[:2], place.shape[:2]
     # The odd numbers nearest to the ratios.
     across, down = width // (2 * to_width) * 2 + 1, height // (2 * to_height) * 2 + 1
     if across > 1 or down > 1:
-        if (height, width) not in blurred:
-            blurred[height, width] = np.empty((height, width), np.uint8)
-        source = cv2.blur(source, (across, down), blurred[height, width], borderType=cv2.BORDER_REPLICATE)
+        if source.shape not in blurred:
+            blurred[source.shape] = np.empty(source.shape, np.uint8)
+        source = cv2.blur(source, (across, down), blurred[source.shape], borderType=cv2.BORDER_REPLICATE)
     cv2.resize(source, (to_width, to_height), place)
 
 

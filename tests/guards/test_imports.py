@@ -40,7 +40,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "loggers": ({"fbm.checkpoints", "fbm.config"}, {"hydra", "omegaconf", "torch"}),
     "report": (set(), HEAVY),
     "extract": (
-        {"fbm.models", "fbm.data.decode", "fbm.data.inputs", "fbm.checkpoints", "fbm.machine"},
+        {"fbm.models", "fbm.data.decode", "fbm.data.inputs", "fbm.data.pictures", "fbm.checkpoints", "fbm.machine"},
         HEAVY - {"torch"},
     ),
     "ranks": (
