@@ -191,7 +191,20 @@ def _check_fits(config: DictConfig, data: ClipDataModule, task: Task) -> None:
         )
     if config.test and not data.samples["test"]:
         raise UserError(f"test=true, but {data.store.root} holds no test clips (data.split={config.data.split})")
+    if config.test:
+        _check_tests_something(config.trainer.limit_test_batches, data)
     try:
         task.configure_optimizers()  # now, not when the training has begun
     except (ValueError, TypeError) as error:
         raise UserError(f"the optimiser cannot be made: {error} (see optim and schedule)") from error
+
+
+def _check_tests_something(limit: int | float | None, data: ClipDataModule) -> None:
+    """Lightning would refuse such a limit too, or test nothing, but after the training."""
+    clips, batch = data.samples["test"], data.batch_size
+    batches = math.ceil(clips / batch)
+    if limit is not None and int(limit if isinstance(limit, int) else limit * batches) == 0:
+        raise UserError(
+            f"trainer.limit_test_batches={limit} tests none of the {clips} test clips, which are {batches} batches of "
+            f"{batch}: set it higher, or test=false"
+        )

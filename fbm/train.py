@@ -74,6 +74,8 @@ def _lead(config: DictConfig, identity: str) -> float | None:
     metrics, monitor = run.summary["metrics"], run.summary["monitor"]
     told = [name for name in (monitor, *TOLD) if name in metrics]
     numbers = ", ".join(f"{name} {metrics[name]:.4g}" for name in told)
+    if part := FinishedRun(run.folder, run.summary).partial:
+        numbers += f"; partial test: {part}"
     print(f"{run.folder}: {numbers}; best epoch {run.summary['best_epoch'] + 1} of {run.summary['epochs']}")
     return float(metrics[monitor]) if monitor in metrics else None
 

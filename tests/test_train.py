@@ -29,7 +29,7 @@ SUMMARY = {
     *("study", "run", "task", "init", "seed", "monitor", "metrics", "best_epoch", "epochs", "fingerprints", "loaded"),
     *("data", "classes", "samples", "fbm", "git", "versions", "hardware", "throughput", "started", "seconds"),
     *("job_type", "label_fraction", "pretraining", "confusion", "video_confusion", "lock", "packages", "code"),
-    *("resumed", "source"),
+    *("resumed", "source", "tested_clips"),
 }
 
 
@@ -474,12 +474,37 @@ def test_a_finished_run_can_be_tested_later_and_is_not_trained_again(train, caps
     }
     counts = {name: after[name] for name in ("confusion", "video_confusion")}
     assert all(sum(map(sum, rows)) == 12 for rows in counts.values())
-    assert {**after, "metrics": before["metrics"], **dict.fromkeys(counts)} == before
+    assert (before["tested_clips"], after["tested_clips"]) == (None, 12)
+    assert {**after, "metrics": before["metrics"], **dict.fromkeys((*counts, "tested_clips"))} == before
     assert rows(run) == history
     assert all(torch.equal(value, best[name]) for name, value in weights(run).items())
     capsys.readouterr()
     assert train("task=classify", "name=run", "test=true") == 0
     assert "finished already" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("limit", "tested", "said"),
+    [("1", 8, "; partial test: 8 of 12 clips; best"), ("0.5", 8, "; partial test: 8 of 12 clips; best")]
+    + [(whole, 12, None) for whole in ("null", "1.0", "2", "99")],
+)
+def test_a_run_says_how_many_clips_were_tested(train, capsys, limit, tested, said):
+    assert train("task=classify", "name=run", "test=true", f"trainer.limit_test_batches={limit}") == 0
+    told = summary(Path("outputs/demo/run"))
+    assert (told["tested_clips"], told["samples"]["test"]) == (tested, 12)
+    assert sum(map(sum, told["confusion"])) == tested
+    printed = capsys.readouterr().out
+    assert said in printed if said else "partial" not in printed
+
+
+@pytest.mark.parametrize("limit", ["0", "0.0", "0.2"])
+def test_a_test_of_nothing_is_refused_before_the_training(train, capsys, monkeypatch, limit):
+    monkeypatch.setattr(Trainer, "fit", lambda *_, **__: pytest.fail("trained"))
+    assert train("task=classify", "name=run", "test=true", f"trainer.limit_test_batches={limit}") == 1
+    assert only_error(capsys.readouterr().err) == (
+        f"trainer.limit_test_batches={limit} tests none of the 12 test clips, which are 2 batches of 8: set it higher, "
+        "or test=false"
+    )
 
 
 def test_a_batch_of_one_value_is_one_line(train, capsys):

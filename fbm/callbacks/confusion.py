@@ -7,6 +7,7 @@ import numpy as np
 import pytorch_lightning as pl
 from matplotlib.figure import Figure
 
+from fbm.data.datamodule import ClipDataModule
 from fbm.files import whole_file
 from fbm.tasks import Classify
 
@@ -25,16 +26,20 @@ class ConfusionPicture(pl.Callback):
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero and isinstance(pl_module, Classify):
+            data = getattr(trainer, "datamodule", None)  # Lightning sets it without declaring it
+            clips = data.samples["test"] if isinstance(data, ClipDataModule) else None
             with whole_file(self.folder / "confusion.png") as file:
-                draw_confusion(pl_module.tested["confusion"], pl_module.classes).savefig(file, format="png", dpi=120)
+                figure = draw_confusion(pl_module.tested["confusion"], pl_module.classes, clips)
+                figure.savefig(file, format="png", dpi=120)
 
 
-def draw_confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Figure:
+def draw_confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], clips: int | None = None) -> Figure:
     """Shares of each true class (a row), darker for more; the counts are written in where classes are few.
 
     Args:
         counts: C x C, rows true, columns predicted.
         classes: names of the C classes.
+        clips: of the whole split, named where the counts are fewer.
     """
     numbers = np.asarray(counts)
     shares = numbers / np.maximum(numbers.sum(1, keepdims=True), 1)
@@ -46,7 +51,8 @@ def draw_confusion(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> F
     axis.set_yticks(range(len(classes)), classes, fontsize=7)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true")
-    axis.set_title("test clips", fontsize=9)
+    part = f"{numbers.sum()} of {clips} " if clips is not None and numbers.sum() < clips else ""
+    axis.set_title(f"{part}test clips", fontsize=9)
     for row, column in np.argwhere(numbers) if len(classes) <= FEW else ():
         colour = "white" if shares[row, column] > 0.5 else "black"
         axis.text(column, row, str(numbers[row, column]), ha="center", va="center", fontsize=7, color=colour)

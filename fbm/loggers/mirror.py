@@ -13,6 +13,8 @@ from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
 from fbm.checkpoints import find_checkpoint
 from fbm.loggers.resumable import Resumable
 
+PARTIAL = "partial test"  # tag of a run whose test left clips out
+
 
 class Picture(NamedTuple):
     """A PNG file of the gallery; pictures of the same thing after different epochs have one key."""
@@ -41,6 +43,12 @@ class FinishedRun:
         """The checkpoint that the encoder's weights are from; None for a random start."""
         made_by = self.summary["pretraining"]
         return find_checkpoint(Path(made_by["folder"])) if made_by else None
+
+    @property
+    def partial(self) -> str:
+        """`80 of 141 clips` where the test left clips out (`trainer.limit_test_batches`), empty for a whole one."""
+        tested, clips = self.summary.get("tested_clips"), self.summary["samples"]["test"]
+        return f"{tested} of {clips} clips" if tested is not None and tested < clips else ""
 
     @property
     def pictures(self) -> list[Picture]:

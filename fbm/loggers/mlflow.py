@@ -14,7 +14,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from fbm.config import flatten
 from fbm.errors import UserError
 from fbm.files import write_text
-from fbm.loggers.mirror import FinishedRun, Mirror, kept_id, kinds
+from fbm.loggers.mirror import PARTIAL, FinishedRun, Mirror, kept_id, kinds
 from fbm.loggers.resumable import Row
 
 ID = "mlflow_id"
@@ -115,6 +115,8 @@ class MLflowLogger(Mirror, Logger):
             self.tell(row.metrics, row.step)
 
     def show(self, run: FinishedRun) -> None:
+        if run.partial:
+            self.client.set_tag(self.run_id, PARTIAL.replace(" ", "_"), "true")
         for picture in run.pictures:
             self.client.log_artifact(self.run_id, str(picture.path), "gallery")
         for name in ("config.yaml", "summary.json"):

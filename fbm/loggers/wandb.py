@@ -13,7 +13,7 @@ from lightning_fabric.loggers.logger import rank_zero_experiment
 from fbm.errors import UserError
 from fbm.files import write_text
 from fbm.loggers.artifacts import consume, model
-from fbm.loggers.mirror import FinishedRun, Mirror, kept_id, kinds
+from fbm.loggers.mirror import PARTIAL, FinishedRun, Mirror, kept_id, kinds
 from fbm.loggers.resumable import Row
 from fbm.loggers.tables import confusion_table, per_class_table
 
@@ -23,7 +23,7 @@ LONGEST_TAG = 64  # characters; W&B begins no run with a longer one
 ONLINE, NOT_ONLINE = ("online", "run", "shared"), ("offline", "dryrun", "disabled")  # values of WANDB_MODE
 TOLD = (
     *("monitor", "best_epoch", "epochs", "fingerprints", "pretraining", "git", "samples", "throughput", "seconds"),
-    *("resumed", "source"),
+    *("resumed", "source", "tested_clips"),
 )
 
 
@@ -124,6 +124,8 @@ class WandbLogger(Mirror, pl.loggers.WandbLogger):
         self._show_confusions(run.summary)
         if not run.again:
             self._tie(run)
+        if run.partial:
+            self.experiment.tags = (*self.experiment.tags, PARTIAL)
         told = {key: run.summary[key] for key in TOLD if key in run.summary}
         self.experiment.summary.update({**run.summary["metrics"], **told})
 

@@ -59,6 +59,7 @@ def _row(row: Row) -> dict[str, Any]:
         VIDEO: _estimate(row.video),
         "gain_over_random": _estimate(row.gain),
         "epochs_to_fit": _estimate(row.fitted_epochs),
+        "partial_test": row.partial or None,
         "seeds": list(row.seeds),
         "missing_seeds": list(row.missing_seeds),
         "published": row.published,
@@ -87,6 +88,7 @@ def _run(run: Run) -> dict[str, Any]:
         "seed": run.summary.seed,
         CLIP: run.accuracy(CLIP),
         VIDEO: run.accuracy(VIDEO),
+        "tested_clips": run.tested_clips,
         "epochs_to_fit": first_epoch_reaching(run, "train/top1", FITTED),
     }
 

@@ -14,12 +14,13 @@ Group = Sequence[Run]
 def groups(runs: Sequence[Run]) -> list[Group]:
     """Runs that differ in the seed alone, together, those of a group by seed. UserError for doubles.
 
+    A run of which a part of the test set was tested is never in one group with a whole one.
     Groups are in the order of their initialisation, label fraction, and the values that tell them apart.
     The config fingerprint holds that of the pretraining, so weights of unlike pretrainings are never in one group.
     """
-    grouped: dict[tuple[str, str], dict[int, Run]] = {}
+    grouped: dict[tuple[str, str, str], dict[int, Run]] = {}
     for run in runs:
-        group = grouped.setdefault((run.init, run.summary.fingerprints.config), {})
+        group = grouped.setdefault(run.averaged, {})
         double = group.setdefault(run.summary.seed, run)
         if double is not run:
             raise UserError(
@@ -38,7 +39,8 @@ def _order(group: Group, among: Sequence[Group]) -> tuple[Any, ...]:
         *_values(group, _keys(rivals)),
         *(flatten(_declared(group)[0]).get(key) for key in differing_keys(declared)),
     ]
-    return (*order(run.init), run.label_fraction or 0, [*map(natural, values)], run.summary.fingerprints.config)
+    last = (run.partial, run.summary.fingerprints.config)
+    return (*order(run.init), run.label_fraction or 0, [*map(natural, values)], last)
 
 
 def name(group: Group, among: Sequence[Group]) -> str:
@@ -46,12 +48,19 @@ def name(group: Group, among: Sequence[Group]) -> str:
     rivals = _rivals(group, among)
     said = KNOWN.get(group[0].init, group[0].init)
     keys = [key for key in _keys(rivals) if key != FRACTION]
-    twins = [rival for rival in rivals if _values(rival, [*keys, FRACTION]) == _values(group, [*keys, FRACTION])]
+    twins = [
+        rival
+        for rival in rivals
+        if rival[0].partial == group[0].partial
+        and _values(rival, [*keys, FRACTION]) == _values(group, [*keys, FRACTION])
+    ]
     fingerprint = group[0].summary.fingerprints.config
     apart = [variant(group[0].config(), keys, fingerprint)] if keys else []
     if len(twins) > 1:  # what sets them apart is not in the config: it is their pretraining
         keys = differing_keys([_declared(twin) for twin in twins])
         apart.append(variant(_declared(group)[0], keys, fingerprint))
+    if group[0].partial:
+        apart.append(f"tested on {group[0].partial}")
     return f"{said} ({', '.join(apart)})" if apart else said
 
 
@@ -71,12 +80,18 @@ def settings(among: Sequence[Group]) -> dict[str, str]:
     Such as `25 % of labels`, or `optim.lr=0.001`; empty text where there is but one comparison.
     """
     compared = comparisons_of(among)
-    keys = compared_keys(among)
     if len(compared) == 1:
         return dict.fromkeys(compared, "")
-    if keys == [FRACTION]:
-        return {fingerprint: share(runs[0].label_fraction or 1.0) for fingerprint, runs in compared.items()}
-    return {fingerprint: variant(runs[0].config(), keys, fingerprint) for fingerprint, runs in compared.items()}
+    keys, tests = compared_keys(among), {runs[0].partial for runs in compared.values()}
+
+    def said(fingerprint: str, run: Run) -> str:
+        test = (f"tested on {run.partial or 'all test clips'}",) if len(tests) > 1 else ()
+        if keys == [FRACTION]:
+            return ", ".join((share(run.label_fraction or 1.0), *test))
+        config = () if len(tests) == len(compared) and not keys else (variant(run.config(), keys, fingerprint),)
+        return ", ".join((*config, *test))
+
+    return {fingerprint: said(fingerprint, runs[0]) for fingerprint, runs in compared.items()}
 
 
 def compared_keys(among: Sequence[Group]) -> list[str]:
@@ -85,10 +100,10 @@ def compared_keys(among: Sequence[Group]) -> list[str]:
 
 
 def declared_apart(among: Sequence[Group]) -> bool:
-    """Whether the comparisons differ in nothing but the share of labels and what a study declares to vary."""
+    """Whether the comparisons differ in nothing but the share of labels, the test and what a study declares to vary."""
     keys, compared = compared_keys(among), comparisons_of(among)
     declared = {FRACTION}.union(*(run.declared for group in among for run in group))
-    told_apart = {tuple(_values(runs, keys)) for runs in compared.values()}
+    told_apart = {(runs[0].partial, *_values(runs, keys)) for runs in compared.values()}
     return set(keys) <= declared and len(told_apart) == len(compared)
 
 
@@ -96,7 +111,7 @@ def comparisons_of(among: Sequence[Group]) -> dict[str, list[Run]]:
     """Runs by comparison fingerprint, in the order of the groups."""
     compared: dict[str, list[Run]] = {}
     for group in among:
-        compared.setdefault(group[0].summary.fingerprints.comparison, []).extend(group)
+        compared.setdefault(group[0].comparison, []).extend(group)
     return compared
 
 

@@ -13,11 +13,19 @@ def headline(table: Table1) -> str:
     """The best row, its margin over random initialization, and what the seeds say about it.
 
     Where two rows do not have the same seeds, the margin is over the common ones: some seeds are easier than others.
-    With several shares of labels, that for the smallest and for the largest share with a tested row.
+    With several shares of labels, that for the smallest and for the largest share with a tested row. Rows of which a
+    part of the test set was tested count only where there are no others, and that is said first.
     """
-    rows = [row for row in table.rows if row.clip]
-    if not rows:
+    tested = [row for row in table.rows if row.clip]
+    if not tested:
         return "No run has been tested yet, so there is no accuracy to report."
+    if whole := [row for row in tested if not row.partial]:
+        return _by_share(whole)
+    parts = " or ".join(dict.fromkeys(row.partial for row in tested))
+    return f"Not the test set, only {parts} were tested. {_by_share(tested)}"
+
+
+def _by_share(rows: Sequence[Row]) -> str:
     fractions = sorted({row.fraction for row in rows if row.fraction is not None})
     if len(fractions) < 2:
         return _said(rows)

@@ -14,6 +14,7 @@ INSTANCE_WORDS = {"seed", "seeds", "name", "run", "study", "path", "dir", "folde
 INSTANCE_WORDS |= {"checkpoint", "pretrained", "workers", "overwrite", "test"}
 INSTANCE_GROUPS = {"logger", "hydra"}
 REPEATS = ("data.module.", "data.source.")  # made of the keys beside them
+TESTED = "trainer.limit_test_batches"  # what came of it is told by the number of clips
 FRACTION = "data.label_fraction"
 MOST_KEYS = 3
 
@@ -65,7 +66,12 @@ def _tells_apart(key: str, groups: Sequence[Sequence[Mapping[str, str]]]) -> boo
 
 def _names_an_instance(key: str) -> bool:
     parts = key.lower().split(".")
-    return parts[0] in INSTANCE_GROUPS or key.startswith(REPEATS) or bool(set(parts[-1].split("_")) & INSTANCE_WORDS)
+    return (
+        parts[0] in INSTANCE_GROUPS
+        or key == TESTED
+        or key.startswith(REPEATS)
+        or bool(set(parts[-1].split("_")) & INSTANCE_WORDS)
+    )
 
 
 def variant(config: Mapping[str, Any], keys: Sequence[str], fingerprint: str) -> str:

@@ -10,9 +10,11 @@ from fbm.report.read.summary import CLIP
 
 
 def notes(among: Sequence[Group], found: Found) -> Iterator[str]:
-    """Sentences on how far the rows may be compared and what the intervals are over, on untested and stale runs."""
+    """Sentences on how far the rows may be compared, what the intervals are over, and on partly tested, untested and
+    stale runs."""
     if len(comparisons_of(among)) > 1:
         yield _compared(among)
+    yield from _partial(among)
     untested = [run.summary.run for group in among for run in group if run.accuracy(CLIP) is None]
     if untested:
         yield f"Finished but not tested, so not in the test accuracies: {', '.join(untested)}."
@@ -21,8 +23,23 @@ def notes(among: Sequence[Group], found: Found) -> Iterator[str]:
     yield from dict.fromkeys(sentence for sentence in said if sentence)
 
 
+def _partial(among: Sequence[Group]) -> Iterator[str]:
+    """A sentence for each part of the test set that was tested in place of the whole."""
+    parts: dict[str, list[str]] = {}
+    for group in among:
+        if group[0].partial:
+            parts.setdefault(group[0].partial, []).extend(run.summary.run for run in group)
+    for part, runs in parts.items():
+        yield (
+            f"Only {part} were tested (trainer.limit_test_batches) in {', '.join(runs)}: not the accuracy on the test "
+            "set, never averaged or compared with it."
+        )
+
+
 def _compared(among: Sequence[Group]) -> str:
     keys = compared_keys(among)
+    if len({group[0].partial for group in among}) > 1:
+        keys = [*keys, "the clips that were tested"]
     if not declared_apart(among):
         return f"Not one fair comparison: rows differ in more than the initialization ({_named(keys)})."
     if keys == [FRACTION]:

@@ -31,6 +31,7 @@ def runs(found: Found) -> list[Record]:
         {
             **{"folder": run.where, "study": run.summary.study, "run": run.summary.run, "task": run.summary.task},
             **{"init": run.summary.init, "seed": run.summary.seed, "label_fraction": run.label_fraction},
+            **{"tested_clips": run.tested_clips, "test_clips": run.summary.samples.get("test")},
             **{metric: run.summary.metrics.get(metric) for metric in metrics},
             "epochs": run.summary.epochs,
             "epochs_to_90_train": first_epoch_reaching(run, "train/top1", FITTED),
@@ -47,6 +48,7 @@ def rows(table: Table1) -> list[Record]:
     return [
         {
             **{"init": row.init, "label": row.label, "label_fraction": row.fraction},
+            "partial_test": row.partial,
             **{"runs": len(row.runs), "seeds": _list(row.seeds), "missing_seeds": _list(row.missing_seeds)},
             **_estimate("clip", row.clip),
             **_estimate("video", row.video),

@@ -56,8 +56,13 @@ class Row:
 
     @property
     def comparison(self) -> str:
-        """Fingerprint of everything but seed, machine and initialisation."""
-        return self.runs[0].summary.fingerprints.comparison
+        """Fingerprint of everything but seed, machine and initialisation, and how much was tested if not all."""
+        return self.runs[0].comparison
+
+    @property
+    def partial(self) -> str:
+        """`80 of 141 test clips (1 of 2 classes)` where the test left clips out, empty where it did not."""
+        return self.runs[0].partial
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def _row(runs: Group, among: Sequence[Group], several: bool, found: Found) -> Ro
         name=called,
         label=called if not several or first.label_fraction is None else f"{called}, {share(first.label_fraction)}",
         fraction=first.label_fraction,
-        within=settings(among)[first.summary.fingerprints.comparison],
+        within=settings(among)[first.comparison],
         runs=tuple(runs),
         missing_seeds=missing_seeds(runs, found),
         clip=estimate(list(tested(runs, CLIP).values())),
@@ -126,8 +131,8 @@ def paired(runs: Group, base: Group) -> dict[int, float]:
 
 def _gain(runs: Group, among: Sequence[Group]) -> Estimate | None:
     """Paired by seed with the random row that differs in the initialisation alone; None if there is none."""
-    mine = runs[0].summary.fingerprints.comparison
+    mine = runs[0].comparison
     for base in among:
-        if base[0].init == "random" != runs[0].init and base[0].summary.fingerprints.comparison == mine:
+        if base[0].init == "random" != runs[0].init and base[0].comparison == mine:
             return estimate(list(paired(runs, base).values()))
     return None

@@ -67,9 +67,18 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def caption(table: Table1) -> str:
     """What the numbers were measured on, and what their intervals are over."""
-    clips = " or ".join(numbers.count(n) for n in table.test_clips) or "an unknown number of"
+    whole = " or ".join(numbers.count(n) for n in table.test_clips) or "an unknown number of"
+    partial = [row for row in table.rows if row.partial]
+    parts = " or ".join(dict.fromkeys(row.partial for row in partial))
+    clips = (
+        f"{whole} clips"
+        if not partial
+        else parts
+        if len(partial) == len(table.rows)
+        else f"{whole} clips ({parts} in rows that say so)"
+    )
     return (
-        f"Action recognition on the test set of {table.data or 'an unnamed data set'}: {clips} clips, "
+        f"Action recognition on the test set of {table.data or 'an unnamed data set'}: {clips}, "
         f"{numbers.count(table.classes)} classes. Mean ± {INTERVAL} over seeds (Student t){_one_pretraining(table)}."
     )
 

@@ -79,7 +79,7 @@ class Classify(Task):
 
     def on_test_epoch_end(self) -> None:
         super().on_test_epoch_end()
-        self.tested = {
+        self.tested |= {
             "confusion": _counts(self.test_clip_confusion),
             "video_confusion": _counts(self.test_video_confusion),
         }

@@ -65,8 +65,9 @@ class Task(pl.LightningModule, ABC):
         self.seen = Seen()
         # Of the newest training step: the loss, and its parts by name; scalars without gradient.
         self.last_terms: dict[str, Tensor] = {}
-        # What a test leaves for the summary beside its metrics. Confusions: counts, rows true, columns predicted.
-        self.tested: dict[str, Any] = {"confusion": None, "video_confusion": None}
+        # What a test leaves for the summary beside its metrics: how many clips it measured, which a limit makes fewer
+        # than there are. Confusions: counts, rows true, columns predicted.
+        self.tested: dict[str, Any] = {"tested_clips": None, "confusion": None, "video_confusion": None}
 
     @abstractmethod
     def evaluate(self, batch: ClipBatch, split: str) -> None:
@@ -127,6 +128,7 @@ class Task(pl.LightningModule, ABC):
 
     def on_test_epoch_end(self) -> None:
         self._check_seen("test", self.trainer.num_test_batches, self.trainer.limit_test_batches)
+        self.tested["tested_clips"] = int(self.seen.compute().sum())
 
     def _check_seen(self, split: str, batches: Iterable[float], limit: float = 0) -> None:
         data = getattr(self.trainer, "datamodule", None)  # Lightning sets it without declaring it

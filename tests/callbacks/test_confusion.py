@@ -24,6 +24,11 @@ def test_rows_are_shares_of_a_true_class_and_counts_are_written_in():
     assert (axis.get_xlabel(), axis.get_ylabel()) == ("predicted", "true")
 
 
+@pytest.mark.parametrize(("clips", "title"), [(None, "test clips"), (8, "test clips"), (9, "8 of 9 test clips")])
+def test_the_title_says_which_part_was_tested(clips, title):
+    assert draw_confusion(COUNTS, ["run", "jump", "sit"], clips).axes[0].get_title() == title
+
+
 def test_of_many_classes_the_shades_alone():
     many = FEW + 1
     counts = [[int(row == column) for column in range(many)] for row in range(many)]

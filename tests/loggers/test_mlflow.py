@@ -46,6 +46,7 @@ def test_what_its_store_holds(store):
         **{"task": "classify", "init": "random", "data": "demo", "encoder": "C3DEncoder", "width": "width 4"},
         "who": "me",
     }
+    assert "partial_test" not in run.data.tags
     artifacts = {entry.path for entry in client.list_artifacts(run.info.run_id)}
     assert artifacts == {"config.yaml", "summary.json", "gallery"}
     assert [entry.path for entry in client.list_artifacts(run.info.run_id, "gallery")] == ["gallery/confusion.png"]

@@ -10,6 +10,7 @@ import yaml
 from pytorch_lightning import Trainer
 
 from fbm.errors import UserError
+from fbm.loggers.mirror import FinishedRun
 from fbm.loggers.wandb import WandbLogger, mode
 from tests.loggers.offline import OfflineRun, offline_runs
 from tests.tiny import CLASSES, fbm, settings
@@ -60,6 +61,17 @@ def test_a_longer_tag_than_wandb_takes_is_cut(tmp_path, fresh_wandb):
     fresh_wandb.setenv("WANDB_MODE", "offline")
     logger = WandbLogger(tmp_path, "run", "study", "classify", tags=["x" * 65, "", "y" * 64])
     assert logger.experiment.tags == ("x" * 64, "y" * 64)
+    logger.experiment.finish()
+
+
+@pytest.mark.parametrize(("tested", "tags"), [(8, ("mine", "partial test")), (12, ("mine",)), (None, ("mine",))])
+def test_a_run_whose_test_left_clips_out_is_tagged(tmp_path, fresh_wandb, tested, tags):
+    fresh_wandb.setenv("WANDB_MODE", "offline")
+    logger = WandbLogger(tmp_path, "run", "study", "classify", tags=["mine"])
+    told = {"metrics": {}, "pretraining": None, "job_type": "classify", "samples": {"test": 12}}
+    logger.show(FinishedRun(tmp_path, {**told, "tested_clips": tested}))
+    assert logger.experiment.tags == tags
+    assert logger.experiment.summary.get("tested_clips") == tested
     logger.experiment.finish()
 
 

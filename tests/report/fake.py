@@ -48,12 +48,13 @@ def fake_run(
         metrics = {"val/clip_top1": val[-1]} if val else {}
         if clip is not None:
             metrics |= {"test/clip_top1": clip, "test/video_top1": clip + 0.04 if video is None else video}
+        clips = sum(map(sum, (more or {}).get("confusion") or [])) or 144
         prints = {"config": config or f"{task}-{init}-{comparison}", "comparison": comparison, "data": data}
         summary = {
             "fbm": "0.1.0", "study": study.name, "run": run.name, "task": task, "init": init, "seed": seed,
             "metrics": metrics if task == "classify" else {"test/loss": 0.2},
             "best_epoch": 2, "epochs": 3, "fingerprints": prints, "data": "demo", "classes": CLASSES,
-            "samples": {"train": 216, "val": 72, "test": 144}, "git": {"commit": "abc123", "dirty": False},
+            "samples": {"train": 216, "val": 72, "test": clips}, "git": {"commit": "abc123", "dirty": False},
             "versions": {"python": "3.11.7", "torch": "2.13.0"}, "hardware": {"device": "cpu", "cpus": 2},
             "throughput": {"clips_per_second": 99.0, "data_wait_share": 0.01},
             "started": "2026-11-22T10:00:00+00:00", "seconds": 12.3, **(more or {}),

@@ -1,7 +1,15 @@
+import json
+from typing import Any
+
 import pytest
 
 from fbm.errors import UserError
+from fbm.report.as_json import table1_json
+from fbm.report.comparisons import differences
+from fbm.report.headline import headline
+from fbm.report.page.grids import runs_grid
 from fbm.report.read.runs import find
+from fbm.report.records import runs
 from fbm.report.sheet import markdown
 from fbm.report.table1 import table1
 from fbm.report.tables import caption, sheet
@@ -113,3 +121,79 @@ def test_pretraining_alone_makes_no_table(tmp_path):
     fake_run(tmp_path / "demo", finished=False)
     with pytest.raises(UserError, match=r"no finished classification run.*1 other finished and 1 unfinished"):
         table1(find([tmp_path]))
+
+
+def part(clips: int, of: int = 141, **more: Any) -> dict[str, Any]:
+    """What a summary says of a test that left clips out, or of a whole one."""
+    return {"more": {"tested_clips": clips, "samples": {"test": of}, **more}}
+
+
+def test_a_partial_test_is_marked_and_never_averaged_with_a_whole_one(tmp_path):
+    """The same config fingerprint: that how much was tested is in the config may not be needed to tell them apart."""
+    study = tmp_path / "demo"
+    for seed, clip in enumerate((0.50, 0.60)):
+        fake_run(study, seed=seed, clip=clip, config="same", **part(141))
+        fake_run(study, init="ours", seed=seed, clip=clip + 0.1, **part(141))
+    for seed in (2, 3):
+        fake_run(study, seed=seed, clip=0.9, config="same", **part(80, confusion=[[72, 8], [0, 0]]))
+    found = find([study])
+    table = table1(found)
+    assert [(row.label, row.seeds, row.clip and row.clip.mean) for row in table.rows] == [
+        ("Random initialization", (0, 1), pytest.approx(0.55)),
+        ("Random initialization (tested on 80 of 141 test clips (1 of 2 classes))", (2, 3), pytest.approx(0.9)),
+        ("Pretrained (ours)", (0, 1), pytest.approx(0.65)),
+    ]
+    assert table.rows[2].gain
+    assert table.rows[2].gain.values == pytest.approx((0.1, 0.1))
+    assert [(one.label_a, one.label_b) for one in differences(table)] == [
+        ("Pretrained (ours)", "Random initialization")
+    ]
+    assert headline(table).startswith("Pretrained (ours)")
+    assert "of demo: 141 clips (80 of 141 test clips (1 of 2 classes) in rows that say so), 4 classes" in caption(table)
+    assert (
+        "Only 80 of 141 test clips (1 of 2 classes) were tested (trainer.limit_test_batches) in "
+        "classify-random-seed2, classify-random-seed3"
+    ) in " ".join(table.notes)
+    content = json.loads(table1_json(table, found))
+    assert [row["partial_test"] for row in content["rows"]] == [None, "80 of 141 test clips (1 of 2 classes)", None]
+    assert [run["tested_clips"] for run in content["rows"][1]["runs"]] == [80, 80]
+    assert {row["tested_clips"] for row in runs(found)} == {80, 141}
+    assert [row[5] for row in runs_grid(found).rows] == [
+        "60.0", "70.0", "50.0", "60.0", "90.0 (80 of 141)", "90.0 (80 of 141)",
+    ]  # fmt: skip
+
+
+def test_where_all_tests_are_partial_headline_and_caption_say_so_first(tmp_path):
+    for init, clip in (("random", 0.5), ("ours", 0.75)):
+        fake_run(tmp_path / "demo", init=init, clip=clip, **part(16, 126))
+    table = table1(find([tmp_path]))
+    assert headline(table).startswith("Not the test set, only 16 of 126 test clips were tested. ")
+    assert "of demo: 16 of 126 test clips, 4 classes" in caption(table)
+
+
+def test_an_older_summary_tells_by_its_confusion_how_much_was_tested(tmp_path):
+    more = {"confusion": [[3, 1], [2, 2]], "samples": {"test": 20}}
+    fake_run(tmp_path / "demo", more=more)
+    fake_run(tmp_path / "demo", seed=1, more={**more, "samples": {"test": 8}})
+    assert [row.partial for row in table1(find([tmp_path])).rows] == ["", "8 of 20 test clips"]
+
+
+def test_limits_of_the_test_name_rows_by_what_was_tested(tmp_path):
+    """The limit is in the fingerprints too; a row is not called by it."""
+    for limit, clips in (("null", 141), (2, 16), (4, 32)):
+        fake_run(
+            tmp_path / "demo", name=f"limit{limit}", config=f"c{limit}", comparison=f"c{limit}",
+            extra={"trainer": {"limit_test_batches": limit}}, **part(clips),
+        )  # fmt: skip
+    table = table1(find([tmp_path]))
+    assert [row.name for row in table.rows] == [
+        "Random initialization",
+        "Random initialization (tested on 16 of 141 test clips)",
+        "Random initialization (tested on 32 of 141 test clips)",
+    ]
+    assert [row.within for row in table.rows] == [
+        "tested on all test clips", "tested on 16 of 141 test clips", "tested on 32 of 141 test clips",
+    ]  # fmt: skip
+    assert table.notes[0] == (
+        "Initializations are compared where these are equal, never across them: the clips that were tested."
+    )

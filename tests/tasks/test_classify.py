@@ -19,13 +19,16 @@ def test_video_confusion_by_hand():
 
 def test_a_test_leaves_both_confusions_and_the_next_one_begins_anew():
     task = Classify(C3DEncoder(4, 8, 32), ADAM, ["a", "b", "c"])
-    assert task.tested == {"confusion": None, "video_confusion": None}
+    assert task.tested == {"tested_clips": None, "confusion": None, "video_confusion": None}
     task.trainer = pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
     for _ in range(2):
+        task.on_test_epoch_start()
+        task.seen.update(torch.arange(len(LABELS)))
         task.test_clip_confusion.update(PROBABILITIES, LABELS)
         task.test_video_confusion.update(PROBABILITIES, LABELS, VIDEOS)
         task.on_test_epoch_end()
         assert task.tested == {
+            "tested_clips": 6,
             "confusion": [[1, 2, 0], [0, 1, 1], [0, 0, 1]],
             "video_confusion": [[1, 0, 0], [0, 0, 1], [0, 0, 1]],
         }
@@ -37,7 +40,8 @@ def test_confusions_are_no_part_of_a_checkpoint():
 
 
 def test_a_pretraining_task_has_none():
-    assert Disentangle(C3DEncoder(4, 8, 32), ADAM).tested == {"confusion": None, "video_confusion": None}
+    tested = Disentangle(C3DEncoder(4, 8, 32), ADAM).tested
+    assert (tested["confusion"], tested["video_confusion"]) == (None, None)
 
 
 def test_the_encoder_can_have_a_learning_rate_of_its_own():

@@ -51,7 +51,8 @@ def _run(run: Run) -> tuple[str, ...]:
         summary.init or numbers.DASH,
         str(summary.seed),
         numbers.DASH if run.label_fraction is None else f"{100 * run.label_fraction:g}",
-        numbers.percent(run.accuracy(CLIP)),
+        numbers.percent(run.accuracy(CLIP))
+        + (f" ({run.tested_clips} of {run.summary.samples['test']})" if run.partial else ""),
         numbers.percent(run.accuracy(VIDEO)),
         numbers.percent(run.accuracy(VAL)),
         numbers.count(summary.epochs),

@@ -43,6 +43,32 @@ class Run:
             said = (self.config().get("data") or {}).get("label_fraction")
         return None if said is None else float(said)
 
+    @property
+    def tested_clips(self) -> int | None:
+        """How many test clips were measured, by the summary or else by its confusions; None if unsaid."""
+        said, counts = self.summary.tested_clips, self.summary.confusion
+        return sum(map(sum, counts)) if said is None and counts else said
+
+    @property
+    def partial(self) -> str:
+        """`80 of 141 test clips (1 of 2 classes)` where the test left clips out, empty where it did not."""
+        tested, clips = self.tested_clips, self.summary.samples.get("test")
+        if tested is None or clips is None or tested >= clips:
+            return ""
+        counts = self.summary.confusion or []
+        there, classes = sum(sum(row) > 0 for row in counts), len(counts)
+        return f"{tested} of {clips} test clips" + (f" ({there} of {classes} classes)" if there < classes else "")
+
+    @property
+    def averaged(self) -> tuple[str, str, str]:
+        """What runs must have in common to be averaged: initialisation, config, and a test of the same clips."""
+        return self.init, self.summary.fingerprints.config, self.partial
+
+    @property
+    def comparison(self) -> str:
+        """What runs must have in common to be compared: all of the config but the initialisation, and the test."""
+        return " ".join(filter(None, (self.summary.fingerprints.comparison, self.partial)))
+
     def accuracy(self, metric: str) -> float | None:
         """One accuracy of the summary, None if it was not measured. UserError unless it is in 0..1."""
         value = self.summary.metrics.get(metric)

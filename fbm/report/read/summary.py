@@ -38,6 +38,8 @@ class Summary:
         video_confusion: the same over test videos.
         pretraining: the run whose encoder this one started from; None for none, and in older summaries.
         label_fraction: share of the labelled training groups, in 0..1; None in older summaries (`Run.label_fraction`).
+        tested_clips: how many test clips were measured, of `samples["test"]`; None without a test, and in older
+            summaries (`Run.tested_clips`).
         lock, packages: 16 hex digits of SHA-256 of requirements.lock and of all installed distributions.
     """
 
@@ -61,6 +63,7 @@ class Summary:
     video_confusion: list[list[int]] | None = None
     pretraining: Origin | None = None
     label_fraction: float | None = None
+    tested_clips: int | None = None
     job_type: str | None = None
     lock: str | None = None
     packages: str | None = None
