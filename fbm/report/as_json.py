@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from fbm.report.chance import levels
 from fbm.report.comparison_table import assumptions
 from fbm.report.comparisons import Difference
 from fbm.report.read.curves import first_epoch_reaching
@@ -22,6 +23,7 @@ def table1_json(table: Table1, found: Found) -> str:
             "data": table.data,
             "data_fingerprint": table.rows[0].runs[0].summary.fingerprints.data,
             "classes": table.classes,
+            "chance": [{"name": name, "share": level} for name, level in levels(table)],
             "test_clips": list(table.test_clips),
             "protocol": PROTOCOL,
             "rows": [_row(row) for row in table.rows],

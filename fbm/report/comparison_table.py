@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from fbm.report import numbers
 from fbm.report.comparisons import EXACT, Difference
 from fbm.report.origins import origins, shared
-from fbm.report.sheet import Sheet
+from fbm.report.sheet import Sheet, filled
 from fbm.report.stats import INTERVAL
 from fbm.report.table1 import Table1
 
@@ -35,12 +35,12 @@ def cells(one: Difference, several: bool = False) -> tuple[str, ...]:
 
 def sheet(found: Sequence[Difference], table: Table1) -> Sheet:
     """All differences, compared within their comparison, and the assumptions."""
-    rows = tuple(cells(one, _several(found)) for one in found)
+    names, rows = filled(head(found), tuple(cells(one, _several(found)) for one in found))
     caption = (
         f"Differences in test clip accuracy on {table.data or 'an unnamed data set'}, in percentage points, paired "
         f"by seed: mean ± {INTERVAL} (Student t) and three p values."
     )
-    return Sheet("Paired differences", caption, head(found), rows, (), tuple(assumptions(found, table)))
+    return Sheet("Paired differences", caption, names, rows, (), tuple(assumptions(found, table)))
 
 
 def assumptions(found: Sequence[Difference], table: Table1) -> Iterator[str]:

@@ -53,8 +53,13 @@ class Difference:
 
 def differences(table: Table1) -> tuple[Difference, ...]:
     """Every pair of rows that share a comparison fingerprint, the later row minus the earlier one."""
+    return differences_of(table.rows)
+
+
+def differences_of(among: Sequence[Row]) -> tuple[Difference, ...]:
+    """`differences` of some rows of a table, which hold their comparisons whole."""
     families: dict[str, list[Row]] = {}
-    for row in table.rows:
+    for row in among:
         if row.clip:
             families.setdefault(row.comparison, []).append(row)
     return tuple(found for rows in families.values() for found in _family(rows))

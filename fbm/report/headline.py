@@ -1,17 +1,19 @@
-"""One sentence on what came out, in words that do not take sides."""
+"""A few sentences on what came out, in words that do not take sides."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from fbm.report import numbers
+from fbm.report import chance, numbers
+from fbm.report.comparisons import differences_of as compared
 from fbm.report.labels import share
-from fbm.report.stats import INTERVAL, estimate
+from fbm.report.stats import INTERVAL, LEVEL, estimate
 from fbm.report.table1 import CLIP, Row, Table1, paired, tested
 
 
 def headline(table: Table1) -> str:
-    """The best row, its margin over random initialization, and what the seeds say about it.
+    """The best row, its margin over random initialization, what the seeds say about it, and chance.
 
+    Where no row is above chance, or the best cannot be told from others of its comparison, that is said first.
     Where two rows do not have the same seeds, the margin is over the common ones: some seeds are easier than others.
     With several shares of labels, that for the smallest and for the largest share with a tested row. Rows of which a
     part of the test set was tested count only where there are no others, and that is said first.
@@ -35,8 +37,58 @@ def _by_share(rows: Sequence[Row]) -> str:
 
 def _said(rows: Sequence[Row]) -> str:
     best = max(rows, key=_mean)
+    level = chance.guessed(len(best.runs[0].summary.classes))
+    often = chance.most_frequent(rows)
+    sentences = [*_not_above_chance(rows, level, often), *_not_best(rows, best), *_margins(rows, best)]
+    if level is not None:
+        sentences.append(_chance(rows, level, often))
+    return ". ".join(sentences) + "."
+
+
+def _not_above_chance(rows: Sequence[Row], level: float | None, often: float | None) -> Iterator[str]:
+    beaten = often or level
+    if beaten is not None and all(chance.above(row, beaten) is False for row in rows):
+        yield "No row is shown to be above " + ("chance" if often is None else "always naming the most frequent class")
+
+
+def _not_best(rows: Sequence[Row], best: Row) -> Iterator[str]:
+    """A sentence where the best row cannot be told from others that it may be compared with."""
+    rivals = [row for row in rows if row is not best and row.comparison == best.comparison]
+    if not rivals:
+        return
+    tests = {frozenset((one.label_a, one.label_b)): one.holm_p for one in compared(rows)}
+    alike = [(row, _alike(row, best, tests[frozenset((row.name, best.name))])) for row in rivals]
+    if named := [f"{_in_sentence(row)} ({why})" for row, why in alike if why]:
+        yield f"No row is shown to be best: {best.name} is not told apart from {' and '.join(named)}"
+
+
+def _alike(row: Row, best: Row, p: float | None) -> str:
+    """Why two rows are not told apart; empty where they are."""
+    assert row.clip
+    assert best.clip
+    if p is not None:
+        return "" if p < 1 - LEVEL else f"Holm's p = {numbers.p_value(p)}"
+    overlap = row.clip.overlaps(best.clip)
+    if overlap is None:
+        return "too few seeds for a test"
+    return f"the {INTERVAL}s over seeds overlap" if overlap else ""
+
+
+def _chance(rows: Sequence[Row], level: float, often: float | None) -> str:
+    said = f"Chance is {numbers.percent(level)} %"
+    if often is not None:
+        said += f", always naming the most frequent class gives {numbers.percent(often)} %"
+    below = [row for row in rows if chance.above(row, often or level) is False]
+    if not below or len(below) == len(rows):
+        return said
+    return (
+        f"{said}; {' and '.join(map(_in_sentence, below))} {'are' if len(below) > 1 else 'is'} not shown to be above it"
+    )
+
+
+def _margins(rows: Sequence[Row], best: Row) -> list[str]:
     if len(rows) == 1:
-        return f"{best.name} has {numbers.percent(_mean(best))} % clip accuracy; there is no row to compare it with."
+        return [f"{best.name} has {numbers.percent(_mean(best))} % clip accuracy; there is no row to compare it with"]
     said = f"{best.name} has the highest clip accuracy, {numbers.percent(_mean(best))} %"
     base = _row(rows, "random", best)
     if base is None:
@@ -51,7 +103,7 @@ def _said(rows: Sequence[Row]) -> str:
         sentences.append(f"{ours.name} {_margin(ours, base)}")
     if len({row.comparison for row in rows}) > 1:
         sentences.append("The rows differ in more than the initialization (see the note)")
-    return ". ".join(sentences) + "."
+    return sentences
 
 
 def _mean(row: Row) -> float:
@@ -64,6 +116,10 @@ def _row(among: Sequence[Row], init: str, best: Row) -> Row | None:
     return min(rows, key=lambda row: row.comparison != best.comparison, default=None)
 
 
+def _in_sentence(row: Row) -> str:
+    return f"{row.name[0].lower()}{row.name[1:]}"
+
+
 def _same_seeds(row: Row, base: Row) -> bool:
     return tested(row.runs, CLIP).keys() == tested(base.runs, CLIP).keys()
 
@@ -74,7 +130,7 @@ def _own(row: Row, base: Row) -> str:
 
 def _margin(row: Row, base: Row) -> str:
     """How far a row is from the base over the seeds that both have: the rest of a sentence about the row."""
-    pairs, called = paired(row.runs, base.runs), f"{base.name[0].lower()}{base.name[1:]}"
+    pairs, called = paired(row.runs, base.runs), _in_sentence(base)
     apart = estimate(list(pairs.values()))
     if apart is None:
         return f"shares no seed with {called} ({numbers.percent(_mean(base))} %), so there is no margin between them"

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fbm.report.numbers import DASH
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -19,6 +21,12 @@ class Sheet:
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+
+
+def filled(head: Sequence[str], rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Head and rows without the columns that hold nothing in any row."""
+    places = [at for at in range(len(head)) if not at or any(row[at] not in ("", DASH) for row in rows)]
+    return tuple(head[at] for at in places), tuple(tuple(row[at] for at in places) for row in rows)
 
 
 def markdown(sheet: Sheet) -> str:

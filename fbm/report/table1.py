@@ -16,6 +16,7 @@ from fbm.report.stats import Estimate, estimate
 
 FITTED = 0.90
 PUBLISHED = {"random": 0.522, "autoencoder": 0.568, "ours": 0.625}
+PAPER = ("ucf24", 24)  # the data that these are of: its name and number of classes
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Row:
         fraction: share of the labelled training groups in 0..1, None if no run says it.
         within: what the rows of its comparison have in common, such as `25 % of labels`; empty where the
             table is one comparison.
+        published: the paper's accuracy on the same data; None on other data.
         missing_seeds: of the runs that its study declares; without a study, seeds that other rows have.
     """
 
@@ -112,9 +114,15 @@ def _row(runs: Group, among: Sequence[Group], several: bool, found: Found) -> Ro
         video=estimate(list(tested(runs, VIDEO).values())),
         fitted_epochs=estimate([epoch for epoch in fitted if epoch is not None]),
         gain=_gain(runs, among),
-        # The paper's are with all labels.
-        published=PUBLISHED.get(first.init) if not several or first.label_fraction == 1 else None,
+        published=_published(first, several),
     )
+
+
+def _published(run: Run, several: bool) -> float | None:
+    """The paper's accuracy, which is with all labels; None on other data."""
+    if (run.summary.data, len(run.summary.classes)) != PAPER or (several and run.label_fraction != 1):
+        return None
+    return PUBLISHED.get(run.init)
 
 
 def tested(runs: Group, metric: str) -> dict[int, float]:

@@ -1,8 +1,10 @@
 """Table 1 as cells, as a sheet and on the terminal."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fbm.report import numbers
+from fbm.report.chance import levels
 from fbm.report.labels import share
 from fbm.report.origins import origins, shared
 from fbm.report.read.runs import Found
@@ -25,7 +27,7 @@ HEAD = (
     "Paper: UCF-101, 24 classes, %",
 )
 # Places in HEAD, and names short enough for 80 characters or a page; the terminal's gains are among its differences.
-GAIN, PAPER = 3, 8
+CLIPS, VIDEOS, GAIN, MISSING, EPOCHS, PAPER = 1, 2, 3, 6, 7, 8
 TEX_HEAD = {
     0: HEAD[0],
     1: "Clip, %",
@@ -63,6 +65,38 @@ def cells(row: Row) -> tuple[str, ...]:
         f"{fitted} ({reached} of {len(row.runs)})",
         numbers.percent(row.published),
     )
+
+
+def columns(table: Table1) -> list[int]:
+    """Places in HEAD of the columns that tell something: neither empty in every row, nor the one before once more."""
+    rows = table.rows
+    told = {
+        VIDEOS: any(row.video and (row.clip is None or row.video.values != row.clip.values) for row in rows),
+        GAIN: any(row.gain for row in rows),
+        MISSING: any(row.missing_seeds for row in rows),
+        EPOCHS: any(row.fitted_epochs for row in rows),
+        PAPER: any(row.published is not None for row in rows),
+    }
+    return [at for at in range(len(HEAD)) if told.get(at, True)]
+
+
+def _protocol(table: Table1) -> list[str]:
+    """What the columns mean, of those that are there."""
+    of = {VIDEO: VIDEOS, "gain": GAIN, "epochs": EPOCHS, "paper": PAPER}
+    there = columns(table)
+    said = [text for key, text in PROTOCOL.items() if of.get(key, CLIPS) in there]
+    if VIDEOS not in there and any(row.video for row in table.rows):
+        said.append("video accuracy is the same as clip accuracy in every run: a clip a video")
+    return said
+
+
+def _body(table: Table1, places: Sequence[int]) -> tuple[tuple[str, ...], ...]:
+    """The cells of these columns, and below them what an accuracy is to be held against."""
+    rows = [tuple(cells(row)[at] for at in places) for row in table.rows]
+    for name, level in levels(table):
+        filled = {0: name, CLIPS: numbers.percent(level)}
+        rows.append(tuple(filled.get(at, "") for at in places))
+    return tuple(rows)
 
 
 def caption(table: Table1) -> str:
@@ -105,16 +139,16 @@ def absent(found: Found) -> list[str]:
 
 def sheet(table: Table1, found: Found) -> Sheet:
     """Table 1 with everything that belongs to it."""
-    rows = tuple(map(cells, table.rows))
-    return Sheet("Table 1", caption(table), HEAD, rows, table.notes, (*PROTOCOL.values(), *absent(found)))
+    places = columns(table)
+    head, rows = tuple(HEAD[at] for at in places), _body(table, places)
+    return Sheet("Table 1", caption(table), head, rows, table.notes, (*_protocol(table), *absent(found)))
 
 
 def tex_sheet(table: Table1, found: Found) -> Sheet:
     """Table 1 with fewer and shorter columns."""
-    places = sorted(TEX_HEAD)
-    rows = tuple(tuple(cells(row)[at] for at in places) for row in table.rows)
-    head = tuple(TEX_HEAD[at] for at in places)
-    return Sheet("Table 1", caption(table), head, rows, table.notes, (*PROTOCOL.values(), *absent(found)))
+    places = [at for at in columns(table) if at in TEX_HEAD]
+    head, rows = tuple(TEX_HEAD[at] for at in places), _body(table, places)
+    return Sheet("Table 1", caption(table), head, rows, table.notes, (*_protocol(table), *absent(found)))
 
 
 def terminal(table: Table1) -> "Table":
@@ -129,7 +163,8 @@ def terminal(table: Table1) -> "Table":
     drawn = Table(title="Table 1", caption=caption(table), caption_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
     drawn.pad_edge, drawn.collapse_padding = False, True
     several = len(table.fractions) > 1
-    heads = {at: head for at, head in SHORT_HEAD.items() if not (several and at == PAPER)}
+    there = columns(table)
+    heads = {at: head for at, head in SHORT_HEAD.items() if at in there and not (several and at == PAPER)}
     for at, head in heads.items():
         drawn.add_column(head, justify="right" if at else "left", no_wrap=at > 0)
     said = ""
@@ -139,4 +174,6 @@ def terminal(table: Table1) -> "Table":
             drawn.add_row(Text(said, style="bold"))  # Text: labels may hold brackets
         first = share(row.fraction) if several and row.fraction is not None else row.label
         drawn.add_row(Text(first), *(Text(cells(row)[at]) for at in heads if at))
+    for name, level in levels(table):
+        drawn.add_row(Text(name), Text(numbers.percent(level)))
     return drawn

@@ -21,7 +21,7 @@ def tell(report: Report) -> None:
     if not console.is_terminal:
         console = Console(width=160)  # a pipe has no width of its own, and 80 columns cut the table up
     console.print(tables.terminal(report.table))
-    if len(report.table.fractions) < 2:
+    if len(report.table.fractions) < 2 and tables.PAPER in tables.columns(report.table):
         console.print("* published for UCF-101's 24 classes, for reference", highlight=False)
     console.print()
     if report.differences:

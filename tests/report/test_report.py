@@ -43,9 +43,10 @@ def test_markdown(tmp_path):
         "1",
         "0, 2",
         "2.0 (1 of 1)",
-        "56.8",
     )
     assert f"| {' | '.join(row)} |" in text
+    assert "| Chance, 1 of 4 classes | 25.0 |  |  |  |  |  |  |\n" in text
+    assert "Paper" not in text  # published for other data
     assert "test set of demo: 144 clips, 4 classes" in text
     assert "unfinished, not in the table" in text
 
@@ -96,7 +97,7 @@ def test_label_scarcity(tmp_path, capsys):
     assert len((out / "scarcity.csv").read_text().splitlines()) == 5
     said = capsys.readouterr().out
     assert "25 % of labels" in said
-    assert "With 25 % of labels: Random initialization has the highest" in said
+    assert "With 25 % of labels: No row is shown to be above chance. No row is shown to be best: Random" in said
 
 
 def test_many_missing_runs_are_counted_on_the_terminal(tmp_path, capsys):

@@ -97,7 +97,7 @@ def test_table1_says_the_share_and_stays_fair(study):
     assert table.notes == ("Initializations are compared within one share of the labels, never across shares.",)
     assert table.rows[3].gain
     assert table.rows[3].gain.mean == pytest.approx(0.1)
-    assert [row.published for row in table.rows] == [None, None, 0.522, None, None, 0.625]
+    assert {row.published for row in table.rows} == {None}
 
 
 def test_other_settings_beside_the_share_are_not_one_fair_comparison(study):

@@ -78,14 +78,16 @@ def scarcity(curves: Sequence[Curve], classes: int) -> list[Chart]:
 
 
 def pretraining(groups: Sequence[Pretraining], classes: int) -> list[Chart]:
-    """Validation loss, a chart for each task since their losses share no unit, and the online probes."""
+    """The monitored metric, a chart for each task since tasks share no unit, and the online probes."""
     styles = looks([group.init for group in groups])
     pairs = list(zip(groups, styles, strict=True))
     foot = "Line: mean over seeds. Band: lowest to highest seed."
     charts = []
-    for task in dict.fromkeys(group.task for group in groups):
-        lines = [_epochs(g.label, look, g.runs, "val/loss", 1) for g, look in pairs if g.task == task]
-        charts.append(_chart(f"loss-{task}", f"{task}: validation loss", "Loss", lines, None, foot))
+    for task, metric in dict.fromkeys((group.task, group.monitor) for group in groups):
+        alike = [(group, look) for group, look in pairs if (group.task, group.monitor) == (task, metric)]
+        lines = [_epochs(group.label, look, group.runs, metric, 1) for group, look in alike]
+        name, title = f"{metric.replace('/', '-')}-{task}", f"{task}: {metric}, which chooses the checkpoint"
+        charts.append(_chart(name, title, metric, lines, None, foot))
     for column, title in ONLINE.items():
         lines = [_epochs(group.label, look, group.runs, column) for group, look in pairs]
         name = column.removeprefix("val/")

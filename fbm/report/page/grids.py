@@ -8,6 +8,7 @@ from fbm.report import numbers
 from fbm.report.figures import VAL
 from fbm.report.origins import origin
 from fbm.report.read.runs import Found, Run
+from fbm.report.sheet import filled
 from fbm.report.table1 import CLIP, VIDEO, Table1
 
 RUN_HEAD = (
@@ -39,8 +40,12 @@ def _kind(at: int, column: Sequence[str]) -> str:
 
 
 def runs_grid(found: Found) -> Grid:
-    """A line for each finished run."""
-    return grid(RUN_HEAD, [_run(run) for run in found.runs])
+    """A line for each finished run; columns that tell nothing of any run are left out."""
+    lines = [_run(run) for run in found.runs]
+    if all(run.accuracy(VIDEO) == run.accuracy(CLIP) for run in found.runs):
+        at = RUN_HEAD.index("Test video, %")
+        lines = [(*line[:at], numbers.DASH, *line[at + 1 :]) for line in lines]
+    return grid(*filled(RUN_HEAD, lines))
 
 
 def _run(run: Run) -> tuple[str, ...]:

@@ -23,6 +23,11 @@ class Pretraining:
         return self.runs[0]
 
     @property
+    def monitor(self) -> str:
+        """The metric by which the runs' best checkpoints were chosen."""
+        return self.first.summary.monitor
+
+    @property
     def init(self) -> str:
         """The initialisation that starts from this task, for its colour; the task itself if it is not the paper's."""
         return INIT.get(self.task, self.task)

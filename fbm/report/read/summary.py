@@ -36,6 +36,7 @@ class Summary:
     Attributes:
         confusion: C x C counts of test clips, rows true class, columns predicted, in the order of `classes`.
         video_confusion: the same over test videos.
+        monitor: the metric by which the best checkpoint was chosen; older summaries do not say it.
         pretraining: the run whose encoder this one started from; None for none, and in older summaries.
         label_fraction: share of the labelled training groups, in 0..1; None in older summaries (`Run.label_fraction`).
         tested_clips: how many test clips were measured, of `samples["test"]`; None without a test, and in older
@@ -50,6 +51,7 @@ class Summary:
     fingerprints: Fingerprints
     init: str | None = None
     study: str = ""
+    monitor: str = "val/loss"
     epochs: int | None = None
     data: str = ""
     classes: list[str] = field(default_factory=list)

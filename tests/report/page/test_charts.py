@@ -55,13 +55,24 @@ def test_scarcity_bars_stay_within_what_an_accuracy_can_be():
 def test_pretraining_losses_apart_and_online_probes_together(tmp_path):
     groups = pretrainings(find([full_study(tmp_path, fractions=(1.0,))]))
     charts = {chart.name: chart for chart in pretraining(groups, classes=6)}
-    assert list(charts) == ["loss-disentangle", "loss-autoencode", "knn_top1", "linear_top1"]
-    assert charts["loss-disentangle"].chance is None
+    assert list(charts) == ["val-loss-disentangle", "val-loss-autoencode", "knn_top1", "linear_top1"]
+    assert charts["val-loss-disentangle"].chance is None
     knn = charts["knn_top1"]
     assert [line.label for line in knn.lines] == ["disentangle", "autoencode"]
     assert [line.look.colour for line in knn.lines] == [2, 1]  # those of the initialisations that start from them
     assert knn.lines[0].marks[-1].says == "39.0 % (1 seed)"
     assert knn.chance == pytest.approx(100 / 6)
+
+
+def test_a_pretraining_shows_the_metric_that_chose_its_checkpoint(tmp_path):
+    run = fake_run(tmp_path / "demo", task="disentangle", init=None, more={"monitor": "val/reconstruction"})
+    (run / "metrics.csv").write_text("epoch,step,val/loss,val/reconstruction\n0,9,3,1.5\n1,18,4,1.25\n")
+    fake_run(tmp_path / "demo", task="autoencode", init=None, more={"monitor": "val/loss"})
+    (chart,) = pretraining(pretrainings(find([tmp_path])), classes=4)
+    assert (chart.title, chart.y_title) == (
+        "disentangle: val/reconstruction, which chooses the checkpoint", "val/reconstruction",
+    )  # fmt: skip
+    assert [(mark.x, mark.y) for mark in chart.lines[0].marks] == [(1, 1.5), (2, 1.25)]
 
 
 def test_a_pretraining_without_metrics_is_left_out(tmp_path):

@@ -155,6 +155,8 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(study, tmp_path, wid
           const marks = boxes(svg.querySelectorAll(".ticks.x text"));
           said.touching += marks.filter((box, nth) => nth && box.left < marks[nth - 1].right + 2).length;
         }
+        const frames = [...document.images].map((image) => image.getBoundingClientRect().width / image.naturalWidth);
+        said.shrunk = Math.min(...frames);
         const svg = document.querySelector("#chart-validation-1 > svg");
         for (const across of [0, 1]) {
           move(svg, across);
@@ -166,6 +168,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(study, tmp_path, wid
     assert said["scroll"] <= width
     assert said["outside"] == 0
     assert said["touching"] == 0
+    assert said["shrunk"] >= 1  # a picture wider than the screen is moved within its frame
     assert said["small"] > 11  # the height of a line of text, in pixels
     assert said["console"] == []
 

@@ -57,7 +57,7 @@ def test_every_section_of_a_full_study(tmp_path):
 def test_a_plain_study_has_no_empty_section(tmp_path):
     fake_run(tmp_path / "demo")
     html = page(tmp_path)
-    assert re.findall(r'<section id="(\w+)">', html) == ["table1", "training", "pictures", "runs", "provenance"]
+    assert re.findall(r'<section id="(\w+)">', html) == ["table1", "pictures", "training", "runs", "provenance"]
 
 
 def test_each_point_of_a_chart_can_be_read_without_a_script(tmp_path):
