@@ -54,6 +54,8 @@ def prepare_job(config: DictConfig) -> None:
     manifest = prepared.manifest
     for line in (*_named(manifest.left_out, config.data.store), *_named(manifest.broken, config.data.store)):
         print(line)
+    for line in prepared.left_over:
+        print(line)
     print(_summary(manifest, prepared.worked_on, config.data.store))
     if short := sum(video.ok and video.frames < config.data.chunk_frames for video in manifest.videos):
         print(f"{short} videos have fewer than data.chunk_frames={config.data.chunk_frames} frames: they give no clips")

@@ -1,11 +1,11 @@
-"""Every file below the folders that a person names, and what it is called in a store."""
+"""Every file below the folders that a person names, and what it is called in a store and in a folder of masks."""
 
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from fbm.errors import UserError
 
@@ -19,10 +19,12 @@ class File:
 
     Attributes:
         parts: of its name in a store, without its ending: the folder's own name, then the way to the file.
+        sought: it was found in a folder; False where a person has named it.
     """
 
     path: Path
     parts: tuple[str, ...]
+    sought: bool = True
 
     def name(self, ending: bool = False) -> str:
         """Its name in a store, fit for every file system; not yet one of its own."""
@@ -38,6 +40,39 @@ def _safe(part: str) -> str:
     return f"{plain.encode()[:LONGEST].decode(errors='ignore')}-{end}"
 
 
+def numbered(names: Iterable[str], taken: set[str]) -> list[str]:
+    """Each name as one of its own: where another file or a folder on the way to one has it, a number is put behind it.
+
+    File systems may take capitals for small letters.
+
+    Args:
+        taken: names in small letters that cannot be had any more; those that are given now are added.
+    """
+    given = []
+    for name in names:
+        number, own = 1, name
+        while own.casefold() in taken:
+            number += 1
+            own = f"{name}-{number}"
+        taken.add(own.casefold())
+        given.append(own)
+    return given
+
+
+def video_names(files: Sequence[File], taken: set[str]) -> list[str]:
+    """What videos are called in a store, and their masks in a folder of masks, whatever becomes of each of them.
+
+    No name is a folder of another one: a folder of masks holds nothing else.
+
+    Args:
+        files: the videos in the order they were found.
+        taken: see `numbered`.
+    """
+    names = [file.name() for file in files]
+    taken |= {str(folder).casefold() for name in names for folder in PurePosixPath(name).parents}
+    return numbered(names, taken)
+
+
 def files_below(folders: Sequence[Path]) -> list[File]:
     """The files of all folders in their order, those of each sorted; hidden ones are left out.
 
@@ -50,7 +85,7 @@ def files_below(folders: Sequence[Path]) -> list[File]:
     seen: set[str] = set()
     found = []
     for folder in folders:
-        files = [File(path, _parts(folder, path)) for path in _walk(folder, seen)]
+        files = list(files_in(folder, seen))
         if not files:
             raise UserError(f"data.folders: {folder} holds no file that is not hidden or met before")
         found += files
@@ -60,10 +95,6 @@ def files_below(folders: Sequence[Path]) -> list[File]:
 def own_name(folder: Path) -> str:
     """What a folder itself is called, also where it is named as `.` or by a link."""
     return folder.name or folder.resolve().name
-
-
-def _parts(folder: Path, path: Path) -> tuple[str, ...]:
-    return own_name(folder), *path.relative_to(folder).with_suffix("").parts
 
 
 def _check_apart(folders: Sequence[Path]) -> None:
@@ -81,9 +112,32 @@ def _check_apart(folders: Sequence[Path]) -> None:
                 )
 
 
-def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
+def files_in(folder: Path, seen: set[str]) -> Iterator[File]:
+    """The files of one folder and of those below it; see `walk`."""
+    own = own_name(folder)
+    for inside, _, files in walk(folder, seen):
+        way = inside.relative_to(folder).parts
+        for name in files:
+            path = inside / name
+            # A link that leads nowhere is told of; pipes and devices would be waited for.
+            if path.is_file() or not path.exists():
+                yield File(path, (own, *way, Path(name).stem))
+
+
+def walk(folder: Path, seen: set[str]) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """This folder and those below it, through links too, each once: its path, its folders' names, its files' names.
+
+    Names are sorted, hidden ones left out. Taking a folder's name off the list leaves it out.
+
+    Args:
+        seen: real paths of folders that are passed over; those that are met are added.
+
+    Raises:
+        UserError: a folder cannot be read.
+    """
+
     def refuse(error: OSError) -> None:
-        raise UserError(f"data.folders: {error.filename} cannot be read: {error.strerror}") from error
+        raise UserError(f"{error.filename} cannot be read: {error.strerror}") from error
 
     for inside, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
         real = os.path.realpath(inside)
@@ -92,8 +146,4 @@ def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(inside, name)
-            # A link that leads nowhere is told of; pipes and devices would be waited for.
-            if not name.startswith(".") and (path.is_file() or not path.exists()):
-                yield path
+        yield Path(inside), folders, sorted(name for name in files if not name.startswith("."))

@@ -1,20 +1,18 @@
 """`data=folder`: any folders of videos, without labels, alone or beside UCF-101."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from fbm.data.below import File, files_below, own_name
+from fbm.data.below import File, files_below, numbered, own_name, video_names
 from fbm.data.decode import VideoError
-from fbm.data.look import look
+from fbm.data.look import look_at
 from fbm.data.sameness import Found, UCFGroup, together, ucf_group, with_contents, without_doubles, without_tests
 from fbm.data.source import Fault, Split, Video
 from fbm.data.ucf101 import UCF101, carve, read_split_file
 from fbm.errors import UserError
-from fbm.progress import progress
 
 Choice = Literal["leave_out", "keep"]
 
@@ -104,11 +102,17 @@ class Folders:
         groups = dict(zip(whole, together(whole), strict=True))
         splits = self._splits(groups, labelled, of_ucf101)
         taken = {video.name.casefold() for video in labelled}
+        videos = [one for one in found if one.is_video]
+        names = dict(zip(videos, video_names([one.file for one in videos], taken), strict=True))
         made = []
         for one in found:
-            name = _own(one.file.name(ending=one.fault is not None), taken)
-            group = groups.get(one, 0)
-            made.append(Video(name, one.file.path, "", group, splits.get(group, "train"), one.expected, one.fault))
+            if one.fault:
+                (name,), would = numbered([one.file.name(ending=True)], taken), names.get(one, "")
+                made.append(Video(name, one.file.path, "", 0, "train", fault=one.fault, name_in_use=would))
+            else:
+                group = groups[one]
+                split = splits.get(group, "train")
+                made.append(Video(names[one], one.file.path, "", group, split, one.expected))
         return made
 
     def _splits(self, groups: dict[Found, int], labelled: list[Video], of_ucf101: dict[str, Video]) -> dict[int, Split]:
@@ -129,17 +133,10 @@ class Folders:
 
 def _looked_at(files: list[File]) -> list[Found]:
     """Open every file once."""
-    with progress("files", len(files), "files") as advance, ThreadPoolExecutor() as threads:
-
-        def opened(file: File) -> Found:
-            try:
-                return Found(file, look(file.path))
-            except VideoError as error:
-                return Found(file, fault=Fault(error.status, error.reason))
-            finally:
-                advance()
-
-        return list(threads.map(opened, files))
+    return [
+        Found(file, fault=Fault(said.status, said.reason)) if isinstance(said, VideoError) else Found(file, said)
+        for file, said in zip(files, look_at([file.path for file in files]), strict=True)
+    ]
 
 
 def _check_any_video(folder: Path, found: list[Found]) -> None:
@@ -150,13 +147,3 @@ def _check_any_video(folder: Path, found: list[Found]) -> None:
             f"data.folders: {folder} holds no video that can be opened; the first of its {len(found)} files is {name} "
             f"({status}: {reason})"
         )
-
-
-def _own(name: str, taken: set[str]) -> str:
-    """The name, numbered where another file has it; file systems may take capitals for small letters."""
-    number, own = 1, name
-    while own.casefold() in taken:
-        number += 1
-        own = f"{name}-{number}"
-    taken.add(own.casefold())
-    return own

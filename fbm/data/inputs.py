@@ -5,9 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fbm.data.below import File, files_in, video_names
+from fbm.data.decode import VideoError
+from fbm.data.lists import is_head, path_in, read_lines
+from fbm.data.look import look_at
 from fbm.errors import UserError
 
-VIDEOS = frozenset([".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv", ".flv"])
+LISTS = frozenset([".txt", ".csv", ".tsv", ".lst"])
+NAMED = 20  # skipped files that are named one by one
 
 
 @dataclass(frozen=True)
@@ -17,76 +22,142 @@ class Video:
     Attributes:
         path: as the inputs name it.
         real: absolute, without links: the same for every way to name the file.
+        name_in_store: what `fbm prepare` calls it where the inputs are its folders.
     """
 
     path: Path
     real: str
     size: int
     mtime_ns: int
+    name_in_store: str = ""
 
     @property
     def name(self) -> str:
         """The path as text that any file format can hold."""
-        return os.fsencode(self.path).decode("utf-8", "backslashreplace")
+        return printable(self.path)
 
 
-def find_videos(inputs: Sequence[Path]) -> list[Video]:
-    """Every video of the inputs in their order, those of a folder sorted; a file that is named twice counts once.
+@dataclass(frozen=True)
+class Skipped:
+    """A file of a folder that is no video, and what it is."""
 
-    A file that a list names and that is not there is among them: it is unreadable, as a damaged one is.
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the inputs hold.
+
+    Attributes:
+        videos: in the order of the inputs, broken ones too.
+        skipped: files that are no videos by their content.
+    """
+
+    videos: list[Video]
+    skipped: list[Skipped]
+
+    @property
+    def told(self) -> list[str]:
+        """A line for each skipped file; of many the first ones, and a count."""
+        lines = [f"skipped: {printable(one.path)}: {one.reason}" for one in self.skipped[:NAMED]]
+        more = len(self.skipped) - NAMED
+        return [*lines, f"skipped: {more} more files that are no videos"] if more > 0 else lines
+
+
+def printable(path: Path) -> str:
+    """A path as text, also where its bytes are no UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def find_videos(inputs: Sequence[Path]) -> Inputs:
+    """Every video of the inputs, by content; a file that is named twice counts once.
 
     Raises:
         UserError: an input is not there, or holds no video.
     """
-    found: dict[str, Video] = {}
-    for place in inputs:
-        files = list(_files(place))
-        if not files:
+    found = sort_out(find_files(inputs, set()))
+    check_any(inputs, found)
+    once = {video.real: video for video in reversed(found.videos)}
+    return Inputs([video for video in found.videos if once[video.real] is video], found.skipped)
+
+
+def find_files(inputs: Sequence[Path], seen: set[str]) -> list[File]:
+    """Every file of the inputs in their order, those of a folder sorted; see `fbm.data.below.walk`.
+
+    A file that a list names and that is not there is among them: it is unreadable, as a damaged one is.
+
+    Args:
+        seen: real paths of folders that are passed over; those that are met are added.
+
+    Raises:
+        UserError: an input is not there, or there is nothing in it.
+    """
+    return [file for place in inputs for file in _files(place, seen)]
+
+
+def sort_out(files: Sequence[File]) -> Inputs:
+    """Which files are videos; a file that a person has named is tried, whatever it is."""
+    sought = [file for file in files if file.sought]
+    said = dict(zip(sought, look_at([file.path for file in sought]), strict=True))
+    others: dict[File, str] = {
+        file: error.reason
+        for file, error in said.items()
+        if isinstance(error, VideoError) and error.status == "not_a_video"
+    }
+    videos = [file for file in files if file not in others]
+    named = zip(videos, video_names(videos, set()), strict=True)
+    return Inputs([video_at(file.path, name) for file, name in named], [Skipped(f.path, r) for f, r in others.items()])
+
+
+def check_any(inputs: Sequence[Path], found: Inputs) -> None:
+    """Refuse a folder of which every file is skipped.
+
+    Raises:
+        UserError: there is one.
+    """
+    for place in filter(Path.is_dir, inputs):
+        skipped = [one for one in found.skipped if one.path.is_relative_to(place)]
+        if skipped and not any(video.path.is_relative_to(place) for video in found.videos):
             raise UserError(
-                f"no videos in {place} (of {', '.join(sorted(VIDEOS))})" if place.is_dir() else _empty(place)
+                f"no videos in {place}: none of its {len(skipped)} files is one; the first is "
+                f"{printable(skipped[0].path)} ({skipped[0].reason})"
             )
-        for file in files:
-            found.setdefault(os.path.realpath(file), _video(file))
-    return list(found.values())
 
 
-def _empty(place: Path) -> str:
-    return f"the list {place} names no videos: it should hold one path a line"
-
-
-def _files(place: Path) -> Iterator[Path]:
+def _files(place: Path, seen: set[str]) -> Iterator[File]:
     if not place.exists():
         raise UserError(f"no such file or folder: {place}")
     if place.is_dir():
-        yield from videos_below(place)
-    elif place.suffix.lower() == ".txt":
-        yield from _listed(place)
+        known = os.path.realpath(place) in seen
+        files = list(files_in(place, seen))
+        if not files and not known:
+            raise UserError(f"no videos in {place}: it holds no file that is not hidden or met before")
+        yield from files
+    elif place.suffix.lower() in LISTS:
+        yield from (_named(path) for path in _listed(place))
     else:
-        yield place  # named by a person: whatever its ending, it is tried
+        yield _named(place)  # whatever its ending, it is tried
 
 
-def videos_below(folder: Path) -> Iterator[Path]:
-    """Files with a video's ending, hidden ones (other systems' notes on a file) left out."""
-    for inside, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in VIDEOS:
-                yield Path(inside) / name
+def _named(path: Path) -> File:
+    return File(path, (path.stem,), sought=False)
 
 
-def _listed(file: Path) -> Iterator[Path]:
-    try:
-        lines = file.read_bytes().splitlines()
-    except OSError as error:
-        raise UserError(f"the list {file} cannot be read: {error.strerror}") from error
-    if any(b"\0" in line for line in lines):
-        raise UserError(f"the list {file} is not text: it should hold one path a line")
-    yield from (file.parent / os.fsdecode(line.strip()) for line in lines if line.strip())
+def _listed(file: Path) -> list[Path]:
+    lines = [line for line in read_lines(file, "one path") if line]
+    paths = [path_in(line, file.parent) for line in lines]
+    if paths and not paths[0].is_file() and is_head(lines[0]):
+        del paths[0]
+    if not paths:
+        raise UserError(f"the list {file} names no videos: it should hold one path a line, alone or with a label")
+    return paths
 
 
-def _video(path: Path) -> Video:
+def video_at(path: Path, name: str) -> Video:
+    """A video by its path, with what can be told without opening it."""
     try:
         stat = path.stat()
     except OSError:
-        return Video(path, os.path.realpath(path), 0, 0)
-    return Video(path, os.path.realpath(path), stat.st_size, stat.st_mtime_ns)
+        return Video(path, os.path.realpath(path), 0, 0, name)
+    return Video(path, os.path.realpath(path), stat.st_size, stat.st_mtime_ns, name)

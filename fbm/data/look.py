@@ -1,9 +1,12 @@
 """Is a file a video? By its content: names lie, and FFmpeg opens pictures and texts, too."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
 from fbm.data.decode import VideoError, video_stream
+from fbm.progress import progress
 
 HEAD = 12  # bytes that tell a container
 MATROSKA = b"\x1aE\xdf\xa3"  # WebM, too
@@ -16,6 +19,21 @@ CONTAINERS = (
 )
 TEXTS = ("tty", "concat", "hls", "dash", "sdp")  # FFmpeg's names: shown letter by letter, or naming other files
 PICTURES = ("image2", "gif", "ico", "fits")  # and those with the ending _pipe
+
+
+def look_at(paths: Sequence[Path]) -> list[int | VideoError]:
+    """What `look` says of each of many files, or why it refuses it."""
+    with progress("files", len(paths), "files") as advance, ThreadPoolExecutor() as threads:
+
+        def looked(path: Path) -> int | VideoError:
+            try:
+                return look(path)
+            except VideoError as error:
+                return error
+            finally:
+                advance()
+
+        return list(threads.map(looked, paths))
 
 
 def look(path: Path) -> int:

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,12 +12,13 @@ from rich.filesize import decimal
 
 from fbm.data.child import end_with_parent
 from fbm.data.decode import VideoError, read_header
+from fbm.data.matching import match
 from fbm.data.prepare_video import Job, bare_row, placed, prepare_video
 from fbm.data.source import Source, Video
 from fbm.data.store import FORMAT, MANIFEST, Manifest, StoredVideo, frames_file, is_whole, masks_file, read_manifest
 from fbm.errors import UserError
 from fbm.files import checksum, held, sweep, write_text
-from fbm.masks.source import MaskSource
+from fbm.masks.source import MaskSource, MaskTrack
 from fbm.progress import progress
 
 # Finished videos of a preparation that has not ended; not those of a store of another format, with other checksums.
@@ -27,10 +28,16 @@ TIMED = 1000  # frames: the time limit is of a file with so many, or fewer
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a preparation came to: the manifest, and how many videos were worked on (0: nothing was left to do)."""
+    """What a preparation came to.
+
+    Attributes:
+        worked_on: videos; 0 where nothing was left to do.
+        left_over: a line for the videos without masks, and one for the masks without a video.
+    """
 
     manifest: Manifest
     worked_on: int
+    left_over: list[str]
 
 
 def prepare(
@@ -54,17 +61,18 @@ def prepare(
         UserError: the data set, the store or the disk does not allow it. A broken video is no error: its row says so.
     """
     videos = source.videos()
+    matched = match(videos, masks)
     with held(store, "the store"):
         sweep(store)
         known = _known(store, size)
-        rows, jobs = _plan(videos, known, masks, masks_name, store, size)
+        rows, jobs = _plan(videos, known, matched.tracks, masks_name, store, size)
         if jobs:
             _check_disk(jobs, store, size)
             rows |= _work(jobs, store, workers, timeout)
         others = [row for name, row in known.items() if name not in rows and row.checksum]
         manifest = Manifest(size, masks_name, source.selection(), [rows[video.name] for video in videos], others)
         _finish(store, manifest)
-    return Prepared(manifest, len(jobs))
+    return Prepared(manifest, len(jobs), matched.told)
 
 
 def _finish(store: Path, manifest: Manifest) -> None:
@@ -102,7 +110,7 @@ def _known(store: Path, size: int) -> dict[str, StoredVideo]:
 def _plan(
     videos: Sequence[Video],
     known: dict[str, StoredVideo],
-    masks: MaskSource | None,
+    tracks: Mapping[str, MaskTrack | None],
     masks_name: str,
     store: Path,
     size: int,
@@ -116,7 +124,7 @@ def _plan(
         if not video.path.is_file():
             rows[video.name] = bare_row(video, "missing", f"listed in the split files but not there: {video.path}")
             continue
-        track = masks.track(video.name) if masks else None
+        track = tracks.get(video.name)
         decoded = _still_decoded(video, known.get(video.name), store, size)
         job = Job(video, store, size, masks_name, track, decoded)
         if decoded and decoded.ok and decoded.masks == job.masks_fingerprint and _has_masks(job):

@@ -39,6 +39,11 @@ class Found:
     fault: Fault | None = None
 
     @property
+    def is_video(self) -> bool:
+        """Whether it is one by its content, be it whole, in use, or not."""
+        return self.fault is None or self.fault.status != "not_a_video"
+
+    @property
     def group(self) -> UCFGroup | None:
         """What its name says, where it is named as in UCF-101."""
         return ucf_group(self.file.path.name)

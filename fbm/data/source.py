@@ -26,6 +26,7 @@ class Video:
         group: clips of one group of a class share people and place, or content: they stay in one split.
         expected: how many frames it should have; None where nobody has looked.
         fault: it is not to be stored, and why.
+        name_in_use: what a video with a fault would be called without it, and what its masks are.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Video:
     split: Split
     expected: int | None = None
     fault: Fault | None = None
+    name_in_use: str = ""
 
 
 class Source(Protocol):

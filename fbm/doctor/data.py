@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fbm.data.array_file import WrongFileError
 from fbm.data.decode import LEFT_OUT, VideoError, count_packets, opened, read_header
+from fbm.data.matching import match
 from fbm.data.prepare import JOURNAL
 from fbm.data.source import Source, Video
 from fbm.data.store import Manifest, StoredVideo, files_of, read_manifest
@@ -53,7 +54,7 @@ def _is_left_out(video: Video) -> bool:
 def _data_problems(videos: list[Video], masks: MaskSource | None) -> Iterator[str]:
     tracks: dict[str, MaskTrack | None] = {}
     try:
-        tracks = {video.name: masks.track(video.name) for video in videos if not video.fault} if masks else {}
+        tracks = match(videos, masks).tracks
     except UserError as error:
         yield str(error)
     with progress("data set", len(videos), "videos") as advance:

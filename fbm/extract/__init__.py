@@ -21,7 +21,8 @@ def extract(checkpoint: str | Path, inputs: Sequence[str | Path], out: str | Pat
 
     Args:
         checkpoint: a file, or the folder of a finished run.
-        inputs: video files, folders (looked through recursively), or `.txt` lists of files, one a line.
+        inputs: video files, folders (all files below are looked at by content, linked folders' too), or lists of files
+            (.txt, .csv, .tsv, .lst), one a line, with or without a label.
         out: `.npz` or `.parquet`. Columns: `video` (as named by the inputs), `clip` (from 0), `start_frame` and
             `end_frame` (the first one after the clip), `start_seconds` and `end_seconds` (by the file's mean frame
             rate; nan where it states none), and `features` float32 `N D`, or with part="each" `motion`, `foreground`
@@ -45,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add, default = made.add_argument, Options()
     add("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint file or the folder of a finished run")
-    add("inputs", nargs="+", type=Path, metavar="INPUT", help="videos, folders of videos, .txt lists of videos")
+    add("inputs", nargs="+", type=Path, metavar="INPUT", help="videos, folders of videos, lists of videos (.txt, .csv)")
     add("--out", type=Path, required=True, metavar="FILE", help="FILE.npz or FILE.parquet")
     add("--stride", type=int, metavar="N", help="frames between the starts of clips (default: a clip's length)")
     add("--part", choices=PARTS, default=default.part, help="of a disentangled feature; `each`: a column for each part")

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class Extracted:
     Attributes:
         worked_on: videos that were read now; 0 where the output was there already.
         unreadable: names of the videos that were left out, with the reason.
+        skipped: files of the folders that are no videos.
     """
 
     out: Path
@@ -40,20 +41,25 @@ class Extracted:
     clips: int
     worked_on: int
     unreadable: dict[str, str]
+    skipped: int = 0
 
     @property
     def told(self) -> str:
         """One line for the terminal."""
         did = f"{self.worked_on} videos read now" if self.worked_on else "nothing to do"
         left_out = f", {len(self.unreadable)} unreadable left out" if self.unreadable else ""
-        return f"{self.out}: {did}; {self.clips:,} clips of {self.videos} videos{left_out}"
+        skipped = f", {self.skipped} files that are no videos skipped" if self.skipped else ""
+        return f"{self.out}: {did}; {self.clips:,} clips of {self.videos} videos{left_out}{skipped}"
 
 
 def extract(checkpoint: Path, inputs: Sequence[Path], out: Path, options: Options) -> Extracted:
     """See `fbm.extract.extract`."""
     check_out(out)
     network = load_network(checkpoint, options)
-    videos = find_videos(inputs)
+    found = find_videos(inputs)
+    videos = found.videos
+    for line in found.told:
+        print(line)
     identity = _identity(network, videos)
     with parts_folder(out) as folder:
         sweep_leftovers(out)
@@ -68,7 +74,7 @@ def extract(checkpoint: Path, inputs: Sequence[Path], out: Path, options: Option
             clips = _merge(network, kept, out, {"identity": identity, "unreadable": unreadable})
             done = Extracted(out, len(kept), clips, len(missing), unreadable)
         shutil.rmtree(folder)
-    return done
+    return replace(done, skipped=len(found.skipped))
 
 
 def _identity(network: Network, videos: Sequence[Video]) -> str:

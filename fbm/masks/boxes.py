@@ -1,6 +1,7 @@
 """`masks=boxes`: the union of a frame's annotated boxes, as in the paper's experiment."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -105,6 +106,10 @@ class BoxMasks:
                 raise
             return UnreadableTrack(str(error))
         return None if annotation is None else BoxTrack(annotation)
+
+    def unclaimed(self, names: Collection[str]) -> list[str]:
+        """Nothing: annotations are published for more videos than one chooses."""
+        return []
 
     def _annotation(self, name: str) -> Annotation | None:
         if self._pickled is not None:

@@ -3,13 +3,14 @@
 import argparse
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from fbm.data.inputs import find_videos, videos_below
+from fbm.data.below import File, video_names
+from fbm.data.inputs import Inputs, Skipped, Video, check_any, find_files, printable, sort_out, video_at
 from fbm.errors import UserError
 from fbm.files import held
-from fbm.masks.picture_folder import picture_folders
+from fbm.masks.picture_folder import PICTURES, is_picture
 from fbm.progress import progress
 
 if TYPE_CHECKING:
@@ -38,12 +39,13 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="fbm masks",
         description="Masks of what moves unlike the camera, a PNG picture a frame, and a contact sheet a video.",
-        epilog="A file goes to OUT/STEM/, the files of a folder to the same places below OUT: `fbm prepare masks=files "
-        "masks.source.folder=OUT` reads them. Videos that are done are left alone; interrupted, the same command "
-        "goes on.",
+        epilog="Masks go to OUT/NAME/; the names of a folder's videos begin with its own. `fbm prepare data=folder "
+        "data.folders=[FOLDER] masks=files masks.source.folder=OUT` reads them; data=ucf101 reads those of its folder "
+        "UCF-101 with masks.source.folder=OUT/UCF-101. Videos that are done are left alone; interrupted, the same "
+        "command goes on.",
     )
     add = made.add_argument
-    help_inputs = "videos, folders of videos, .txt lists of videos; a folder of pictures alone is a video"
+    help_inputs = "videos, folders of videos, lists (.txt, .csv) of videos; a folder of pictures alone is a video"
     add("inputs", nargs="+", type=Path, metavar="VIDEO", help=help_inputs)
     add("--out", type=Path, default=Path("masks"), metavar="FOLDER", help="where the masks go (default: %(default)s)")
     add("--workers", type=int, metavar="N", help="videos at a time (default: one a core)")
@@ -59,7 +61,10 @@ def main(argv: list[str]) -> int:
         raise UserError(f"--workers {asked.workers}: it should be a whole number of at least 1")
     if asked.timeout is not None and not asked.timeout > 0:
         raise UserError(f"--timeout {asked.timeout:g}: it should be a number of seconds above 0")
-    tasks = find_tasks(asked.inputs, asked.out)
+    found = find_inputs(asked.inputs, asked.out)
+    for line in found.told:
+        print(line)
+    tasks = [Task(video.path, asked.out / video.name_in_store) for video in found.videos]
     with held(asked.out, "the folder of masks"):
         waiting = [task for task in tasks if asked.overwrite or not task.folder.is_dir()]
         failed, frames, masked = [], 0, 0
@@ -71,46 +76,50 @@ def main(argv: list[str]) -> int:
                 else:
                     frames, masked = frames + result.made.frames, masked + result.made.masked
     for result in failed:
-        print(f"{result.task.video}: {result.reason}")
+        print(f"{printable(result.task.video)}: {result.reason}")
     done = len(waiting) - len(failed)
     print(
         f"{asked.out}: masks of {done} videos, {masked:,} of their {frames:,} frames have a foreground; "
         f"{len(tasks) - len(waiting)} were there already, {len(failed)} cannot be read"
+        + (f"; {len(found.skipped)} files that are no videos skipped" if found.skipped else "")
     )
     if failed:
         raise UserError(
-            f"{len(failed)} of {len(tasks)} videos have no masks, the first is {failed[0].task.video} "
+            f"{len(failed)} of {len(tasks)} videos have no masks, the first is {printable(failed[0].task.video)} "
             f"({failed[0].reason})"
         )
     return 0
 
 
-def find_tasks(inputs: Sequence[Path], out: Path) -> list[Task]:
-    """The videos of the inputs, each with its folder.
+def find_inputs(inputs: Sequence[Path], out: Path) -> Inputs:
+    """The videos of the inputs, folders of pictures among them, and what is skipped; what is below `out` was made.
 
     Raises:
-        UserError: an input is not there, or two videos would go to the same folder.
+        UserError: an input is not there or holds no video, or the masks of one would go between those of another.
     """
-    tasks: dict[Path, Task] = {}
-    for place in inputs:
-        for task in _tasks_of(place, out):
-            other = tasks.setdefault(task.folder, task)
-            if os.path.realpath(other.video) != os.path.realpath(task.video):
-                raise UserError(
-                    f"{other.video} and {task.video} would both go to {task.folder}: name their folder, "
-                    "or another --out for one of them"
-                )
-    return list(tasks.values())
+    files = find_files(inputs, {os.path.realpath(out)})
+    pictures = {file: None for file in files if file.sought and is_picture(file.path)}
+    found = sort_out([file for file in files if file not in pictures])
+    filmed = {video.path.parent for video in found.videos}
+    folders = {file.path.parent: File(file.path.parent, file.parts[:-1]) for file in pictures}
+    folders = {path: file for path, file in folders.items() if path not in filmed}
+    # A damaged picture among others is named as damaged when its turn comes.
+    skipped = [o for o in found.skipped if not (o.path.parent in folders and o.path.suffix.lower() in PICTURES)]
+    skipped += [Skipped(file.path, "a picture beside videos") for file in pictures if file.path.parent in filmed]
+    made = Inputs([*found.videos, *_as_videos(list(folders.values()), found.videos)], skipped)
+    check_any(inputs, made)
+    return made
 
 
-def _tasks_of(place: Path, out: Path) -> Iterator[Task]:
-    folders = list(picture_folders(place, out)) if place.is_dir() else []  # what was made is no video
-    for folder in folders:
-        yield Task(folder, out / (folder.relative_to(place) if folder != place else folder.resolve().name))
-    if not folders or any(videos_below(place)):
-        for video in find_videos([place]):
-            inside = video.path.relative_to(place) if place.is_dir() else Path(video.path.name)
-            yield Task(video.path, out / inside.with_suffix(""))
+def _as_videos(folders: list[File], videos: list[Video]) -> list[Video]:
+    """Folders of pictures, with names beside those of the videos."""
+    names = {video.name_in_store.casefold() for video in videos}
+    taken = names | {str(place) for name in names for place in PurePosixPath(name).parents}
+    made = [video_at(folder.path, name) for folder, name in zip(folders, video_names(folders, taken), strict=True)]
+    for one in made:
+        if any(str(place).casefold() in names for place in PurePosixPath(one.name_in_store).parents):
+            raise UserError(f"the masks of {one.path} would go between those of the video beside it: rename the folder")
+    return made
 
 
 def _results(tasks: Sequence[Task], workers: int | None, timeout: float | None) -> Iterator[Result]:

@@ -1,12 +1,14 @@
 """`masks=files`: masks that another tool made, a folder of PNG files a video (one a frame) or one npz file a video."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
+from fbm.data.below import walk
 from fbm.errors import UserError
 from fbm.masks.source import DecodedVideo, MaskError, MaskTrack, UnreadableTrack
 
@@ -42,6 +44,20 @@ class FileMasks:
         if pictures.is_dir():
             return PictureTrack(pictures)
         return ArchiveTrack(archive) if archive.is_file() else None
+
+    def unclaimed(self, names: Collection[str]) -> list[str]:
+        """The masks in the folder that are of none of these videos, by the names that they would have."""
+        if not self.folder.is_dir():
+            return []
+        claimed, found = set(names), []
+        for inside, folders, files in walk(self.folder, set()):
+            here = inside.relative_to(self.folder)
+            # A picture that is called like a folder beside it is its contact sheet.
+            if any(Path(name).suffix.lower() == ".png" and Path(name).stem not in folders for name in files):
+                found.append(here.as_posix())
+            found += [(here / name[:-4]).as_posix() for name in files if name.endswith(".npz")]
+            folders[:] = [name for name in folders if (here / name).as_posix() not in claimed]
+        return [name for name in found if name not in claimed]
 
 
 def _stamp(paths: list[Path]) -> str:

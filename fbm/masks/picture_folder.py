@@ -1,6 +1,5 @@
 """A video as a folder of pictures, as segmentation data sets have it: a frame each, in the order of their names."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,27 +7,20 @@ import cv2
 import numpy as np
 
 from fbm.data.decode import VideoError
-from fbm.data.inputs import VIDEOS
 
 PICTURES = frozenset([".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"])
 
 
+def is_picture(file: Path) -> bool:
+    """Whether it is called a picture and begins as one; where it does not, it may be a video, or be damaged."""
+    return file.suffix.lower() in PICTURES and cv2.haveImageReader(str(file))
+
+
 def pictures_in(folder: Path) -> list[Path]:
-    """The folder's own pictures, sorted by name; none where there is a video among its files."""
-    files = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
-    if any(file.suffix.lower() in VIDEOS for file in files):
-        return []
-    return [file for file in files if file.suffix.lower() in PICTURES]
-
-
-def picture_folders(place: Path, but: Path) -> Iterator[Path]:
-    """This folder and those below it, hidden ones and `but` left out, that hold pictures and no video."""
-    for inside, folders, _ in os.walk(place):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if os.path.realpath(inside) == os.path.realpath(but):
-            folders.clear()
-        elif pictures_in(Path(inside)):
-            yield Path(inside)
+    """What is called a picture among the folder's own files that are not hidden, sorted by name."""
+    return sorted(
+        file for file in folder.iterdir() if file.suffix.lower() in PICTURES and not file.name.startswith(".")
+    )
 
 
 def read_pictures(folder: Path) -> Iterator[np.ndarray]:

@@ -1,5 +1,6 @@
 """What every source of foreground masks offers. A source is asked in `prepare`; training only reads the store."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +51,9 @@ class MaskSource(Protocol):
 
     def track(self, name: str) -> MaskTrack | None:
         """The masks of video `name`; None where this source knows nothing of it (empty masks are stored)."""
+
+    def unclaimed(self, names: Collection[str]) -> list[str]:
+        """What it holds for videos that are not among `names` and should be: another name for a video, most likely."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from fbm.data.below import LONGEST, File, files_below
+from fbm.data.below import LONGEST, File, files_below, video_names
 from fbm.errors import UserError
 
 
@@ -88,3 +88,12 @@ def test_a_long_name_is_cut_and_stays_its_own(tmp_path):
 def test_a_folder_is_called_by_its_own_name(folder, monkeypatch):
     monkeypatch.chdir(folder)
     assert [file.name() for file in files_below([folder.relative_to(folder)])] == ["films/b", "films/old/a"]
+
+
+def test_videos_have_names_of_their_own_and_none_is_a_folder_of_another(tmp_path):
+    places = ("a.avi", "a.mp4", "A.mov", "a-2.mkv", "b.mp4", "b/c.mp4", "my clip (1).mp4", "my_clip_1_.mp4")
+    files = [File(tmp_path / place, ("films", *place.rpartition(".")[0].split("/"))) for place in places]
+    assert video_names(files, {"films/b/c"}) == [
+        *("films/a", "films/a-2", "films/A-3", "films/a-2-2", "films/b-2", "films/b/c-2"),
+        *("films/my_clip_1_", "films/my_clip_1_-2"),
+    ]

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,3 +46,6 @@ class Tracks:
 
     def track(self, name: str) -> MaskTrack | None:
         return self.tracks.get(name)
+
+    def unclaimed(self, names: Collection[str]) -> list[str]:
+        return []

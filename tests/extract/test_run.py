@@ -117,7 +117,8 @@ def test_unreadable_videos_are_named_and_left_out_only_when_asked(checkpoint, tm
     message = rf"4 of 5 videos cannot be read, the first is {folder}/b\.avi \(too short: 5 frames, a clip has 8\)"
     with pytest.raises(UserError, match=message):
         main(command)
-    told = capsys.readouterr().out.splitlines()
+    skipped, *told = capsys.readouterr().out.splitlines()
+    assert skipped.startswith(f"skipped: {folder}/list.txt: nothing that FFmpeg knows")
     assert told[0] == f"unreadable: {folder}/b.avi: too short: 5 frames, a clip has 8"
     assert told[1] == f"unreadable: {folder}/hangs.avi: no frame decoded within 2 s"
     assert told[2].startswith(f"unreadable: {folder}/torn.avi: not a video that can be opened")
@@ -127,7 +128,9 @@ def test_unreadable_videos_are_named_and_left_out_only_when_asked(checkpoint, tm
     (folder / "hangs.avi").rename(folder / "well.avi")
     done = extract(checkpoint, [folder, folder / "list.txt"], out, Options(skip_unreadable=True, workers=1))
     assert (done.videos, done.clips, done.worked_on, len(done.unreadable)) == (2, 4, 4, 3)
-    assert done.told == f"{out}: 4 videos read now; 4 clips of 2 videos, 3 unreadable left out"
+    assert done.told == (
+        f"{out}: 4 videos read now; 4 clips of 2 videos, 3 unreadable left out, 1 files that are no videos skipped"
+    )
     assert json.loads(str(load(out)["meta"]))["unreadable"] == done.unreadable
     assert not part.exists()
 

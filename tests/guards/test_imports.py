@@ -17,7 +17,7 @@ ROOMS: dict[str, tuple[set[str], set[str]]] = {
     "losses": ({"fbm.models"}, HEAVY - {"torch"} | {"numpy"}),
     # `fbm masks` reads videos of its own: how they are found and decoded is written once.
     "masks": (
-        {"fbm.data.boxes", "fbm.data.ucf101", "fbm.data.decode", "fbm.data.child", "fbm.data.inputs"},
+        {"fbm.data.boxes", "fbm.data.ucf101", "fbm.data.decode", "fbm.data.child", "fbm.data.inputs", "fbm.data.below"},
         HEAVY - {"torch"},
     ),
     "data": ({"fbm.masks"}, HEAVY - {"torch"}),

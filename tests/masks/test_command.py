@@ -1,10 +1,13 @@
+import shutil
+
 import cv2
 import numpy as np
 import pytest
 
 from fbm.data.decode import Header
 from fbm.data.store import FrameStore
-from fbm.masks.command import find_tasks
+from fbm.errors import UserError
+from fbm.masks.command import find_inputs
 from fbm.masks.unsupervised import Settings
 from fbm.masks.video import make_masks, sheet
 from tests.masks.moving import iou, moving_square, read, write_video
@@ -46,7 +49,7 @@ def test_a_folder_of_pictures_is_a_video(tmp_path, capsys):
     for made in (1, 0):
         assert fbm("masks", str(tmp_path / "in"), "--out", str(out), "--workers", "1") == 0
         assert f"masks of {made} videos" in capsys.readouterr().out
-    assert iou(masks_in(out / "a.b") > 0, true) > 0.6
+    assert iou(masks_in(out / "in" / "a.b") > 0, true) > 0.6
 
 
 def test_a_broken_picture_is_named(tmp_path, capsys):
@@ -66,7 +69,7 @@ def test_masks_of_a_folder_are_read_by_prepare(small_root, tmp_path):
     assert fbm("masks", str(tmp_path / "some"), "--out", str(out), "--workers", "1") == 0
     common = [f"data.root={small_root.path}", "data.size=32", "prepare.workers=1"]
     store = tmp_path / "store"
-    chosen = ["masks=files", f"masks.source.folder={out}", f"data.store={store}"]
+    chosen = ["masks=files", f"masks.source.folder={out / 'some'}", f"data.store={store}"]
     assert fbm("prepare", "data=ucf101", *common, *chosen) == 0
     manifest = FrameStore(store).manifest
     assert manifest.masks == "files"
@@ -87,13 +90,82 @@ def test_prepare_makes_them_once_and_goes_on(small_root, tmp_path, capsys):
     assert FrameStore(tmp_path / "store").manifest.masks == "unsupervised"
 
 
+FILMS = {
+    "my clip (1).mp4": "films/my_clip_1_",
+    "my_clip_1_.avi": "films/my_clip_1_-2",
+    "a.avi": "films/a-2",
+    "a/[b] é.mts": "films/a/_b_é",
+    "a/deep/no ending": "films/a/deep/no_ending",
+    "linked/c.mp4": "films/linked/c",
+}
+
+
+@pytest.fixture
+def films(tmp_path, monkeypatch):
+    """Different videos with names that no two programs would change alike, one in a linked folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "films").mkdir()
+    (tmp_path / "else").mkdir()
+    (tmp_path / "films" / "linked").symlink_to(tmp_path / "else")
+    for number, name in enumerate(FILMS):
+        made = write_video(tmp_path / "made.avi", moving_square(frames=4 + number)[0])
+        place = tmp_path / "films" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made.rename(place)
+    return tmp_path / "films"
+
+
+PREPARE = ("prepare", "data=folder", "data.folders=[films]", "data.size=32", "prepare.workers=1", "masks=files")
+
+
+def test_what_masks_are_called_prepare_calls_videos(films, tmp_path, capsys):
+    shutil.copy(films / "a.avi", films / "z.avi")  # left out by prepare as a duplicate; its masks are claimed
+    (films / "notes.txt").write_text("no video\n")
+    assert fbm("masks", "films", "--out", "m", "--workers", "1") == 0
+    told = capsys.readouterr().out
+    assert "skipped: films/notes.txt: nothing that FFmpeg knows" in told
+    assert "masks of 7 videos" in told
+    assert "1 files that are no videos skipped" in told
+    assert fbm("masks", "films", "--out", "m") == 0
+    assert "7 were there already" in capsys.readouterr().out
+    assert fbm(*PREPARE, "masks.source.folder=m", "data.store=store") == 0
+    told = capsys.readouterr().out
+    assert "have no masks" not in told
+    assert "are of no video" not in told
+    videos = FrameStore(tmp_path / "store").manifest
+    assert {video.name for video in videos.videos if video.ok} == set(FILMS.values())
+    assert all(video.masks.startswith("files:") and video.masks != "files:empty" for video in videos.videos if video.ok)
+
+
+def test_what_is_left_over_is_told(films, tmp_path, capsys):
+    for name, frames in (("films/a-2", 6), ("films/gone", 2)):
+        (tmp_path / "m" / name).mkdir(parents=True)
+        for number in range(frames):
+            cv2.imwrite(str(tmp_path / "m" / name / f"{number}.png"), np.zeros((96, 128), np.uint8))
+        cv2.imwrite(str(tmp_path / "m" / f"{name}.png"), np.zeros((9, 9, 3), np.uint8))  # a contact sheet
+    np.savez(tmp_path / "m" / "other.npz", np.zeros((2, 96, 128), bool))
+    assert fbm(*PREPARE, "masks.source.folder=m", "data.store=store") == 0
+    told = capsys.readouterr().out
+    assert "5 of 6 videos have no masks, and get empty ones: films/my_clip_1_, films/my_clip_1_-2, " in told
+    assert "2 masks are of no video that is asked for: other, films/gone\n" in told
+
+
+def test_masks_of_no_video_at_all_are_refused_before_anything_is_decoded(films, tmp_path, capsys):
+    assert fbm("masks", "films/a", "--out", "m", "--workers", "1") == 0
+    assert fbm(*PREPARE, "masks.source.folder=m", "data.store=store") == 1
+    said = errors(capsys)
+    assert "none of the 6 videos has masks: there are some for a/_b_é, a/deep/no_ending, and the videos are" in said
+    assert "masks.source.folder" in said
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_broken_file_is_named_and_the_others_are_made(tmp_path, capsys):
     write_video(tmp_path / "in" / "good.avi", moving_square(frames=4)[0])
-    (tmp_path / "in" / "bad.avi").write_bytes(b"no video")
+    (tmp_path / "in" / "bad.avi").write_bytes((tmp_path / "in" / "good.avi").read_bytes()[:300])
     out = tmp_path / "out"
     assert fbm("masks", str(tmp_path / "in"), "--out", str(out), "--workers", "1") == 1
     assert "1 of 2 videos have no masks, the first is" in errors(capsys)
-    assert {path.name for path in out.iterdir()} == {"good", "good.png", ".lock"}
+    assert {path.name for path in (out / "in").iterdir()} == {"good", "good.png"}
 
 
 @pytest.mark.parametrize(
@@ -102,24 +174,58 @@ def test_a_broken_file_is_named_and_the_others_are_made(tmp_path, capsys):
         (["nowhere.avi"], "no such file or folder: nowhere.avi"),
         (["a.avi", "--workers", "0"], "--workers 0: it should be a whole number of at least 1"),
         (["a.avi", "--timeout", "-1"], "--timeout -1: it should be a number of seconds above 0"),
-        (["one", "two"], "would both go to masks/a"),
+        (["texts"], "no videos in texts: none of its 1 files is one; the first is texts/a.txt (nothing that FFmpeg"),
     ],
 )
 def test_what_a_user_can_mend_is_one_line(more, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     frames = moving_square(frames=2)[0]
-    for place in ("a.avi", "one/a.avi", "two/a.avi"):
-        write_video(tmp_path / place, frames)
+    write_video(tmp_path / "a.avi", frames)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("no video\n")
     assert fbm("masks", *more) == 1
-    assert said in only_error(capsys.readouterr().err)
+    assert said in errors(capsys)
+
+
+def places(*inputs, out):
+    return [video.name_in_store for video in find_inputs(inputs, out).videos]
 
 
 def test_folders_keep_their_places(tmp_path):
     for name in ("x/a.avi", "y/a.avi"):
         write_video(tmp_path / "in" / name, moving_square(frames=2)[0])
-    tasks = find_tasks([tmp_path / "in"], tmp_path / "out")
-    assert [task.folder.relative_to(tmp_path / "out").as_posix() for task in tasks] == ["x/a", "y/a"]
-    assert len(find_tasks([tmp_path / "in", tmp_path / "in"], tmp_path / "out")) == 2
+    here, out = tmp_path / "in", tmp_path / "out"
+    assert places(here, here, out=out) == ["in/x/a", "in/y/a"]
+    assert places(here / "y", here, out=out) == ["y/a", "in/x/a"]
+    assert places(here / "x" / "a.avi", here / "y" / "a.avi", out=out) == ["a", "a-2"]
+
+
+def put_pictures(folder, count=2):
+    folder.mkdir(parents=True)
+    for number in range(count):
+        cv2.imwrite(str(folder / f"{number}.jpg"), np.zeros((32, 32, 3), np.uint8))
+
+
+def test_folders_of_pictures_stand_beside_videos(tmp_path):
+    here = tmp_path / "in"
+    put_pictures(here / "a")
+    put_pictures(here / "a" / "inner")
+    put_pictures(tmp_path / "else")
+    (here / "linked").symlink_to(tmp_path / "else")
+    write_video(here / "b" / "c.avi", moving_square(frames=2)[0]).rename(here / "b" / "c.jpg")  # a video by content
+    cv2.imwrite(str(here / "b" / "cover.png"), np.zeros((32, 32, 3), np.uint8))
+    found = find_inputs([here], tmp_path / "out")
+    assert [video.name_in_store for video in found.videos] == ["in/b/c", "in/a-2", "in/a/inner", "in/linked"]
+    assert [(skipped.path.name, skipped.reason) for skipped in found.skipped] == [
+        ("cover.png", "a picture beside videos")
+    ]
+
+
+def test_masks_would_not_go_between_those_of_another(tmp_path):
+    write_video(tmp_path / "in" / "a.avi", moving_square(frames=2)[0])
+    put_pictures(tmp_path / "in" / "a" / "b")
+    with pytest.raises(UserError, match=r"the masks of .*in/a/b would go between those of the video beside it"):
+        find_inputs([tmp_path / "in"], tmp_path / "out")
 
 
 def test_an_interrupted_video_leaves_nothing(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """`masks=unsupervised`: what moves unlike the camera, agreed on over the whole video; nothing is learnt from labels."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -39,3 +40,7 @@ class UnsupervisedMasks(Settings):
     def track(self, name: str) -> UnsupervisedTrack:
         """Every video has masks, which may be empty."""
         return UnsupervisedTrack(Settings(**asdict(self)))
+
+    def unclaimed(self, names: Collection[str]) -> list[str]:
+        """Nothing: it holds nothing."""
+        return []
