@@ -7,7 +7,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import Tensor, nn
 
@@ -16,11 +15,11 @@ from fbm.config import build, resolved
 from fbm.data.datamodule import ClipDataModule
 from fbm.errors import UserError
 from fbm.fingerprints import fingerprints
-from fbm.loggers import Mirror
 from fbm.models.checkpointing import checkpoint_activations
 from fbm.models.contract import made_encoder
 from fbm.tasks.task import Task
-from fbm.whole_checkpoints import WholeCheckpoints
+from fbm.trainer import make_trainer
+from fbm.trainer_settings import batches_of, check_validates, steps_of
 
 FUSED = tuple(f"torch.optim.{name}" for name in ("Adam", "AdamW", "SGD"))  # those that have one kernel for a GPU
 
@@ -103,16 +102,18 @@ def assemble(config: DictConfig, identity: str, again: bool = False, source: dic
     data: ClipDataModule = build(config.data.module, seed=config.seed)
     if config.job_type == "classify":
         data.leave_out_unlabelled()
-    if not data.samples["val"]:
-        print("no validation clips: the best checkpoint and early stopping follow train/loss")
-        config.monitor = {"metric": "train/loss", "mode": "min"}
+    batches = batches_of(content_of(config), data.steps_per_epoch)
+    if not data.samples["val"] or config.trainer.limit_val_batches == 0:
+        _follow_training(config, bool(data.samples["val"]))
+    else:
+        check_validates(content_of(config), batches)
     encoder = made_encoder(partial(build, config.encoder), config.data.clip_frames, config.data.size)
     loaded = initialise(encoder, config.init)
     offered = {
         "encoder": encoder,
         "classes": data.classes,
         "optimizer": build(config.optim),
-        "schedule": _schedule(config, data),
+        "schedule": _schedule(config, batches),
         "seed": config.seed,
     }
     task: Task = build(config.task, **offered)
@@ -123,7 +124,7 @@ def assemble(config: DictConfig, identity: str, again: bool = False, source: dic
     prints = {"run": identity, **fingerprints(config, loaded.fingerprint, source), **made_of}
     OmegaConf.set_readonly(config, True)  # what runs is what stands in the content
     carried = {"config": content, "task": config.task_name, "fingerprints": prints}
-    trainer = _trainer(config, carried, again)
+    trainer = make_trainer(config, carried, again)
     if config.activation_checkpointing:
         checkpoint_activations(task.network)
     if config.compile:
@@ -156,30 +157,34 @@ def _tried(rows: Tensor) -> Tensor:
     return rows * 2
 
 
-def _schedule(config: DictConfig, data: ClipDataModule) -> Any:
+def content_of(config: DictConfig) -> dict[str, Any]:
+    """The trainer's settings as plain values."""
+    content: dict[str, Any] = resolved(config)["trainer"]
+    return content
+
+
+def _follow_training(config: DictConfig, clips: bool) -> None:
+    """Where nothing is validated, what is best is judged by the training loss, after every epoch."""
+    why = "trainer.limit_val_batches=0" if clips else "no validation clips"
+    print(f"{why}: the best checkpoint and early stopping follow train/loss")
+    config.monitor = {"metric": "train/loss", "mode": "min"}
+    config.trainer.check_val_every_n_epoch = 1
+    if "val_check_interval" in config.trainer:
+        config.trainer.val_check_interval = None
+
+
+def _schedule(config: DictConfig, batches: int) -> Any:
     """The schedule's maker, or None; one that must know all its steps is told them."""
     if config.schedule is None:
         return None
-    limit, batches = config.trainer.limit_train_batches, data.steps_per_epoch
-    if limit is not None:
-        batches = min(limit, batches) if isinstance(limit, int) else int(limit * batches)
-    # Lightning makes a step of what is left at an epoch's end, too.
-    steps = config.trainer.max_epochs * math.ceil(batches / config.trainer.accumulate_grad_batches)
-    return build(config.schedule, total_steps=max(1, steps))
-
-
-def _trainer(config: DictConfig, carried: dict[str, Any], again: bool) -> pl.Trainer:
-    callbacks = [build(node, carried=carried) for node in config.callbacks.values() if node is not None]
-    loggers = [build(node, carried=carried) for node in config.logger.values() if node is not None]
-    trainer: pl.Trainer = build(
-        config.trainer,
-        callbacks=callbacks,
-        # Without one of ours there is none: Lightning would put its own in its place.
-        enable_progress_bar=any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks),
-        logger=[logger for logger in loggers if not again or isinstance(logger, Mirror)],
-        plugins=[LightningEnvironment(), WholeCheckpoints()],  # ranks are started by `fbm.ranks` alone
-    )
-    return trainer
+    steps = steps_of(content_of(config), batches)
+    made = build(config.schedule, total_steps=max(1, steps or 1))
+    if steps is None and "total_steps" in getattr(made, "keywords", {}):
+        raise UserError(
+            f"the schedule {config.schedule._target_} must know how many steps there are: set trainer.max_epochs or "
+            "trainer.max_steps, or take schedule=constant"
+        )
+    return made
 
 
 def _check_fits(config: DictConfig, data: ClipDataModule, task: Task) -> None:

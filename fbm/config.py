@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fbm.errors import UserError
 from fbm.naming import register
 from fbm.suggest import did_you_mean
+from fbm.trainer_settings import check_trainer
 
 Products = Literal["highest", "high", "medium"]  # torch's names for how exact those of float32 are
 MARKS = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
@@ -136,21 +137,8 @@ def check_run(config: DictConfig) -> dict[str, Any]:
         kinds | dict.fromkeys(("test", "overwrite", "compile", "activation_checkpointing"), bool)
     ).items():
         check_value(key, content[key], kind)
-    _refuse_no_training(content.get("trainer", {}))
+    check_trainer(content["trainer"], content["test"])
     return content
-
-
-def _refuse_no_training(trainer: dict[str, Any]) -> None:
-    """What Lightning takes, and what leaves no weights that a run could end with."""
-    for key in ("max_epochs", "max_steps", "limit_train_batches"):
-        if trainer.get(key) == 0:
-            raise UserError(f"trainer.{key}=0 trains nothing: it should be above 0; trainer=debug is two short steps")
-    for key in ("fast_dev_run", "overfit_batches"):
-        if trainer.get(key):
-            raise UserError(
-                f"trainer.{key}={trainer[key]} does without checkpoints or the clips' own order, and a run is nothing "
-                "without them: trainer=debug shows whether it runs at all"
-            )
 
 
 def _targets(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -28,8 +28,10 @@ from fbm.ranks.company import lead_or_follow
 from fbm.ranks.start import run_ranks, several
 from fbm.ranks.world import wanted
 from fbm.resume import Start, point_of, refuse_unlike, start_of
-from fbm.run_files import FAILURE
+from fbm.run_files import FAILURE, SUMMARY
 from fbm.run_folder import Run, open_run
+from fbm.trainer import try_trainer
+from fbm.trainer_settings import UNVALIDATED
 
 TOLD = ("test/loss", "test/clip_top1", "test/video_top1")  # beside the monitored metric, in a run's last line
 
@@ -65,8 +67,10 @@ def _lead(config: DictConfig, identity: str) -> float | None:
     keep_memory()
     quiet()
     asked = wanted(config.trainer)
+    if config.overwrite or not Path(config.run_dir, SUMMARY).is_file():  # one of another machine is given back
+        try_trainer(config)
     with open_run(config.run_dir, identity, config.overwrite, config.resume) as run:
-        if several(asked) and _is_left(config, run):
+        if several(asked, str(config.trainer.strategy)) and _is_left(config, run):
             run_ranks(config, run, identity, asked)
         else:
             bring_to_an_end(config, run, identity)
@@ -151,6 +155,8 @@ def _fit_and_test(config: DictConfig, run: Run, identity: str) -> None:
         for logger in parts.trainer.loggers:
             logger.log_hyperparams(parts.content)
         throughput = _fit(parts, point, start, str(config.monitor.metric))
+        if not run.best.is_file():
+            raise UserError(UNVALIDATED)
         tested = _test(parts, point, run) if config.test else {}
         summary = {
             **_result(config, parts, run, tested),
@@ -180,6 +186,8 @@ def _fit(parts: Parts, point: ResumePoint, start: Start | None, monitor: str) ->
         metrics = trainer.callback_metrics
         if monitor in metrics or monitor not in str(error):
             raise
+        if monitor.startswith("val/") and not any(name.startswith("val/") for name in metrics):
+            raise UserError(UNVALIDATED) from error
         raise UserError(
             f"monitor.metric={monitor}: there is no such metric; there are {', '.join(sorted(metrics))}"
         ) from error

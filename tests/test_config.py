@@ -1,4 +1,3 @@
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -172,23 +171,6 @@ def test_the_papers_encoder_has_batch_norm_and_the_small_one_group_norm(encoder,
     config = compose([f"encoder={encoder}"])
     assert (config.encoder.norm, config.encoder.mapping_norm) == (norm, norm)
     assert (config.task.decoder_norm, config.task.motion_norm, config.task.output_init) == (None, None, "xavier")
-
-
-@pytest.mark.parametrize(
-    "override",
-    [
-        *("trainer.max_epochs=0", "+trainer.max_steps=0", "trainer.limit_train_batches=0"),
-        *("trainer.limit_train_batches=0.0", "+trainer.fast_dev_run=true", "+trainer.overfit_batches=1"),
-    ],
-)
-def test_a_trainer_that_leaves_no_weights_is_refused(override):
-    with pytest.raises(UserError, match=re.escape(override.lstrip("+").split("=")[0])):
-        check_run(compose([override]))
-
-
-@pytest.mark.parametrize("override", ["trainer.max_epochs=-1", "+trainer.max_steps=-1", "+trainer.fast_dev_run=false"])
-def test_a_trainer_that_ends_by_other_means_is_taken(override):
-    check_run(compose([override]))
 
 
 def test_a_norm_that_there_is_not_is_named():

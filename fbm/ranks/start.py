@@ -20,13 +20,19 @@ from fbm.run_folder import Run
 
 LOGS = "ranks"  # folder in the run's, with rankN.log
 GOES_ON = "; the other ranks were ended, the same command goes on from the last save"
+WITHOUT_GROUP = ("auto", "single_device")  # Lightning's strategies of a single process
 ORDER = ("user", "bug", "died", "lost")  # a cause comes before what it causes
 
 
-def several(asked: Wanted) -> bool:
-    """Whether a run is for ranks: it asks for some, or several processes are here for it."""
+def several(asked: Wanted, strategy: str) -> bool:
+    """Whether a run is for ranks: it asks for some, or several processes are here for it.
+
+    A strategy that makes a process group is for a rank's process, even where it is the only one: group and environment
+    would be left to the next job of this process.
+    """
     mine = company()
-    return asked.ranks > 1 or (mine is not None and mine.me.count is not None)
+    grouped = strategy not in WITHOUT_GROUP
+    return asked.ranks > 1 or grouped or (mine is not None and mine.me.count is not None)
 
 
 def run_ranks(config: DictConfig, run: Run, identity: str, asked: Wanted) -> None:

@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from fbm.data.store import read_manifest
-from tests.ranks.command import finish, ranks_of, start, summary, told, wait_until
+from tests.ranks.command import OUTER, finish, ranks_of, start, summary, told, wait_until
 from tests.tiny import fbm, settings
 
 BOMB = "+callbacks.bomb._target_=tests.ranks.bomb.Bomb"
@@ -42,6 +42,14 @@ def runs() -> set[str]:
 
 
 # --- one run
+
+
+def test_a_sweep_of_single_ranks_leaves_nothing_between_its_jobs(two):
+    """As `trainer=ddp` on a machine with one GPU."""
+    assert fbm("train", "-m", *two, "trainer.devices=1", "callbacks.probes=null", "seed=0,1") == 0
+    assert len(runs()) == 2
+    assert not [key for key in os.environ if key.startswith(OUTER)]
+    assert not torch.distributed.is_initialized()
 
 
 TWO = ("name=two", "trainer=ddp_cpu")
