@@ -1,6 +1,7 @@
 """Weights & Biases: online where there is a key, otherwise a file in the run folder that `wandb sync` sends."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,7 @@ from fbm.errors import UserError
 from fbm.files import write_text
 from fbm.loggers.artifacts import consume, model
 from fbm.loggers.mirror import PARTIAL, FinishedRun, Mirror, kept_id, kinds
+from fbm.loggers.reach import why_away
 from fbm.loggers.resumable import Row
 from fbm.loggers.tables import confusion_table, per_class_table
 
@@ -21,6 +23,8 @@ ID = "wandb_id"
 REPLACED = "replaced"  # folder in W&B's
 LONGEST_TAG = 64  # characters; W&B begins no run with a longer one
 ONLINE, NOT_ONLINE = ("online", "run", "shared"), ("offline", "dryrun", "disabled")  # values of WANDB_MODE
+TIMED_OUT = re.compile("timed out|deadline exceeded", re.IGNORECASE)  # in W&B's own words
+given_up: dict[str, str] = {}  # servers that answered, and began no run in time: why they are not asked any more
 TOLD = (
     *("monitor", "best_epoch", "epochs", "fingerprints", "pretraining", "git", "samples", "throughput", "seconds"),
     *("resumed", "source", "tested_clips"),
@@ -36,8 +40,9 @@ class WandbLogger(Mirror, pl.loggers.WandbLogger):
     Args:
         folder: the run's; W&B's own folder lies in it.
         name, group, job_type, project, entity: see `wandb.init`.
-        tags: beside the kinds of the run; the first 64 characters of each.
-        offline: None is offline where there is no key; W&B's own WANDB_MODE goes before that.
+        tags: beside the kinds of the run and those in WANDB_TAGS; the first 64 characters of each.
+        offline: None is offline where there is no key or no server that answers; W&B's own WANDB_MODE goes before that.
+            False ends a run that cannot be online.
         carried: what the run's checkpoints carry.
         init: more for `wandb.init`.
     """
@@ -55,12 +60,21 @@ class WandbLogger(Mirror, pl.loggers.WandbLogger):
         carried: dict[str, Any] | None = None,
         **init: Any,
     ) -> None:
-        every = list(dict.fromkeys(tag[:LONGEST_TAG] for tag in [*kinds(carried or {}).values(), *tags] if tag))
+        environment = [tag.strip() for tag in os.environ.get("WANDB_TAGS", "").split(",")]
+        named = [*kinds(carried or {}).values(), *tags, *environment]
+        every = list(dict.fromkeys(tag[:LONGEST_TAG] for tag in named if tag))
         # In full: W&B writes from a process of its own, which stays in the folder that it was started in.
         self.folder, self.offline = Path(folder).absolute(), offline
         self.goes_on, self.ahead = False, 0  # rows that the server has and this process is still to tell
         super().__init__(
-            name, self.folder, project=project, entity=entity, group=group, job_type=job_type, tags=every, **init
+            name,
+            self.folder,
+            project=project or "fbm",
+            entity=entity or None,
+            group=group,
+            job_type=job_type,
+            tags=every,
+            **init,
         )
 
     @property
@@ -101,22 +115,48 @@ class WandbLogger(Mirror, pl.loggers.WandbLogger):
             old.rename(next(path for number in count(1) if not (path := replaced / f"{number}-{old.name}").exists()))
 
     def _begin(self) -> Any:
-        known, chosen = kept_id(self.folder / ID), mode(self.offline)
+        known, chosen = kept_id(self.folder / ID), self._where_a_server_is(mode(self.offline))
         asked = {key: value for key, value in self._wandb_init.items() if key != "anonymous"}  # W&B warns of it
         asked |= {"id": known, "resume": "allow" if known else None, "reinit": "create_new"}
         if "WANDB_SWEEP_ID" in os.environ:
             asked |= {"id": None, "project": None, "entity": None}  # the sweep's
         if self.goes_on and chosen in NOT_ONLINE:
             self._put_away()
-        try:
-            run = wandb.init(**asked, mode=chosen)
-        except wandb.Error as error:
-            raise UserError(f"W&B: {error}; logger.wandb.offline=true keeps the run local") from error
+        run = self._started(asked, chosen)
         if not run.disabled:
             write_text(self.folder / ID, f"{run.id}\n")
         run.define_metric("trainer/global_step")
         run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
         return run
+
+    def _where_a_server_is(self, chosen: Any) -> Any:
+        """This mode, or offline where it needs a server and none answers."""
+        if chosen in NOT_ONLINE:
+            return chosen
+        url = str(wandb.setup().settings.base_url)
+        why = given_up.get(url) or why_away(url)
+        return chosen if why is None else self._stay_here(url, why)
+
+    def _stay_here(self, url: str, why: str) -> Any:
+        if self.offline is False:
+            raise UserError(
+                f"W&B's server {url} does not answer ({why}): logger.wandb.offline=null goes on without it, "
+                "logger.wandb.offline=true never asks"
+            )
+        later = f"`wandb sync {self.folder}/wandb/offline-run-*` sends the run later"
+        print(f"W&B's server {url} does not answer ({why}): offline, {later}")
+        return "offline"
+
+    def _started(self, asked: dict[str, Any], chosen: Any) -> Any:
+        try:
+            return wandb.init(**asked, mode=chosen)
+        except wandb.Error as error:
+            if chosen in NOT_ONLINE or not TIMED_OUT.search(str(error)):
+                raise UserError(f"W&B: {error}; logger.wandb.offline=true keeps the run local") from error
+            # Somebody answers, but not what is asked: later runs of this process need not wait for it, too.
+            url = str(wandb.setup().settings.base_url)
+            given_up[url] = "it begins no run in time"
+            return wandb.init(**asked, mode=self._stay_here(url, given_up[url]))
 
     def show(self, run: FinishedRun) -> None:
         for key, epoch, path in run.pictures:

@@ -1,7 +1,11 @@
 """What W&B is told, read back from its offline files."""
 
 import json
+import socket
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -9,7 +13,9 @@ import wandb
 import yaml
 from pytorch_lightning import Trainer
 
+from fbm.config import build, compose
 from fbm.errors import UserError
+from fbm.loggers import reach
 from fbm.loggers.mirror import FinishedRun
 from fbm.loggers.wandb import WandbLogger, mode
 from tests.loggers.offline import OfflineRun, offline_runs
@@ -278,6 +284,7 @@ def test_a_disabled_run_leaves_nothing(fresh_wandb, store, tmp_path):
 @pytest.mark.parametrize("known", [None, "abc123"])
 def test_what_wandb_is_asked_for_online(fresh_wandb, tmp_path, known):
     asked: dict[str, Any] = {}
+    fresh_wandb.setattr("fbm.loggers.wandb.why_away", lambda url: None)
     fresh_wandb.setattr(wandb, "login", lambda **_: True)
     fresh_wandb.setattr(wandb, "init", lambda **more: asked.update(more) or 1 / 0)
     if known:
@@ -291,11 +298,124 @@ def test_what_wandb_is_asked_for_online(fresh_wandb, tmp_path, known):
     }
 
 
-def test_a_server_that_is_away_is_one_line(fresh_wandb, tmp_path):
-    def away(**_: Any) -> None:
-        raise wandb.errors.CommError("no answer")
+def test_what_a_server_refuses_is_one_line(fresh_wandb, tmp_path):
+    def refused(**_: Any) -> None:
+        raise wandb.errors.CommError("permission denied")
 
+    fresh_wandb.setattr("fbm.loggers.wandb.why_away", lambda url: None)
     fresh_wandb.setattr(wandb, "login", lambda **_: True)
-    fresh_wandb.setattr(wandb, "init", away)
-    with pytest.raises(UserError, match=r"W&B: no answer; logger\.wandb\.offline=true keeps the run local"):
+    fresh_wandb.setattr(wandb, "init", refused)
+    with pytest.raises(UserError, match=r"W&B: permission denied; logger\.wandb\.offline=true keeps the run local"):
         _ = WandbLogger(tmp_path, "run", "study", "classify").experiment
+
+
+# --- a key, and no network
+
+
+@pytest.fixture
+def silent(fresh_wandb) -> Iterator[str]:
+    """The address of a server that takes connections and never answers; W&B is told to go there, with a key."""
+    fresh_wandb.setattr(reach, "PATIENCE", 0.5)
+    fresh_wandb.setattr(reach, "AGAIN", 0.2)
+    fresh_wandb.setattr(reach, "_silent", set())
+    fresh_wandb.setenv("WANDB_API_KEY", KEY)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        fresh_wandb.setenv("WANDB_BASE_URL", url)
+        yield url
+
+
+def test_where_nobody_answers_every_job_of_a_sweep_is_offline_and_says_so(silent, fresh_wandb, store, tmp_path, capsys):
+    fresh_wandb.chdir(tmp_path)
+    begun, init = [], wandb.init
+
+    def watched(**more: Any) -> Any:
+        begun.append(more["mode"])
+        return init(**more)
+
+    fresh_wandb.setattr(wandb, "init", watched)
+    assert fbm("train", "-m", *wandb_settings(store, "task=classify", "callbacks.probes=null", "seed=0,1")) == 0
+    assert begun == ["offline", "offline"]  # no client has waited for the server
+    told = [line for line in capsys.readouterr().out.splitlines() if "does not answer" in line]
+    runs = sorted((tmp_path / "outputs" / "demo").glob("classify*"))
+    assert [line.split(":")[0] for line in told] == ["W&B's server http"] * 2
+    for line, run, patience in zip(told, runs, ("0.5", "0.2"), strict=True):
+        assert f"{silent} does not answer (no answer within {patience} s): offline, `wandb sync {run}/wandb/" in line
+        assert one(run).series("val/loss")
+        assert (run / "summary.json").is_file()
+
+
+def test_a_server_that_refuses_a_name_that_there_is_not_and_a_gateway_are_away_any_other_answer_is_one(silent):
+    class Answer(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(int(self.path[1:]))
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    assert reach.why_away(f"http://127.0.0.1:{port}") == "Connection refused"
+    assert reach.why_away("http://nowhere.invalid")
+    assert reach.why_away("no address") is None  # W&B says it better
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reach, "PATIENCE", 60.0)
+            url = f"http://127.0.0.1:{server.server_port}"
+            assert [reach.why_away(f"{url}/{code}") for code in (200, 404, 500)] == [None] * 3
+            assert reach.why_away(f"{url}/503") == "503 Service Unavailable"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_server_that_is_back_is_noticed(silent, fresh_wandb):
+    answers = [["gone"], []]
+    fresh_wandb.setattr(reach, "_asked", lambda url, patience: answers.pop(0))
+    assert [reach.why_away(silent) for _ in range(2)] == ["gone", None]
+    assert silent not in reach._silent
+
+
+def test_a_server_that_begins_no_run_in_time_is_given_up_for_the_rest(silent, fresh_wandb, tmp_path, capsys):
+    begun, init = [], wandb.init
+
+    def slow(**more: Any) -> Any:
+        begun.append(more["mode"])
+        if more["mode"] == "online":
+            raise wandb.errors.CommError("Run initialization has timed out after 90.0 sec.")
+        return init(**more)
+
+    fresh_wandb.setattr("fbm.loggers.wandb.why_away", lambda url: None)
+    fresh_wandb.setattr("fbm.loggers.wandb.given_up", {})
+    fresh_wandb.setattr(wandb, "init", slow)
+    for number in (1, 2):
+        (tmp_path / str(number)).mkdir()
+        WandbLogger(tmp_path / str(number), "run", "study", "classify").experiment.finish()
+    assert begun == ["online", "offline", "offline"]
+    assert capsys.readouterr().out.count("does not answer (it begins no run in time): offline") == 2
+
+
+def test_who_asks_to_be_online_is_refused_at_once(silent, tmp_path):
+    with pytest.raises(UserError, match=rf"{silent} does not answer .*: logger\.wandb\.offline=null goes on without"):
+        _ = WandbLogger(tmp_path, "run", "study", "classify", offline=False).experiment
+    assert not (tmp_path / "wandb_id").exists()
+
+
+def test_project_entity_and_tags_of_the_environment(fresh_wandb):
+    fresh_wandb.setenv("WANDB_PROJECT", "mine")
+    fresh_wandb.setenv("WANDB_ENTITY", "team")
+    fresh_wandb.setenv("WANDB_TAGS", "night, second,,tried")
+    node = compose(["logger=wandb"]).logger.wandb
+    assert (node.project, node.entity) == ("mine", "team")
+    assert compose(["logger=wandb", "logger.wandb.project=other"]).logger.wandb.project == "other"
+    logger: WandbLogger = build(compose(["logger=wandb", "logger.wandb.tags=[own,night]"]).logger.wandb)
+    assert logger._wandb_init["tags"] == ["own", "night", "second", "tried"]
+    for key in ("PROJECT", "ENTITY", "TAGS"):
+        fresh_wandb.setenv(f"WANDB_{key}", "")
+    empty: WandbLogger = build(compose(["logger=wandb"]).logger.wandb)
+    assert [empty._wandb_init[key] for key in ("project", "entity", "tags")] == ["fbm", None, []]
