@@ -1,15 +1,19 @@
 """Running out of memory, in one line that says what to lower."""
 
 import re
+import shutil
 
 import torch
+
+SHM = "/dev/shm"
 
 SIGNS = re.compile(
     r"out of memory|can(?:no|')t allocate memory|not enough memory|ALLOC_FAILED"
     r"|could not create a (?:primitive|memory)(?! d)",  # oneDNN's; of a shape it does not know it says "... descriptor"
     re.IGNORECASE,
 )
-LOST_WORKER = re.compile(r"DataLoader worker \(pid.*\) (?:is killed by signal: (?:Kill|Bus err)|exited unexpectedly)")
+SHARED = re.compile(r"shared memory|Bus err|file </?torch_")  # torch's words where batches are handed over
+LOST_WORKER = re.compile(r"DataLoader worker \(pid.*\) (?:is killed by signal: Kill|exited unexpectedly)")
 AMOUNT = re.compile(r"tried to allocate ([\d.]+ ?\w+)|unable to allocate ([\d.]+ ?\w+)", re.IGNORECASE)
 LOWER = (
     "lower data.batch_size (trainer.accumulate_grad_batches=N keeps N of them to a step), encoder.width, or data.size "
@@ -20,6 +24,8 @@ LOWER = (
 def out_of_memory(error: BaseException) -> str | None:
     """One line for what torch, numpy or Python raise when there is no memory left; None for any other error."""
     text = str(error)
+    if isinstance(error, RuntimeError) and SHARED.search(text):
+        return _shared(text)
     if isinstance(error, RuntimeError) and LOST_WORKER.search(text):
         return f"a data.workers process was killed, as happens where memory ends: lower data.workers, or {LOWER}"
     said = isinstance(error, RuntimeError | OSError) and SIGNS.search(text)
@@ -27,6 +33,20 @@ def out_of_memory(error: BaseException) -> str | None:
         return None
     where = "on the GPU" if isinstance(error, torch.OutOfMemoryError) or "CUDA" in text else "in main memory"
     return f"out of memory {where}{_amount(text)}: {LOWER}"
+
+
+def _shared(text: str) -> str:
+    """What to say where loader processes have no room for the batches that they hand over."""
+    if "Too many open files" in text:
+        return "data.workers processes may open too few files: `ulimit -n 4096` raises their number, or data.workers=0"
+    try:
+        size = f" (it holds {shutil.disk_usage(SHM).total / 2**20:,.4g} MiB)"
+    except OSError:  # there is none at all
+        size = ""
+    return (
+        f"no shared memory left at {SHM}{size}, where data.workers processes hand over their batches: data.workers=0 "
+        "needs none, a lower data.batch_size less, `docker run --shm-size=8g` gives more"
+    )
 
 
 def _amount(text: str) -> str:

@@ -85,6 +85,28 @@ def test_other_errors_are_none_of_it(error):
     assert out_of_memory(error) is None
 
 
+SHM_FULL = "unable to allocate shared memory(shm) for file </torch_3638_1576_0>: No space left on device (28)"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            f"Caught RuntimeError in DataLoader worker process 0.\nTraceback ...\nRuntimeError: {SHM_FULL}",
+            "data.workers=0",
+        ),
+        ("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that ...", "docker run --shm-size"),
+        ("unable to open shared memory object </torch_1> in read-write mode: Too many open files (24)", "`ulimit -n"),
+    ],
+)
+def test_shared_memory_that_ends_is_named_with_what_helps(text, said):
+    line = out_of_memory(RuntimeError(text))
+    assert line is not None
+    assert said in line
+    assert "data.workers" in line
+    assert ("no shared memory left at /dev/shm (it holds " in line) == ("Too many" not in text)
+
+
 class Killed(Dataset[torch.Tensor]):
     def __len__(self):
         return 4
