@@ -11,8 +11,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from fbm.config import compose, conf_dir
-from fbm.errors import Stopped, UserError
+from fbm.errors import Stopped, UserError, parsed
 from fbm.files import unwritable
+from fbm.naming import sweep_setting
+from fbm.overrides import refuse_folders, refused, several, swept
 from fbm.suggest import did_you_mean
 
 Job = Callable[[DictConfig], Any]
@@ -34,6 +36,7 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
     def guarded(config: DictConfig) -> Any:
         many = HydraConfig.get().mode is RunMode.MULTIRUN
         try:
+            refuse_folders(_hydras_own(config))
             return job(config)
         except Exception as error:
             line = mendable(error)
@@ -48,19 +51,52 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
     # Hydra finds its caller's file through the wrapped function: a task function of our own module will do.
     guarded.__module__ = __name__
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions come to us in place of being printed
+    refuse_folders(arguments)
     # Hydra wants its -m before the settings; people write it anywhere.
     many = [word for word in arguments if word in ("-m", "--multirun")]
     sys.argv = [program or f"fbm {config_name}", *many[:1], *(word for word in arguments if word not in many)]
+    sys.argv += sweep_setting(swept(arguments))
+    _refuse_flags(sys.argv[0], sys.argv[1:])
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
     except UserError:
         return 1  # of a sweep's job, which said it already
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        complain(explain(error, config_name))
+        complain(explain(error, config_name, sweeps=bool(many)))
         return 1
     except (Stopped, KeyboardInterrupt) as stopped:
         return signalled(stopped)
     return 0
+
+
+def _refuse_flags(program: str, words: list[str]) -> None:
+    """UserError for flags that are not Hydra's, and for two of its that do not go together."""
+    from hydra._internal.utils import get_args_parser  # the flags stand nowhere else
+
+    parser = get_args_parser()
+    parser.prog = program
+    try:
+        asked = parsed(parser, words)
+    except UserError as error:
+        flag = next((word for word in words if word.startswith("--") and word[2:].split("=")[0] in str(error)), None)
+        raise UserError(
+            f"{error}; settings have no dashes: {flag[2:].partition('=')[0]}=VALUE" if flag else str(error)
+        ) from None
+    if asked.multirun and (asked.cfg or asked.info):
+        raise UserError(
+            f"{'--cfg' if asked.cfg else '--info'} shows one job, -m runs several: leave out one of the two"
+        )
+
+
+def _hydras_own(config: DictConfig) -> list[str]:
+    """The settings of Hydra's folders where a config file chose them."""
+    from hydra.core.hydra_config import HydraConfig
+
+    asked = HydraConfig.get()
+    chosen = [f"hydra.run.dir={asked.run.dir}"] if asked.run.dir not in (config.get("run_dir"), ".") else []
+    if "study" in config and asked.sweep.dir != f"outputs/{config.study}":
+        chosen.append(f"hydra.sweep.dir={asked.sweep.dir}")
+    return [*chosen, *(["hydra.job.chdir=true"] if asked.job.chdir else [])]
 
 
 def signalled(stopped: Stopped | KeyboardInterrupt) -> int:
@@ -86,17 +122,23 @@ def complain(message: str) -> None:
     print(f"fbm: error: {' '.join(message.split())}", file=sys.stderr)
 
 
-def explain(error: Exception, config_name: str) -> str:
-    """One line for what Hydra refused, with the closest name that would have been right."""
+def explain(error: Exception, config_name: str, sweeps: bool = False) -> str:
+    """One line for what Hydra refused, with the closest name that would have been right; `sweeps` as in `refused`."""
+    from hydra.errors import OverrideParseException
+
+    if isinstance(error, OverrideParseException):
+        return refused(error.override, sweeps)
     causes = [str(part) for part in (error, error.__cause__) if part is not None]
     text = " ".join(" ".join(causes).split())
+    if match := re.search(r"Ambiguous value for argument '(.*?)' 1\. To use it as a list", text):
+        return several(match[1])
     if match := re.search(r"Could not override '([^']+)'", text):
-        key = match[1].split("@")[0]
-        known = [other for other in known_keys(config_name) if other != key]  # another choice of a group may have it
-        return f"no such setting {key!r}{did_you_mean(key, known)}"
+        return _no_such_setting(match[1].split("@")[0], config_name)
     if match := re.search(r"Could not find 'hydra/(?:launcher|sweeper)/(joblib|submitit|optuna)", text):
         return f"Hydra's {match[1]} plugin is not installed: pip install 'fbm-video[{match[1]}]'"
-    if match := re.search(r"In '[^']*': Could not find '([^']+)' Available options in '[^']+': (.*)", text):
+    if match := re.search(
+        r"In '[^']*': Could not find '([^']+)' Available options in '[^']+': (.*?)(?: Config search path:|$)", text
+    ):
         option = match[1].rsplit("/", 1)[-1]
         return f"no such option {match[1]!r}{did_you_mean(option, match[2].split()) or f'; there is {match[2]}'}"
     if match := re.search(r"In '[^']*': Could not find '([^']+)'", text):
@@ -106,6 +148,17 @@ def explain(error: Exception, config_name: str) -> str:
         ]
         return f"no such option {match[1]!r}{did_you_mean(option, known)}"
     return text
+
+
+def _no_such_setting(key: str, config_name: str) -> str:
+    # Another choice of a group may have the key itself; what is built is chosen by file, not by name.
+    known = [other for other in known_keys(config_name) if other != key and "._" not in other]
+    said = did_you_mean(key, known)
+    node = key.rpartition(".")[0]
+    beside = sorted(other.rpartition(".")[2] for other in known if node and other.rpartition(".")[0] == node)
+    if not said and beside:
+        said = f"; {node} has {', '.join(beside)}"
+    return f"no such setting {key!r}{said}"
 
 
 def known_keys(config_name: str) -> list[str]:

@@ -23,6 +23,7 @@ from fbm.fingerprints import identify
 from fbm.loggers import FinishedRun, close, go_on, mirror
 from fbm.machine import keep_memory, quiet
 from fbm.memory import out_of_memory
+from fbm.overrides import expand_home
 from fbm.provenance import hardware, record, tell_changed
 from fbm.ranks.company import lead_or_follow
 from fbm.ranks.start import run_ranks, several
@@ -50,6 +51,7 @@ def train(config: DictConfig) -> float | None:
     Raises:
         UserError: the config, the store, a checkpoint or the run folder does not allow it.
     """
+    expand_home(config)
     identity = identify(check_run(config))
     ended: list[float | None] = []
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fbm.analysis.settings import RESAMPLES, Settings
+from fbm.errors import parsed
 
 if TYPE_CHECKING:
     from fbm.analysis.work import Analysed
@@ -44,7 +45,7 @@ def analyse(paths: Sequence[Path], settings: Settings | None = None) -> "list[An
 
 def main(argv: list[str]) -> int:
     """Analyse and print a table a run; 0 when done. UserError for what the user can mend."""
-    asked = parser().parse_args(argv)
+    asked = parsed(parser(), argv)
     settings = Settings(asked.resamples, asked.seed, asked.store, asked.again)
     # Imported here so that `--help` answers at once.
     from fbm.analysis.table import tell

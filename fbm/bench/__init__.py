@@ -6,6 +6,8 @@ Every figure is measured in turn with its peers, several rounds in one run; what
 import argparse
 from pathlib import Path
 
+from fbm.errors import parsed
+
 PARTS = ("disentangle", "autoencode", "classify")
 
 
@@ -62,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Measure, print, write; 0 when done. UserError for what the user can mend."""
-    asked = parser().parse_args(argv)
+    asked = parsed(parser(), argv)
     # Imported here so that `--help` answers at once.
     from fbm.bench.ask import ask
 

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from fbm.errors import parsed
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line of `fbm diff`."""
@@ -19,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Say what differs; 0 when both runs could be read, whatever differs. UserError for what the user can mend."""
-    asked = parser().parse_args(argv)
+    asked = parsed(parser(), argv)
     # Imported here so that `--help` answers at once.
     from fbm.diff.compare import compare
     from fbm.diff.read import read_side

@@ -29,7 +29,9 @@ def _data_job(config: DictConfig) -> None:
     from fbm.config import build, check
     from fbm.doctor.data import examine
     from fbm.errors import UserError
+    from fbm.overrides import expand_home
 
+    expand_home(config)
     check(config, ("data.source", "masks.source"))
     masks = build(config.masks.source) if config.masks.source is not None else None
     given = config.data.root is not None or config.data.get("folders") is not None

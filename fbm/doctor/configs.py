@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fbm.config import build, check, compose, conf_dir
-from fbm.errors import UserError
+from fbm.errors import UserError, parsed
 from fbm.launch import explain
 from fbm.machine import quiet
 from fbm.models.contract import made_encoder
@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="fbm doctor config", description=__doc__)
     parser.add_argument("--config-dir", type=Path, help="a folder of your own config groups, as given to `fbm train`")
     quiet()
-    own: Path | None = parser.parse_args(arguments).config_dir
+    own: Path | None = parsed(parser, arguments).config_dir
     if own is not None and not own.is_dir():
         raise UserError(f"--config-dir {own}: no such folder")
     files = list(options(conf_dir())) + (list(options(own)) if own else [])

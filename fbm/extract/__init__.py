@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fbm.errors import parsed
 from fbm.extract.options import DEVICES, PARTS, POOLS, Options
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def main(argv: list[str]) -> int:
     """Run `fbm extract`; 0 when done. UserError for what the user can mend."""
     from fbm.machine import keep_memory
 
-    asked = vars(parser().parse_args(argv))
+    asked = vars(parsed(parser(), argv))
     checkpoint, inputs, out = (asked.pop(name) for name in ("checkpoint", "inputs", "out"))
     keep_memory()
     print(extract(checkpoint, inputs, out, Options(**asked)).told)

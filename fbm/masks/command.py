@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fbm.data.below import File, video_names
 from fbm.data.inputs import Inputs, Skipped, Video, check_any, find_files, printable, sort_out, video_at
-from fbm.errors import UserError
+from fbm.errors import UserError, parsed
 from fbm.files import held
 from fbm.masks.picture_folder import PICTURES, is_picture
 from fbm.progress import progress
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Run `fbm masks`; 0 when all masks are made. UserError for what the user can mend."""
-    asked = parser().parse_args(argv)
+    asked = parsed(parser(), argv)
     if asked.workers is not None and asked.workers < 1:
         raise UserError(f"--workers {asked.workers}: it should be a whole number of at least 1")
     if asked.timeout is not None and not asked.timeout > 0:

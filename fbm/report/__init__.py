@@ -12,7 +12,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from fbm.errors import UserError
+from fbm.errors import UserError, parsed
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Report on the runs under the given paths; 0 when done. UserError for what the user can mend."""
-    asked = parser().parse_args(argv)
+    asked = parsed(parser(), argv)
     out = asked.out or asked.paths[0] / "report"
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is a file, and the report needs a folder. Choose another --out.")

@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,19 +11,18 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from fbm.config import check_run, composing, conf_dir, flatten
 from fbm.errors import UserError
 from fbm.files import write_text
 from fbm.fingerprints import identify
+from fbm.naming import sweep_setting
+from fbm.overrides import expand_home, text
 from fbm.run_files import STUDY
 from fbm.study.declared import Declared, Values, axes, told
 from fbm.study.job import Combination, Job
-
-PLAIN = re.compile(r"[A-Za-z_][\w./+-]*")  # words that Hydra's grammar takes without quotes
-WORDS = {"true", "false", "null", "nan", "inf"}  # words that it takes for something else
 
 
 def plan(declared: Declared, more: Sequence[str] = (), own: Path | None = None) -> list[Job]:
@@ -39,6 +37,8 @@ def plan(declared: Declared, more: Sequence[str] = (), own: Path | None = None) 
             weights that it is given, or two jobs would share a folder.
     """
     search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
+    if "trainer=debug" in more:
+        declared = _unlimited(declared)
     declared = replace(declared, settings=[*search, *declared.settings, *more])
     options = sorted({path.stem for folder in (conf_dir(), own) if folder for path in (folder / "init").glob("*.yaml")})
     with composing():
@@ -51,6 +51,22 @@ def plan(declared: Declared, more: Sequence[str] = (), own: Path | None = None) 
         finally:
             HydraConfig.instance().cfg = None
     return _once(jobs)
+
+
+def _unlimited(declared: Declared) -> Declared:
+    """The same without what its settings say of a run's length: a debug run is as short in a study as alone."""
+    keys = {f"trainer.{key!s}" for key in OmegaConf.load(conf_dir() / "limits" / "debug.yaml")}
+
+    def left(settings: Sequence[str]) -> list[str]:
+        return [setting for setting in settings if setting.lstrip("+").partition("=")[0] not in keys]
+
+    inits = {init: left(settings) for init, settings in declared.pretrain.inits.items()}
+    return replace(
+        declared,
+        settings=left(declared.settings),
+        pretrain=replace(declared.pretrain, settings=left(declared.pretrain.settings), inits=inits),
+        classify=replace(declared.classify, settings=left(declared.classify.settings)),
+    )
 
 
 def write_study(declared: Declared, jobs: Iterable[Job]) -> Path:
@@ -74,7 +90,8 @@ def _pretraining(declared: Declared) -> dict[tuple[str, str], Job]:
     for init, own in stage.inits.items():
         _refuse_overruled("pretrain", over, [*stage.settings, *own, *declared.settings])
         for values in _combinations(over):
-            settings = [f"study={stage.study}", *stage.settings, *own, *_said(values), *declared.settings]
+            given = [*stage.settings, *own, *_said(values), *declared.settings]
+            settings = [f"study={text(stage.study)}", *_varied(over), *given]
             jobs[init, _key(values)] = _job("pretrain", init, values, settings)
     return jobs
 
@@ -99,10 +116,11 @@ def _classification(
             there = ", ".join(f"{key}={value}" for key, value in values.items() if key in shared)
             raise UserError(f"classify.over has {there}, which pretrain.over has not: init={init} has no weights there")
         rest = {key: value for key, value in values.items() if key != "init"}
-        start = [f"init={_text(init)}"]
+        start = [f"init={text(init)}"]
         if source is not None:
-            start = [*starts[init], f"init.checkpoint={_text(source.folder.as_posix())}"]
-        settings = [f"study={declared.study}", *stage.settings, *start, *_said(rest), *declared.settings]
+            start = [*starts[init], f"init.checkpoint={text(source.folder.as_posix())}"]
+        given = [*stage.settings, *start, *_said(rest), *declared.settings]
+        settings = [f"study={text(declared.study)}", *_varied(over), *given]
         jobs.append(_job("classify", init, values, settings, source))
     return jobs
 
@@ -118,7 +136,7 @@ def _start(init: str, source: Job, search: list[str], options: Sequence[str]) ->
     """The settings that take an initialisation from such a run: its own option, or the task's under its name."""
     if init in options:
         return [f"init={init}"]
-    return [f"init={_option_for(source, search, options)}", f"init.name={_text(init)}"]
+    return [f"init={_option_for(source, search, options)}", f"init.name={text(init)}"]
 
 
 def _option_for(source: Job, search: list[str], options: Sequence[str]) -> str:
@@ -165,6 +183,7 @@ def _compose(overrides: Iterable[str]) -> DictConfig:
     except (HydraException, OmegaConfBaseException, ValueError) as error:  # the last where a group is no word
         raise UserError(told(error, "train")) from error
     HydraConfig.instance().set_config(config)  # a run's name follows from its overrides
+    expand_home(config)
     own = config.copy()
     with open_dict(own):
         del own["hydra"]
@@ -180,19 +199,12 @@ def _key(values: Combination) -> str:
 
 
 def _said(values: Combination) -> list[str]:
-    return [f"{key}={_text(value)}" for key, value in values.items()]
+    return [f"{key}={text(value)}" for key, value in values.items()]
 
 
-def _text(value: Any) -> str:
-    """A value in Hydra's grammar."""
-    if isinstance(value, str):
-        plain = PLAIN.fullmatch(value) and value.lower() not in WORDS
-        return value if plain else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    if isinstance(value, list):
-        return f"[{','.join(map(_text, value))}]"
-    if isinstance(value, dict):
-        return f"{{{','.join(f'{key}:{_text(inner)}' for key, inner in value.items())}}}"
-    return json.dumps(value)
+def _varied(over: Values) -> list[str]:
+    """The setting that has runs named by all that sets them apart."""
+    return sweep_setting(key for key, values in over.items() if len(values) > 1)
 
 
 def _once(jobs: Iterable[Job]) -> list[Job]:
