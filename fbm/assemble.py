@@ -44,7 +44,7 @@ def settle_device(config: DictConfig) -> None:
     kernel where it has such. On a processor none of it gains anything.
 
     Raises:
-        UserError: two values that cannot be had together.
+        UserError: there is no such device, or two values cannot be had together.
     """
     if config.compile and config.activation_checkpointing:
         raise UserError(
@@ -52,6 +52,11 @@ def settle_device(config: DictConfig) -> None:
             "what it makes anew; leave out one"
         )
     trainer = config.trainer
+    if trainer.accelerator in ("gpu", "cuda") and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise UserError(
+            f"trainer.accelerator={trainer.accelerator}: torch finds no GPU here; trainer=auto takes the fastest "
+            "device that there is, trainer=cpu the processor"
+        )
     gpu = trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
     if trainer.get("sync_batchnorm") and not gpu:
         raise UserError(

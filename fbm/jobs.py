@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from fbm.errors import UserError
 
 NAMED = 20  # videos not used that are named one by one, of each fault
+STRIDE = 32  # pixels that are one of the features, of every encoder; theirs to say, but they load torch
 
 
 def train_job(config: DictConfig) -> float | None:
@@ -35,7 +36,9 @@ def prepare_job(config: DictConfig) -> None:
         UserError: also where listed videos are broken or missing, unless data.skip_broken=true; the others are stored.
     """
     from fbm.config import build, check
+    from fbm.overrides import expand_home
 
+    expand_home(config)
     check(config, ("data.source", "data.generate", "masks.source"))
     _check_settings(config)
     if config.data.generate is not None:
@@ -77,6 +80,9 @@ def _check_settings(config: DictConfig) -> None:
         raise UserError(f"data.store={data.store}: it should be the folder of the frame store")
     if not isinstance(data.size, int) or data.size < 1:
         raise UserError(f"data.size={data.size}: it should be a whole number of pixels, at least 1")
+    if data.size % STRIDE:
+        least = -(-data.size // STRIDE) * STRIDE
+        raise UserError(f"data.size={data.size}: the encoders take multiples of {STRIDE}, the next is {least}")
     if not isinstance(data.skip_broken, bool):
         raise UserError(f"data.skip_broken={data.skip_broken}: it should be true or false")
     if workers is not None and (not isinstance(workers, int) or workers < 1):

@@ -133,6 +133,26 @@ def test_what_cannot_be_is_refused(overrides, said):
         settle_device(OmegaConf.create(check_run(compose(overrides))))
 
 
+@pytest.mark.parametrize("overrides", [["trainer=gpu"], ["trainer=cpu", "trainer.accelerator=cuda"]])
+def test_a_gpu_that_is_not_there(overrides, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    with pytest.raises(
+        UserError, match=r"^trainer\.accelerator=(gpu|cuda): torch finds no GPU here; trainer=auto takes"
+    ):
+        settle_device(compose(overrides))
+
+
+@pytest.mark.parametrize("experiment", ["demo/pretrain", "demo/classify", "paper/disentangle"])
+def test_a_debug_run_is_short_whatever_the_experiment(experiment):
+    given = ["trainer=debug", f"experiment={experiment}"]
+    trainer = compose(given).trainer
+    assert (trainer.max_epochs, trainer.limit_train_batches, trainer.check_val_every_n_epoch) == (1, 2, 1)
+    assert trainer.accelerator == "cpu"
+    assert compose([*given, "trainer.max_epochs=3"]).trainer.max_epochs == 3  # unless it is typed
+    assert compose(given[1:]).trainer.limit_train_batches is None
+
+
 # --- whole runs
 
 

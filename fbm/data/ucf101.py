@@ -13,6 +13,7 @@ from fbm.data.source import Video
 from fbm.errors import UserError
 from fbm.suggest import did_you_mean
 
+NAMED = 5  # missing classes that are named one by one
 NAME = re.compile(r"(?P<folder>\w+)/v_(?P<class>\w+)_g(?P<group>\d\d)_c(?P<clip>\d\d)")
 
 
@@ -65,10 +66,16 @@ class UCF101:
         if self.classes == "present":
             return sorted(folder.name for folder in folders.values())
         wanted = ANNOTATED_CLASSES if self.classes == "annotated" else self.classes
-        for name in wanted:
-            if name.casefold() not in folders:
-                present = [folder.name for folder in folders.values()]
-                raise UserError(f"class {name!r} has no folder in {self._top()}{did_you_mean(name, present)}")
+        absent = [name for name in wanted if name.casefold() not in folders]
+        if absent and (len(absent) > 1 or self.classes == "annotated"):
+            raise UserError(
+                f"{len(absent)} of {len(wanted)} classes have no folder in {self._top()}: {', '.join(absent[:NAMED])}"
+                f"{f' and {len(absent) - NAMED} more' if len(absent) > NAMED else ''}; data.classes=present (of "
+                "data=ucf101) takes those that are there"
+            )
+        if absent:
+            present = [folder.name for folder in folders.values()]
+            raise UserError(f"class {absent[0]!r} has no folder in {self._top()}{did_you_mean(absent[0], present)}")
         return sorted(set(wanted))
 
     def videos(self) -> list[Video]:

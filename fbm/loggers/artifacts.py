@@ -1,5 +1,6 @@
 """Checkpoints as W&B artifacts: what a pretraining makes and a classification starts from, tied by their content."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,19 @@ def model(path: Path, study: str, run: str, metadata: dict[str, Any]) -> Artifac
 
     Two made of the same file have one digest, by which W&B knows them to be the same version.
     """
-    artifact = Artifact(re.sub(r"[^\w.-]+", "-", f"{study}-{run}")[:128], type="model", metadata=metadata)
+    artifact = Artifact(re.sub(r"[^\w.-]+", "-", f"{study}-{run}")[:128], type="model", metadata=_sendable(metadata))
     # In full: `wandb sync` may be called from another folder.
     artifact.add_file(str(path.resolve()), name=path.name, policy="immutable", skip_cache=True)
     return artifact
+
+
+def _sendable(value: Any) -> Any:
+    """With infinite numbers as words: W&B takes none in an artifact's metadata."""
+    if isinstance(value, dict):
+        return {key: _sendable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sendable(inner) for inner in value]
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
 def consume(run: Run, artifact: Artifact) -> None:

@@ -117,6 +117,18 @@ def test_a_misspelled_class_gets_a_suggestion(tmp_path):
         UCF101(root, classes=["Bikng"]).videos()
 
 
+def test_many_classes_that_are_not_there_are_counted_and_named_without_a_guess(tmp_path):
+    root = make_root(tmp_path, lines("Biking", [8, 9]))
+    for classes in ("annotated", ["Diving", "Fencing"]):
+        with pytest.raises(UserError, match="classes have no folder") as caught:
+            UCF101(root, classes=classes).videos()
+        assert "did you mean" not in str(caught.value)
+        assert "data.classes=present (of data=ucf101) takes those that are there" in str(caught.value)
+        count = "2 of 2" if classes != "annotated" else "23 of 24"
+        assert str(caught.value).startswith(f"{count} classes have no folder in ")
+    assert "Diving, Fencing;" in str(caught.value)
+
+
 def test_a_class_without_a_training_video_leaves_nothing_to_train_on(tmp_path):
     root = make_root(tmp_path, lines("Biking", [8]), classes=["Biking", "Skiing"])
     with pytest.raises(UserError, match=r"names no video of \['Skiing'\]"):

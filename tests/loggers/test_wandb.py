@@ -1,6 +1,7 @@
 """What W&B is told, read back from its offline files."""
 
 import json
+import math
 import socket
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -180,6 +181,15 @@ def test_artifact_names_are_what_wandb_accepts(tmp_path):
     (tmp_path / "best.ckpt").write_bytes(b"weights")
     artifact = model(tmp_path / "best.ckpt", "my study", "classify-ours-seed0-optim.lr=1e-3,x", {})
     assert artifact.name.startswith("my-study-classify-ours-seed0-optim.lr-1e-3-x")
+
+
+def test_an_artifact_takes_numbers_that_are_infinite_or_none(tmp_path):
+    from fbm.loggers.artifacts import model
+
+    (tmp_path / "best.ckpt").write_bytes(b"weights")
+    metrics = {"val/psnr": math.inf, "val/iou": math.nan, "each": [-math.inf, 1.5]}
+    artifact = model(tmp_path / "best.ckpt", "study", "run", {"metrics": metrics, "seed": 0})
+    assert artifact.metadata == {"metrics": {"val/psnr": "inf", "val/iou": None, "each": ["-inf", 1.5]}, "seed": 0}
 
 
 # --- how it ends
