@@ -3,11 +3,12 @@
 import argparse
 import shlex
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fbm.errors import UserError
+from fbm.errors import UserError, parsed
 from fbm.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -43,14 +44,18 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Run a study; 1 where a run of it failed. UserError for what the user can mend."""
-    asked = parser().parse_intermixed_args(argv)
-    from fbm.study.declared import read, shipped
+    asked = parsed(parser(), argv, mixed=True)
+    from fbm.study.declared import read, runs, shipped
     from fbm.study.plan import plan
 
     if asked.name is None or "=" in asked.name:
         raise UserError(f"which study? There is {', '.join(shipped())}, or name a folder with one in its sweep/")
     own, launcher, each = _sorted(asked.settings)
+    if any(word.startswith("study=") for word in own) and not any("pretrain.study=" in word for word in own):
+        own.append("pretrain.study=${study}")  # with its weights, whatever the file shares with other studies
     declared, groups = read(asked.name, own, asked.config_dir)
+    # Seconds to minutes, in which nothing else is said.
+    print(f"{declared.study}: composing and checking {runs(declared)} runs", file=sys.stderr, flush=True)
     jobs = plan(declared, each, groups)
     if asked.dry_run:
         _tell_jobs(declared, jobs)
@@ -113,7 +118,9 @@ def _tell_jobs(declared: "Declared", jobs: Sequence["Job"]) -> None:
 def _sorted(settings: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     """The study's own keys, its launcher's, and those of every run."""
     from fbm.launch import known_keys
+    from fbm.overrides import refuse_folders
 
+    refuse_folders(settings)
     own: list[str] = []
     launcher: list[str] = []
     each: list[str] = []

@@ -1,5 +1,6 @@
 """A declared comparison as its config says it."""
 
+import math
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -95,6 +96,14 @@ def axes(over: dict[str, Any]) -> Values:
     if empty := [key for key, value in flat.items() if value == [] or value == {}]:
         raise UserError(f"over.{empty[0]} has no value: name one at least, or leave the key out")
     return {key: value if isinstance(value, list) else [value] for key, value in flat.items()}
+
+
+def runs(declared: Declared) -> int:
+    """How many runs a study asks for; some may be the same."""
+    pretrained, compared = (
+        math.prod(map(len, axes(stage.over).values())) for stage in (declared.pretrain, declared.classify)
+    )
+    return len(declared.pretrain.inits) * pretrained + compared
 
 
 def shipped() -> list[str]:

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from fbm.files import held
+from fbm.study.declared import read
+from fbm.study.plan import plan
+from tests.conftest import REPOSITORY
 from tests.interrupted import Killed, Moment, end_at
 from tests.study.conftest import declare, summaries
 from tests.tiny import fbm, only_error
@@ -137,11 +140,11 @@ def test_a_process_that_dies_takes_no_other_run_with_it(study):
     out = done.stdout
     failed = [line for line in out.splitlines() if line.startswith("failed: ")]
     assert len(failed) == 1, out
-    assert "deadly=true" in failed[0]
+    assert "deadly-true" in failed[0]
     assert ": its process ended without a word (" in failed[0]
     assert "started again, one at a time: " in out
     assert len(summaries()) == 1
-    assert "deadly=false" in next(iter(summaries()))
+    assert "deadly-false" in next(iter(summaries()))
 
 
 @pytest.mark.slow
@@ -162,7 +165,7 @@ def test_a_run_from_weights_that_were_made_anew_is_not_finished_any_more(study, 
     assert "started from earlier weights than outputs/tiny/disentangle-" in capsys.readouterr().out
     assert run(*only, "overwrite=true") == 0
     after = summaries()
-    made = after["disentangle-random-seed0-optim=mine"]["fingerprints"]["config"]
+    made = after["disentangle-random-seed0-optim-mine"]["fingerprints"]["config"]
     assert after["classify-ours-seed0"]["pretraining"]["fingerprint"] == made != before["pretraining"]["fingerprint"]
 
 
@@ -176,7 +179,7 @@ def test_a_users_own_initialisation_is_taken(study):
     assert run("classify.over.init=[mine,another]", "classify.over.seed=[0]") == 0
     made = summaries()
     assert made["classify-mine-seed0"]["pretraining"]["run"] == "disentangle-random-seed0"
-    assert made["classify-another-seed0"]["pretraining"]["run"] == "disentangle-random-seed0-task.kernels=2"
+    assert made["classify-another-seed0"]["pretraining"]["run"] == "disentangle-random-seed0-task.kernels-2"
 
 
 @pytest.mark.slow
@@ -218,6 +221,42 @@ def test_a_dry_run_runs_nothing(study, capsys):
     assert len(out) == 9
     assert "to run    outputs/tiny/classify-ours-seed1  (needs outputs/tiny/disentangle-random-seed0)" in out
     assert not Path("outputs").exists()
+
+
+def test_a_debug_study_is_as_short_as_a_debug_run(study):
+    settings = ["experiment=small", "trainer.max_epochs=7"]
+    classify = {"settings": ["task=classify", "trainer.limit_train_batches=9"], "over": {"init": ["random", "ours"]}}
+    pretrain = {"settings": ["trainer.check_val_every_n_epoch=4"], "inits": {"ours": ["trainer.limit_val_batches=8"]}}
+    declare(study, settings=settings, pretrain=pretrain, classify=classify)
+    declared, own = read(".", [])
+    for more, epochs in ((["trainer=debug"], 1), (["trainer=debug", "trainer.max_epochs=2"], 2)):
+        for job in plan(declared, more, own):
+            trainer = job.content["trainer"]
+            limits = {trainer[f"limit_{split}_batches"] for split in ("train", "val", "test")}
+            assert (trainer["max_epochs"], limits, trainer["check_val_every_n_epoch"]) == (epochs, {2}, 1)
+    assert all(job.content["trainer"]["max_epochs"] == 7 for job in plan(declared, [], own))
+
+
+@pytest.mark.parametrize("name", ["demo", str(REPOSITORY / "experiments" / "table1")])
+def test_a_study_of_another_name_has_its_pretraining_with_it(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    few = ["classify.over.seed=[0]", *(["pretrain.over.seed=[0]"] if name != "demo" else []), "--dry-run"]
+    assert fbm("study", name, "study=mine", *few) == 0
+    captured = capsys.readouterr()
+    assert "outputs/demo" not in captured.out
+    assert "needs outputs/mine/disentangle_wide-random-seed0" in captured.out
+    assert captured.err.splitlines() == ["mine: composing and checking 5 runs"]
+    assert fbm("study", name, "study=mine", "pretrain.study=demo", *few) == 0
+    assert "needs outputs/demo/disentangle_wide-random-seed0" in capsys.readouterr().out
+
+
+def test_what_a_study_varies_enters_the_names(study):
+    over = {"init": ["ours"], "data.store": [str(study / "store"), str(study / "other")]}
+    declare(study, classify={"settings": ["task=classify"], "over": over})
+    declared, own = read(".", [])
+    folders = [job.folder.name for job in plan(declared, [], own) if job.stage == "classify"]
+    assert len(set(folders)) == 2
+    assert all(name.startswith("classify-ours-seed0-") for name in folders)
 
 
 def test_the_papers_study_has_a_pretraining_for_each_seed(tmp_path, monkeypatch, capsys):
