@@ -163,7 +163,7 @@ def test_what_provenance_recorded_is_read(tmp_path, capsys, monkeypatch):
         if number:
             (package / "new.py").write_text("x = 1\n")
         folder = make_run(tmp_path / name)
-        summary = json.loads((folder / "summary.json").read_text()) | record(folder)
+        summary = json.loads((folder / "summary.json").read_text()) | record(folder, {})
         (folder / "summary.json").write_text(json.dumps(summary))
         runs.append(folder)
     a, b, c = runs
@@ -176,7 +176,7 @@ def test_what_provenance_recorded_is_read(tmp_path, capsys, monkeypatch):
     assert changed.startswith("packages: pyyaml: ")
     assert "same: config, pretraining, data, code, hardware, results" in told(capsys, b, c)
     (package / "new.py").write_text("x = 2\n")
-    record(c)
+    record(c, {})
     assert any(line.startswith("code: changes: ") for line in told(capsys, b, c))
 
 

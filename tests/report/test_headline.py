@@ -148,7 +148,8 @@ def test_what_the_tests_cannot_tell_apart_is_said_first(tmp_path):
     seeds(tmp_path / "demo", "ours", s0=0.75, s1=0.55, s2=0.65)
     assert say(tmp_path).startswith(
         "No row is shown to be best: Pretrained (ours) is not told apart from random initialization (Holm's p "
-        "= 0.368). Pretrained (ours) has the highest clip accuracy, 65.0 %, and is 10.0 points above random initialization ("
+        "= 0.368). Pretrained (ours) has the highest clip accuracy, 65.0 %, and is 10.0 points above random "
+        "initialization ("
     )
 
 
