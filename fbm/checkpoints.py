@@ -163,7 +163,7 @@ def initialise(encoder: nn.Module, init: DictConfig) -> Loaded:
         raise UserError(
             f"init={init.name} needs the checkpoint or run folder of a task={init.task} run: init.checkpoint=PATH"
         )
-    content = read_checkpoint(Path(init.checkpoint))
+    content = read_checkpoint(Path(str(init.checkpoint)))
     made_by = content["fbm"]["task"]
     if made_by != init.task:
         raise UserError(f"init={init.name} needs a checkpoint of task={init.task}, {init.checkpoint} is of {made_by}")

@@ -130,9 +130,9 @@ def _refuse_stale(config: DictConfig, run: Run, summary: dict[str, Any]) -> None
             "earlier settings and videos, or overwrite=true trains on these (the old run is kept in a folder inside)"
         )
     made_by, checkpoint = summary.get("pretraining"), config.init.checkpoint
-    if made_by is None or checkpoint is None or not Path(checkpoint).exists():
+    if made_by is None or checkpoint is None or not Path(str(checkpoint)).exists():
         return
-    if read_checkpoint(Path(checkpoint))["fbm"]["fingerprints"]["config"] != made_by["fingerprint"]:
+    if read_checkpoint(Path(str(checkpoint)))["fbm"]["fingerprints"]["config"] != made_by["fingerprint"]:
         raise UserError(
             f"{run.folder} started from earlier weights than {checkpoint} holds now: overwrite=true runs it again "
             "(the old one is kept in a folder inside)"

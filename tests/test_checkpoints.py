@@ -316,3 +316,9 @@ def test_importing_fbm_imports_nothing_heavy():
     code = "import sys, fbm; print(sorted({'torch', 'numpy', 'hydra', 'pytorch_lightning'} & set(sys.modules)))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+def test_a_number_is_a_checkpoints_name_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="no such checkpoint: 2024"):
+        initialise(C3DEncoder(2, 8, 32), OmegaConf.merge(init(None), {"checkpoint": 2024}))
