@@ -53,6 +53,8 @@ def prepare_job(config: DictConfig) -> None:
         config.data.size,
         config.prepare.workers,
         config.prepare.timeout,
+        {"name": config.data.name, "skip_broken": config.data.skip_broken},
+        config.prepare.drop_classes,
     )
     manifest = prepared.manifest
     for line in (*_named(manifest.left_out, config.data.store), *_named(manifest.broken, config.data.store)):
@@ -83,8 +85,11 @@ def _check_settings(config: DictConfig) -> None:
     if data.size % STRIDE:
         least = -(-data.size // STRIDE) * STRIDE
         raise UserError(f"data.size={data.size}: the encoders take multiples of {STRIDE}, the next is {least}")
-    if not isinstance(data.skip_broken, bool):
-        raise UserError(f"data.skip_broken={data.skip_broken}: it should be true or false")
+    for key, value in (("data.skip_broken", data.skip_broken), ("prepare.drop_classes", config.prepare.drop_classes)):
+        if not isinstance(value, bool):
+            raise UserError(f"{key}={value}: it should be true or false")
+    if config.masks.source is None and config.masks.name != "none":
+        raise UserError("masks=stored is for fbm train, which reads them from the store: choose where masks come from")
     if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise UserError(f"prepare.workers={workers}: it should be a whole number of at least 1, or null")
     if not isinstance(timeout, int | float) or timeout <= 0:

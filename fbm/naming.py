@@ -1,12 +1,16 @@
-"""A run's name follows from what was asked for: `TASK-INIT-seedN`, then the other settings given, and what is swept."""
+"""What configs ask for: a run's name, `TASK-INIT-seedN`, the other settings given and what is swept; and what its store
+is made of."""
 
 import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
+
+from fbm.data.stored import read_made_of
 
 # Said by the name already, or the folder that it is in.
 SAID = {"task", "init", "seed", "study", "name", "run_dir"}
@@ -93,6 +97,26 @@ def _former(name: str, others: list[str]) -> str:
     return f"{name}-{suffix}" if suffix else name
 
 
+def stored(key: str, default: Any, *, _root_: DictConfig) -> Any:
+    """`${fbm.stored:KEY,DEFAULT}`: what the store that a run reads was prepared with; else the default.
+
+    A value that is given in its place is the run's own, and held against the store's when the store is opened.
+
+    Args:
+        key: "name", "size", "masks", "skip_broken", or a choice of the data set (see `fbm.data.source.Source`).
+        default: of the chosen option; a preparation always takes it.
+    """
+    data = _root_.get("data")
+    if data is None or "prepare" in _root_:
+        return default
+    as_given: Any = OmegaConf.to_container(data, resolve=False)
+    if key == "name" and "data.name" in str(as_given.get("store")):
+        return default  # by it the store is found
+    store = data.get("store")
+    return read_made_of(Path(store)).get(key, default) if isinstance(store, str) else default
+
+
 def register() -> None:
-    """Make `${fbm.run_name:...}` known to OmegaConf."""
+    """Make `${fbm.run_name:...}` and `${fbm.stored:...}` known to OmegaConf."""
     OmegaConf.register_new_resolver("fbm.run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("fbm.stored", stored, replace=True)

@@ -304,3 +304,31 @@ def test_a_disk_too_small_is_refused_before_anything_is_written(demo_root, disk)
     done = fbm("prepare", demo_root, folder / "store")
     refused(done, r"not enough disk for .*: 1,\d+ frames need \d")
     assert not list(folder.rglob("*.npy"))
+
+
+def test_classes_do_not_leave_a_store_unasked(demo_root, tmp_path):
+    store = tmp_path / "store"
+    assert fbm("prepare", demo_root, store, "masks=none", "data.name=mine").returncode == 0
+    before = contents(store)
+    some = ("masks=none", "data.classes=[Bounce,Orbit]")
+    refused(fbm("prepare", demo_root, store, *some), r"4 of the 6 classes in the store .* would leave it")
+    assert contents(store) == before
+    done = fbm("prepare", demo_root, store, *some, "prepare.drop_classes=true")
+    assert done.returncode == 0
+    assert read_manifest(store).classes == ["Bounce", "Orbit"]
+    again = fbm("prepare", demo_root, store, "masks=none", "data.name=mine")
+    assert "nothing to do" in again.stdout  # their frames were kept
+    assert contents(store) == before
+
+
+def test_what_training_takes_over_is_in_the_manifest(small_root, tmp_path):
+    store = tmp_path / "store"
+    assert (
+        fbm("prepare", small_root.path, store, "masks=none", "data.name=mine", "data.skip_broken=true").returncode == 0
+    )
+    assert read_manifest(store).settings == {"name": "mine", "skip_broken": True}
+
+
+def test_masks_cannot_be_prepared_from_the_store_itself(small_root, tmp_path):
+    refused(fbm("prepare", small_root.path, tmp_path / "store", "masks=stored"), "masks=stored is for fbm train")
+    assert not (tmp_path / "store" / MANIFEST).exists()

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 import shutil
 import signal
 import sys
@@ -600,10 +601,24 @@ def test_weights_of_the_losses_are_settings_in_config_and_metrics(study, train):
     [
         ("task.weights.feature=2", "no such setting 'task.weights.feature'; did you mean 'task.weights.features'?"),
         ("task.weights.features=-1", "every weight must be a finite number of at least 0, and one above 0"),
-        ("task.weights.features=.inf", "every weight must be a finite number of at least 0"),
+        ("task.weights.features=inf", "every weight must be a finite number of at least 0"),
         ("task.weights.features=much", "task.weights.features='much': it should be a valid number"),
     ],
 )
 def test_wrong_weights_are_one_line(train, capsys, override, said):
     assert train(override) == 1
     assert said in only_error(capsys.readouterr().err)
+
+
+def test_nothing_that_a_store_is_made_of_is_repeated(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    plain = ("encoder.width=4", "trainer=debug", "logger=csv", "callbacks.progress=null", "task=autoencode")
+    assert fbm("train", f"data.store={store}", *plain) == 0
+    (run,) = Path("outputs/demo").iterdir()
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert (config["data"]["size"], config["data"]["validation"], config["masks"]["name"]) == (32, 0.1, "boxes")
+    capsys.readouterr()
+    for contradiction in ("masks=unsupervised", "data.validation=0.5", "data.classes=[Bounce]"):
+        assert fbm("train", f"data.store={store}", *plain, contradiction) == 1
+        key = contradiction.split("=")[0]
+        assert re.search(rf"was prepared with {key}=.*, this run asks for {key}=", only_error(capsys.readouterr().err))

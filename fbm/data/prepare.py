@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rich.filesize import decimal
 
@@ -16,6 +17,7 @@ from fbm.data.matching import match
 from fbm.data.prepare_video import Job, bare_row, placed, prepare_video
 from fbm.data.source import Source, Video
 from fbm.data.store import FORMAT, MANIFEST, Manifest, StoredVideo, frames_file, is_whole, masks_file, read_manifest
+from fbm.data.stored import refuse_drop
 from fbm.errors import UserError
 from fbm.files import checksum, held, sweep, write_text
 from fbm.masks.source import MaskSource, MaskTrack
@@ -48,6 +50,8 @@ def prepare(
     size: int,
     workers: int | None,
     timeout: float,
+    settings: dict[str, Any] | None = None,
+    drop_classes: bool = False,
 ) -> Prepared:
     """Bring the store up to what `source` and `masks` say, doing only what is not there yet.
 
@@ -56,6 +60,8 @@ def prepare(
         size: of the stored frames, pixels.
         workers: child processes; None takes one a core.
         timeout: seconds that a file of up to `TIMED` frames may take, a longer one in proportion.
+        settings: see `Manifest`.
+        drop_classes: take classes out of the store that `source` has not.
 
     Raises:
         UserError: the data set, the store or the disk does not allow it. A broken video is no error: its row says so.
@@ -65,12 +71,15 @@ def prepare(
     with held(store, "the store"):
         sweep(store)
         known = _known(store, size)
+        if not drop_classes:
+            refuse_drop(store, videos)
         rows, jobs = _plan(videos, known, matched.tracks, masks_name, store, size)
         if jobs:
             _check_disk(jobs, store, size)
             rows |= _work(jobs, store, workers, timeout)
         others = [row for name, row in known.items() if name not in rows and row.checksum]
-        manifest = Manifest(size, masks_name, source.selection(), [rows[video.name] for video in videos], others)
+        placed_rows = [rows[video.name] for video in videos]
+        manifest = Manifest(size, masks_name, source.selection(), placed_rows, others, settings=settings or {})
         _finish(store, manifest)
     return Prepared(manifest, len(jobs), matched.told)
 

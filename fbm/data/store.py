@@ -65,6 +65,7 @@ class Manifest:
         selection: the data set's choices that made the splits (`Source.selection`).
         videos: every video of that selection, usable or not.
         others: decoded for an earlier selection, kept so that a later one need not decode them again.
+        settings: what else training takes over, by setting: `name` of the data, `skip_broken`.
     """
 
     size: int
@@ -73,6 +74,7 @@ class Manifest:
     videos: list[StoredVideo] = field(default_factory=list)
     others: list[StoredVideo] = field(default_factory=list)
     format: int = FORMAT
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def classes(self) -> list[str]:
@@ -98,7 +100,7 @@ class Manifest:
     def to_json(self) -> str:
         """One video a line, so that two manifests can be compared with diff."""
         head = {"format": self.format, "size": self.size, "masks": self.masks, "selection": self.selection}
-        content = json.dumps({**head, "fingerprint": self.fingerprint})[:-1]
+        content = json.dumps({**head, "settings": self.settings, "fingerprint": self.fingerprint})[:-1]
         videos, others = (",\n".join(json.dumps(asdict(row)) for row in rows) for rows in (self.videos, self.others))
         return f'{content}, "videos": [\n{videos}\n], "others": [\n{others}\n]}}\n'
 

@@ -1,0 +1,41 @@
+"""What a store is made of: said once, to `fbm prepare`, and read from the store by `fbm train`."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from fbm.data.source import Video
+from fbm.data.store import MANIFEST, read_manifest
+from fbm.errors import UserError
+
+
+def read_made_of(store: Path) -> dict[str, Any]:
+    """What a store was prepared with, by setting, from the first line of its manifest; empty where there is none.
+
+    What is wrong with a store `read_manifest` says.
+    """
+    try:
+        with (store / MANIFEST).open() as file:
+            head = json.loads(file.readline().rpartition(', "videos": [')[0] + "}")
+        return {"size": head["size"], "masks": head["masks"], **head["selection"], **head.get("settings", {})}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def refuse_drop(store: Path, videos: Iterable[Video]) -> None:
+    """See that all classes of a store are among those of `videos`: without them, runs on it would find other data.
+
+    Raises:
+        UserError: some are not.
+    """
+    if not (store / MANIFEST).is_file():
+        return
+    classes = read_manifest(store).classes
+    kept = {video.action.casefold() for video in videos}
+    if gone := [name for name in classes if name.casefold() not in kept]:
+        named = ", ".join(gone[:3]) + (f" and {len(gone) - 3} more" if gone[3:] else "")
+        raise UserError(
+            f"{len(gone)} of the {len(classes)} classes in the store {store} would leave it ({named}): name another "
+            "store, data.store=PATH, or take them out with prepare.drop_classes=true (their frames are kept)"
+        )
