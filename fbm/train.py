@@ -16,10 +16,10 @@ from fbm.assemble import Parts, assemble, settle_device
 from fbm.callbacks.resume_point import TRAINING, ResumePoint
 from fbm.checkpoints import read_checkpoint
 from fbm.config import check_run, resolved
-from fbm.data.store import read_manifest
 from fbm.errors import UserError
 from fbm.files import write_text
 from fbm.fingerprints import identify
+from fbm.finished import is_left, refuse_stale
 from fbm.loggers import FinishedRun, close, go_on, mirror
 from fbm.machine import keep_memory, quiet
 from fbm.memory import out_of_memory
@@ -72,7 +72,7 @@ def _lead(config: DictConfig, identity: str) -> float | None:
     if config.overwrite or not Path(config.run_dir, SUMMARY).is_file():  # one of another machine is given back
         try_trainer(config)
     with open_run(config.run_dir, identity, config.overwrite, config.resume) as run:
-        if several(asked, str(config.trainer.strategy)) and _is_left(config, run):
+        if several(asked, str(config.trainer.strategy)) and is_left(config, run):
             run_ranks(config, run, identity, asked)
         else:
             bring_to_an_end(config, run, identity)
@@ -94,10 +94,10 @@ def bring_to_an_end(config: DictConfig, run: Run, identity: str) -> None:
             run.start(OmegaConf.to_yaml(config, resolve=True))
             _fit_and_test(config, run, identity)
             return
-        _refuse_stale(config, run, run.summary)
+        refuse_stale(config, run, run.summary)
         if run.main:
             tell_changed(run.folder, resolved(config), "overwrite=true trains it again (the old run is kept inside)")
-        if _is_left(config, run):
+        if is_left(config, run):
             _test_later(config, run, run.summary, identity)
         else:
             print(f"{run.folder} is finished already; overwrite=true runs it again")
@@ -112,31 +112,6 @@ def bring_to_an_end(config: DictConfig, run: Run, identity: str) -> None:
                 "one clip, a larger data.size, or encoder.norm=group encoder.mapping_norm=group"
             ) from error
         raise
-
-
-def _is_left(config: DictConfig, run: Run) -> bool:
-    """Whether the run is to be trained, or a finished one to be tested."""
-    return run.summary is None or (config.test and not any(name.startswith("test/") for name in run.summary["metrics"]))
-
-
-def _refuse_stale(config: DictConfig, run: Run, summary: dict[str, Any]) -> None:
-    """A finished run is not this one, if its store or the weights it started from were made anew since."""
-    data = None
-    with suppress(UserError):  # what is finished needs no store
-        data = read_manifest(Path(config.data.store)).fingerprint
-    if data not in (None, summary["fingerprints"]["data"]):
-        raise UserError(
-            f"{run.folder} was trained on other data than {config.data.store} holds now: run `fbm prepare` with the "
-            "earlier settings and videos, or overwrite=true trains on these (the old run is kept in a folder inside)"
-        )
-    made_by, checkpoint = summary.get("pretraining"), config.init.checkpoint
-    if made_by is None or checkpoint is None or not Path(str(checkpoint)).exists():
-        return
-    if read_checkpoint(Path(str(checkpoint)))["fbm"]["fingerprints"]["config"] != made_by["fingerprint"]:
-        raise UserError(
-            f"{run.folder} started from earlier weights than {checkpoint} holds now: overwrite=true runs it again "
-            "(the old one is kept in a folder inside)"
-        )
 
 
 def _fit_and_test(config: DictConfig, run: Run, identity: str) -> None:
