@@ -107,6 +107,8 @@ def assemble(config: DictConfig, identity: str, again: bool = False, source: dic
     data: ClipDataModule = build(config.data.module, seed=config.seed)
     if config.job_type == "classify":
         data.leave_out_unlabelled()
+        if kept := [name for name in data.empty_classes if name in data.classes]:
+            print(f"no clip has the class {', '.join(kept)}: data.empty_classes=leave_out takes it from the labels")
     batches = batches_of(content_of(config), data.steps_per_epoch)
     if not data.samples["val"] or config.trainer.limit_val_batches == 0:
         _follow_training(config, bool(data.samples["val"]))

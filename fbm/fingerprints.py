@@ -34,7 +34,7 @@ HANDLING = (
 )
 # As good as absent: these settings came later, and without them a run did what it does with these values.
 UNSAID = {
-    "float32_matmul": None,
+    **dict.fromkeys(("float32_matmul", "data.empty_classes", "data.module.empty_classes", "masks.source.misfits")),
     "task.weights._target_": "fbm.losses.LossWeights",
     **{f"task.weights.{term}": 1 for term in ("first_foreground", "first_background", "last_foreground", "features")},
 }

@@ -59,11 +59,13 @@ def prepare_job(config: DictConfig) -> None:
     manifest = prepared.manifest
     for line in (*_named(manifest.left_out, config.data.store), *_named(manifest.broken, config.data.store)):
         print(line)
-    for line in prepared.left_over:
+    for line in (*_named(manifest.partly_masked, config.data.store, "partly used"), *prepared.left_over):
         print(line)
     print(_summary(manifest, prepared.worked_on, config.data.store))
     if short := sum(video.ok and video.frames < config.data.chunk_frames for video in manifest.videos):
         print(f"{short} videos have fewer than data.chunk_frames={config.data.chunk_frames} frames: they give no clips")
+    for name in manifest.classes_without_clips(config.data.chunk_frames):
+        print(f"no clip has the class {name}: `fbm train data.empty_classes=leave_out` takes it from the labels")
     if manifest.broken and not config.data.skip_broken:
         first = manifest.broken[0]
         raise UserError(
@@ -96,13 +98,18 @@ def _check_settings(config: DictConfig) -> None:
         raise UserError(f"prepare.timeout={timeout}: it should be a number of seconds above 0")
 
 
-def _named(videos: list[Any], store: str) -> Iterator[str]:
-    """A line for each video that is not used; of many with the same fault the first ones, and a count."""
+def _named(videos: list[Any], store: str, said: str = "") -> Iterator[str]:
+    """A line for each video that is not used; of many with the same fault the first ones, and a count.
+
+    Args:
+        said: in place of the status.
+    """
     for status in sorted({video.status for video in videos}):
         faulty = [video for video in videos if video.status == status]
-        yield from (f"{status}: {video.name}: {video.reason}" for video in faulty[:NAMED])
+        label = said or status
+        yield from (f"{label}: {video.name}: {video.reason}" for video in faulty[:NAMED])
         if len(faulty) > NAMED:
-            yield f"{status}: {len(faulty) - NAMED} more, each with its reason in {store}/manifest.json"
+            yield f"{label}: {len(faulty) - NAMED} more, each with its reason in {store}/manifest.json"
 
 
 def _summary(manifest: Any, worked_on: int, store: str) -> str:

@@ -258,6 +258,28 @@ def test_a_second_prepare_on_the_same_store_is_refused(small_root, store):
     assert [path.name for path in store.iterdir()] == [".lock"]
 
 
+def test_what_is_used_in_part_and_a_class_without_clips_are_told(small_root, store):
+    spoilt = (("UTF-8", "klingon"), ('id="0" name="PERSON"', 'id="0" name="Person"'), (' width="', ' width="-'))
+    for number, words in enumerate(spoilt):
+        path = small_root.xgtf(number)
+        path.write_text(path.read_text().replace(*words, 1))
+    more = ("masks.source.misfits=leave_out", "data.skip_broken=true", "data.chunk_frames=100")
+    for _ in range(2):
+        done = fbm("prepare", small_root.path, store, *more)
+        assert done.returncode == 0, done.stderr
+        said = done.stdout.splitlines()
+        first, second, third, _ = small_root.names
+        assert any(re.match(f"bad_annotation: {first}: .*unknown encoding: klingon", line) for line in said)
+        assert (
+            f"partly used: {second}: objects of its annotation that are not named PERSON are not used: 1 'Person'"
+            in said
+        )
+        assert any(
+            re.match(f"partly used: {third}: .* empty or outside .*; [0-9]+ of its [0-9]+ boxes", line) for line in said
+        )
+        assert "no clip has the class Bounce: `fbm train data.empty_classes=leave_out` takes it from the labels" in said
+
+
 def test_a_file_size_limit_is_one_line_and_the_next_run_goes_on(demo_root, undisturbed, store):
     rows = read_manifest(undisturbed).videos
     frames = [row.frames for row in rows]

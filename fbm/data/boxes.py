@@ -20,6 +20,7 @@ _HARMLESS = {
     ("_codecs", "encode"),  # how protocol 2 writes bytes
 }
 
+PERSON = "PERSON"  # the name of the objects whose boxes count
 LONGEST = 1_000_000  # frames: a longer span is damage, and would fill the memory
 
 
@@ -30,10 +31,12 @@ class Annotation:
     Attributes:
         frames: how many frames the annotation says the video has; None where it does not say.
         boxes: int64 `N 5`: frame (0-based), x, y, width, height in pixels of the video. A frame may have any number.
+        others: names of objects that are no persons, each as often as there is one; their boxes are not used.
     """
 
     frames: int | None
     boxes: np.ndarray
+    others: tuple[str, ...] = ()
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -85,8 +88,10 @@ def read_xgtf(path: Path) -> Annotation:
         root = ElementTree.parse(path, forbid_dtd=True).getroot()
     except DefusedXmlException as error:
         raise UserError(f"annotation {path} refused: it declares XML entities, which boxes never need") from error
-    except (ElementTree.ParseError, ValueError) as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last: an encoding that nobody knows
         raise UserError(f"annotation {path} is not readable XML: {error}") from error
+    except OSError as error:
+        raise UserError(f"annotation {path} cannot be read: {error.strerror}") from error
     every = [] if root is None else root.findall(".//{*}sourcefile")
     if not every:
         raise UserError(f"annotation {path} is not of the ViPER form: it holds no sourcefile")
@@ -95,10 +100,11 @@ def read_xgtf(path: Path) -> Annotation:
     try:
         boxes = [
             _spanned(box)
-            for person in source.iterfind("{*}object[@name='PERSON']")
+            for person in source.iterfind(f"{{*}}object[@name='{PERSON}']")
             for box in person.iterfind("{*}attribute[@name='Location']/{*}bbox")
         ]
-        return Annotation(_frame_count(source), _stack(boxes))
+        names = [each.get("name", "") for each in source.iterfind("{*}object")]
+        return Annotation(_frame_count(source), _stack(boxes), tuple(name for name in names if name != PERSON))
     except (KeyError, ValueError, OverflowError) as error:
         raise UserError(f"annotation {path}: a box of the Location attribute is malformed: {_brief(error)}") from error
 

@@ -89,6 +89,7 @@ class Clips(Dataset[ClipBatch]):
         seed: of the random choices.
         label_fraction: share of the training groups that is used, see the function `labelled`; other splits stay whole.
         augment: False takes the middle window in training too.
+        classes: in label order; None takes all of the store's.
     """
 
     def __init__(
@@ -100,8 +101,10 @@ class Clips(Dataset[ClipBatch]):
         seed: int,
         label_fraction: float = 1.0,
         augment: bool = True,
+        classes: Sequence[str] | None = None,
     ) -> None:
         self.store, self.seed = store, seed
+        self.classes = store.manifest.classes if classes is None else classes
         self.chunk_frames, self.clip_frames, self.slack = chunk_frames, clip_frames, chunk_frames - clip_frames
         self.random = augment and split == "train"
         self.masked: Sequence[int] | None = None  # the frames of a clip that a sample has masks of; None is all
@@ -110,7 +113,7 @@ class Clips(Dataset[ClipBatch]):
 
     def _take(self, videos: list[StoredVideo]) -> None:
         """Make these the videos; the label of one without a class is -1."""
-        labels = {action: label for label, action in enumerate(self.store.manifest.classes)}
+        labels = {action: label for label, action in enumerate(self.classes)}
         self.videos, self.labels = videos, [labels.get(video.action, -1) for video in videos]
         self.samples = [
             (number, start) for number, video in enumerate(videos) for start in chunks(video.frames, self.chunk_frames)

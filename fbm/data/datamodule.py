@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -19,6 +19,10 @@ from fbm.errors import UserError
 class ClipDataModule(pl.LightningDataModule):
     """Clips of a prepared store.
 
+    Attributes:
+        classes: names in label order.
+        empty_classes: names of the classes that no clip has.
+
     Args:
         store: folder made by `fbm prepare`.
         size: of the frames, pixels; must be the store's.
@@ -32,6 +36,7 @@ class ClipDataModule(pl.LightningDataModule):
         batch_size: clips of one step over all ranks.
         workers: loader processes; 0 reads in the training process.
         seed: of windows, flips and order.
+        empty_classes: "leave_out" gives no label to a class that no video has a chunk of.
 
     Raises:
         UserError: the store is not there, not what these settings ask for, broken, or leaks between splits.
@@ -50,6 +55,7 @@ class ClipDataModule(pl.LightningDataModule):
         batch_size: int,
         workers: int,
         seed: int,
+        empty_classes: Literal["leave_out"] | None = None,
     ) -> None:
         super().__init__()
         if not 0 < clip_frames <= chunk_frames:
@@ -58,23 +64,25 @@ class ClipDataModule(pl.LightningDataModule):
             )
         if batch_size < 1 or workers < 0:
             raise UserError(f"data.batch_size={batch_size} must be at least 1, data.workers={workers} at least 0")
+        if empty_classes not in (None, "leave_out"):
+            raise UserError(f"data.empty_classes={empty_classes}: it should be leave_out or null")
         if not 0 < label_fraction <= 1:
             raise UserError(f"data.label_fraction={label_fraction} must be above 0 and at most 1")
         self.store = FrameStore(Path(store))
         self.batch_size, self.workers = batch_size, workers
         self._check({"size": size, "masks": masks, **source.selection()}, skip_broken)
+        classes = self.store.manifest.classes
+        self.empty_classes = self.store.manifest.classes_without_clips(chunk_frames)
+        if empty_classes == "leave_out":
+            classes = [name for name in classes if name not in self.empty_classes]
+        self.classes = classes
         self.clips = {
-            split: Clips(self.store, split, chunk_frames, clip_frames, seed, label_fraction)
+            split: Clips(self.store, split, chunk_frames, clip_frames, seed, label_fraction, classes=classes)
             for split in ("train", "val", "test")
         }
         self.seed = seed
         if not len(self.clips["train"]):
             raise UserError(f"the store {store} holds no training video of at least {chunk_frames} frames")
-
-    @property
-    def classes(self) -> list[str]:
-        """Names in label order."""
-        return self.store.manifest.classes
 
     @property
     def samples(self) -> dict[str, int]:

@@ -97,9 +97,11 @@ def _store_masks(job: Job, row: StoredVideo) -> StoredVideo:
     try:
         video = DecodedVideo(job.video.name, frames, row.width, row.height)
         masks = job.track.draw(video) if job.track else np.zeros(frames.shape[:3], bool)
+        unused = job.track.left_out(len(frames), row.width, row.height) if job.track else ""
     except MaskError as error:
         return replace(row, status="bad_annotation", reason=str(error))
     packed = np.packbits(masks, axis=-1)
     with whole_file(masks_file(job.store, job.masks_name, job.video.name)) as file:
         np.save(file, packed)
-    return replace(row, masked_frames=int(masks.any((1, 2)).sum()), masks_checksum=checksum_of(packed))
+    masked = int(masks.any((1, 2)).sum())
+    return replace(row, masked_frames=masked, masks_checksum=checksum_of(packed), reason=unused)

@@ -28,7 +28,10 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class StoredVideo:
-    """One row of the manifest. `reason` says what is wrong where `status` is not ok; checksums as in `ArrayFile`."""
+    """One row of the manifest; checksums as in `ArrayFile`.
+
+    `reason` says what is wrong where `status` is not ok, and else what of the annotation is not used.
+    """
 
     name: str
     action: str
@@ -90,6 +93,16 @@ class Manifest:
     def left_out(self) -> list[StoredVideo]:
         """What is rightly not in use: no videos, and those that another one or the test split speaks against."""
         return [video for video in self.videos if video.status in LEFT_OUT]
+
+    def classes_without_clips(self, chunk_frames: int) -> list[str]:
+        """The classes of which no usable video has so many frames."""
+        filled = {video.action for video in self.videos if video.ok and video.frames >= chunk_frames}
+        return [name for name in self.classes if name not in filled]
+
+    @property
+    def partly_masked(self) -> list[StoredVideo]:
+        """Videos in use of whose annotation something is not used."""
+        return [video for video in self.videos if video.ok and video.reason]
 
     @property
     def fingerprint(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from fbm.data.lists import fields, is_head, read_lines
 from fbm.data.paper import ANNOTATED_CLASSES, VALIDATION_GROUPS
 from fbm.data.source import Video
 from fbm.errors import UserError
@@ -15,6 +16,7 @@ from fbm.suggest import did_you_mean
 
 NAMED = 5  # missing classes that are named one by one
 NAME = re.compile(r"(?P<folder>\w+)/v_(?P<class>\w+)_g(?P<group>\d\d)_c(?P<clip>\d\d)")
+LINE = "one CLASS/v_CLASS_gXX_cYY.avi"  # of a list
 
 
 class Listed(Protocol):
@@ -179,24 +181,26 @@ def carve(action: str, groups: list[int], share: float, seed: int) -> Iterable[i
 
 
 def read_split_file(path: Path) -> list[str]:
-    """The names `CLASS/v_CLASS_gXX_cYY` of an official list, with or without labels, CRLF or LF.
+    """The names `CLASS/v_CLASS_gXX_cYY` of an official list, with or without labels, in any form `fields` can part.
 
     Raises:
-        UserError: no such file, or a line that is not `CLASS/v_CLASS_gXX_cYY.avi [LABEL]` (so no line can point
+        UserError: no such file, or a line that does not begin with `CLASS/v_CLASS_gXX_cYY.avi` (so no line can point
             outside the root).
     """
     if not path.is_file():
         raise UserError(f"no split file {path}: the official lists belong in ucfTrainTestlist/")
     names = []
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
-        fields = line.split()
-        if not fields:
+    for number, line in enumerate(read_lines(path, LINE), start=1):
+        if not line or (number == 1 and is_head(line)):
             continue
-        name = fields[0].removesuffix(".avi")
+        first = fields(line)[0]
+        name = first.removesuffix(".avi")
         match = NAME.fullmatch(name)
         # The folder HandstandPushups holds v_HandStandPushups files: only the letters' case may differ.
-        if not match or name == fields[0] or match["folder"].casefold() != match["class"].casefold():
-            raise UserError(f"{path}, line {number}: {fields[0]!r} is not of the form CLASS/v_CLASS_gXX_cYY.avi")
+        if not match or name == first or match["folder"].casefold() != match["class"].casefold():
+            raise UserError(
+                f"{path}, line {number}: {first!r} is not of the form CLASS/v_CLASS_gXX_cYY.avi; a label may follow"
+            )
         names.append(name)
     return names
 

@@ -1,14 +1,16 @@
 """`masks=boxes`: the union of a frame's annotated boxes, as in the paper's experiment."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from fbm.data.boxes import Annotation, read_pickle, read_xgtf
+from fbm.data.boxes import PERSON, Annotation, read_pickle, read_xgtf
 from fbm.errors import UserError
 from fbm.masks.source import DecodedVideo, MaskError, MaskTrack, UnreadableTrack
 
@@ -34,6 +36,17 @@ def rasterise(boxes: np.ndarray, frames: int, width: int, height: int, size: int
     for frame, (x0, y0), (x1, y1) in zip(boxes[seen, 0], first[seen], last[seen], strict=True):
         masks[frame, y0:y1, x0:x1] = True
     return masks
+
+
+Misfits = Literal["leave_out"] | None
+USE_THE_REST = "masks.source.misfits=leave_out uses what fits"
+
+
+def fits(boxes: np.ndarray, frames: int, width: int, height: int) -> np.ndarray:
+    """Which boxes, int `N 5`, are in a frame of the video and have a part in the picture: bool `N`."""
+    frame, x, y, w, h = boxes.T
+    inside = (x < width) & (y < height) & (x + w > 0) & (y + h > 0) & (w > 0) & (h > 0)
+    return np.asarray((frame >= 0) & (frame < frames) & inside)
 
 
 def misfit(annotation: Annotation, frames: int, width: int, height: int) -> str | None:
@@ -64,20 +77,39 @@ class BoxTrack:
     """One video's boxes, drawn when its size is known."""
 
     annotation: Annotation
+    misfits: Misfits = None
 
     @property
     def fingerprint(self) -> str:
         content = f"{self.annotation.frames}".encode() + self.annotation.boxes.tobytes()
-        return hashlib.sha256(content).hexdigest()[:16]
+        return hashlib.sha256(content + (self.misfits or "").encode()).hexdigest()[:16]
 
     def misfit(self, frames: int, width: int, height: int) -> str | None:
-        return misfit(self.annotation, frames, width, height)
+        reason = misfit(self.annotation, frames, width, height)
+        if reason is None:
+            return None
+        fitting = fits(self.annotation.boxes, frames, width, height).any()
+        if self.misfits is None:
+            return f"{reason}; {USE_THE_REST}" if fitting else reason
+        return None if fitting or not len(self.annotation.boxes) else f"{reason}; no box of it fits"
+
+    def left_out(self, frames: int, width: int, height: int) -> str:
+        said = []
+        if reason := misfit(self.annotation, frames, width, height):
+            fitting = int(fits(self.annotation.boxes, frames, width, height).sum())
+            said.append(f"{reason}; {fitting} of its {len(self.annotation.boxes)} boxes are used")
+        if others := Counter(self.annotation.others):
+            named = ", ".join(f"{count} {name!r}" for name, count in sorted(others.items()))
+            said.append(f"objects of its annotation that are not named {PERSON} are not used: {named}")
+        return "; ".join(said)
 
     def draw(self, video: DecodedVideo) -> np.ndarray:
         frames, size = video.frames.shape[:2]
         if reason := self.misfit(frames, video.width, video.height):
             raise MaskError(reason)
-        return rasterise(self.annotation.boxes, frames, video.width, video.height, size)
+        boxes = self.annotation.boxes
+        boxes = boxes[fits(boxes, frames, video.width, video.height)]
+        return rasterise(boxes, frames, video.width, video.height, size)
 
 
 class BoxMasks:
@@ -86,9 +118,17 @@ class BoxMasks:
     Args:
         root: the data set's; its `annotations` is taken where no other place is named.
         annotations: a `.pkl` file, or a folder with one or with `.xgtf` files.
+        misfits: of an annotation that is for another number of frames, or has boxes that are empty or outside: None
+            refuses the video, "leave_out" uses what fits, and the video's row in the manifest says what does not.
+
+    Raises:
+        UserError: no such choice.
     """
 
-    def __init__(self, root: Path | None, annotations: Path | None = None) -> None:
+    def __init__(self, root: Path | None, annotations: Path | None = None, misfits: Misfits = None) -> None:
+        if misfits not in (None, "leave_out"):
+            raise UserError(f"masks.source.misfits={misfits}: it should be leave_out or null")
+        self.misfits = misfits
         self.given = annotations is not None
         self.place = Path(annotations) if annotations is not None else Path(root or ".") / "annotations"
 
@@ -105,7 +145,7 @@ class BoxMasks:
             if self._pickled is not None:
                 raise
             return UnreadableTrack(str(error))
-        return None if annotation is None else BoxTrack(annotation)
+        return None if annotation is None else BoxTrack(annotation, self.misfits)
 
     def unclaimed(self, names: Collection[str]) -> list[str]:
         """Nothing: annotations are published for more videos than one chooses."""

@@ -112,6 +112,9 @@ class PictureTrack:
             return str(error)
         return None
 
+    def left_out(self, frames: int, width: int, height: int) -> str:
+        return ""
+
     def draw(self, video: DecodedVideo) -> np.ndarray:
         frames, size = video.frames.shape[:2]
         if reason := self.misfit(frames, video.width, video.height):
@@ -157,6 +160,9 @@ class ArchiveTrack:
             return str(error)
         count = len(masks)
         return None if count == frames else f"{self.file} holds {count} masks, the video has {frames} frames"
+
+    def left_out(self, frames: int, width: int, height: int) -> str:
+        return ""
 
     def draw(self, video: DecodedVideo) -> np.ndarray:
         masks, (frames, size) = self._load(), video.frames.shape[:2]

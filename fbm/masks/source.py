@@ -38,6 +38,9 @@ class MaskTrack(Protocol):
         without looking at it; None where nothing speaks against it.
         """
 
+    def left_out(self, frames: int, width: int, height: int) -> str:
+        """What is not used of the masks of such a video, which fit; empty where all is."""
+
     def draw(self, video: DecodedVideo) -> np.ndarray:
         """Bool `T size size`, True on foreground.
 
@@ -65,6 +68,9 @@ class UnreadableTrack:
 
     def misfit(self, frames: int, width: int, height: int) -> str | None:
         return self.reason
+
+    def left_out(self, frames: int, width: int, height: int) -> str:
+        return ""
 
     def draw(self, video: DecodedVideo) -> np.ndarray:
         raise MaskError(self.reason)

@@ -57,6 +57,7 @@ def test_two_persons_stand_in_one_frame_and_other_objects_do_not_count(write):
     )
     found = read_xgtf(write(source(*persons)))
     assert found.frames is None
+    assert found.others == ("BALL",)
     assert found.boxes.tolist() == [[0, 1, 1, 5, 5], [1, 1, 1, 5, 5], [1, 50, 60, 5, 5]]
 
 
@@ -120,6 +121,17 @@ def test_what_is_not_xml_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"v.xgtf is not readable XML"):
         read_xgtf(path)
+
+
+@pytest.mark.parametrize("encoding", ["klingon", "utf-32", "utf8mb4", "cp65001x"])
+def test_an_encoding_that_nobody_knows_is_refused(write, encoding):
+    with pytest.raises(UserError, match=r"v.xgtf is not readable XML: .*encoding"):
+        read_xgtf(write(source(), head=f'<?xml version="1.0" encoding="{encoding}"?>'))
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"annotation .* cannot be read: Is a directory"):
+        read_xgtf(tmp_path)
 
 
 def test_xml_of_another_kind_is_refused(tmp_path):

@@ -2,13 +2,15 @@ import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from fbm.batch import KnowsSizes
+from fbm.data.array_file import checksum_of
 from fbm.data.datamodule import ClipDataModule, begun_epoch
 from fbm.data.demo import CLASSES
-from fbm.data.store import MANIFEST, Manifest, read_manifest
+from fbm.data.store import MANIFEST, Manifest, files_of, read_manifest
 from fbm.data.ucf101 import UCF101
 from fbm.errors import UserError
 
@@ -237,3 +239,32 @@ def test_without_validation_videos_there_is_no_validation_loader(changed_store):
 
 def test_a_store_of_empty_masks_says_so(changed_store):
     assert not make(changed_store(lambda video: replace(video, masked_frames=0, masks_checksum="x"))).masked
+
+
+def cut(store, manifest, row):
+    """A stored video without its frames from the 32nd on, a chunk less one."""
+    sums = []
+    for file in files_of(store, manifest, row):
+        content = np.load(file.path)[:31]
+        np.save(file.path, content)
+        sums.append(checksum_of(content))
+    return replace(row, frames=31, checksum=sums[0], masks_checksum=sums[1])
+
+
+def test_a_class_that_no_clip_has_is_named_and_left_out_by_choice(demo_store, tmp_path):
+    store = tmp_path / "store"
+    shutil.copytree(demo_store, store)
+    manifest = read_manifest(store)
+    first, *rest = manifest.classes
+    rows = [cut(store, manifest, row) if row.action == first else row for row in manifest.videos]
+    (store / MANIFEST).write_text(replace(manifest, videos=rows).to_json())
+    kept, without = make(store), make(store, empty_classes="leave_out")
+    assert kept.empty_classes == without.empty_classes == [first]
+    assert kept.classes == [first, *rest]
+    assert without.classes == rest
+    for module in (kept, without):
+        named = {module.classes[int(label)] for batch in module.train_dataloader() for label in batch.label}
+        assert named == set(rest)
+    assert make(store, chunk_frames=16).empty_classes == []
+    with pytest.raises(UserError, match=r"data.empty_classes=drop: it should be leave_out or null"):
+        make(store, empty_classes="drop")

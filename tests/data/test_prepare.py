@@ -234,6 +234,7 @@ def test_a_bad_annotation_is_its_videos_only_and_frames_are_kept_for_when_it_is_
     right, kept = contents(small_store), times(small_store, small_root.names)
     for bad, reason in (
         ("<viper", "not readable XML"),
+        (text.replace("UTF-8", "klingon", 1), "not readable XML: unknown encoding: klingon"),
         (text.replace('x="', 'x="9', 1), "outside the 160 x 120 frame"),
         (text.replace('<data:dvalue value="', '<data:dvalue value="9', 1), "the video has"),
     ):
@@ -247,6 +248,22 @@ def test_a_bad_annotation_is_its_videos_only_and_frames_are_kept_for_when_it_is_
     assert run(small_root, small_store).worked_on == 1
     assert times(small_store, small_root.names) == kept
     assert contents(small_store) == right
+
+
+def test_of_an_annotation_that_nearly_fits_the_rest_is_used_by_choice_and_told(small_root, small_store):
+    text = small_root.xgtf(1).read_text()
+    whole = read_manifest(small_store).videos[1]
+    small_root.xgtf(1).write_text(text.replace(f'value="{whole.frames}"', f'value="{whole.frames + 1}"', 1))
+    assert run(small_root, small_store).manifest.videos[1].status == "bad_annotation"
+    chosen = BoxMasks(small_root.path, misfits="leave_out")
+    for worked_on in (4, 0):  # the choice is in all fingerprints
+        done = run(small_root, small_store, source=chosen)
+        assert done.worked_on == worked_on
+        (row,) = done.manifest.partly_masked
+        assert row.name == small_root.names[1]
+        said = f"its annotation is for {row.frames + 1} frames, the video has {row.frames}"
+        assert row.reason.startswith(f"{said}; ")
+        assert (row.masks_checksum, row.masked_frames) == (whole.masks_checksum, whole.masked_frames)
 
 
 def make_long(path, frames=1000):

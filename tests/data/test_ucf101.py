@@ -34,6 +34,21 @@ def test_a_list_reads_alike_with_either_line_end_and_with_or_without_labels(tmp_
     assert read_split_file(file) == ["Biking/v_Biking_g03_c01", "Biking/v_Biking_g03_c02"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("line", ['"{}" 7', "{},7", "{};7", "{}\t7", "'{}'", '"{}","Biking"', "  {}   7  "])
+def test_a_list_may_have_quotes_columns_and_a_byte_order_mark(tmp_path, line, encoding):
+    file = tmp_path / "list.txt"
+    for head in ("", "name,label\n"):
+        file.write_text(head + "".join(line.format(name) + "\n" for name in lines("Biking", [3])), encoding=encoding)
+        assert read_split_file(file) == ["Biking/v_Biking_g03_c01", "Biking/v_Biking_g03_c02"]
+
+
+def test_a_list_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"a\0b")
+    with pytest.raises(UserError, match=r"list.txt is not text: it should hold one CLASS/v_CLASS_gXX_cYY.avi a line"):
+        read_split_file(tmp_path / "list.txt")
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -20,6 +20,9 @@ class Hanging:
     def misfit(self, frames: int, width: int, height: int) -> None:
         return None
 
+    def left_out(self, frames: int, width: int, height: int) -> str:
+        return ""
+
     def draw(self, video: DecodedVideo) -> np.ndarray:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(600)
@@ -32,6 +35,9 @@ class Crashing:
 
     def misfit(self, frames: int, width: int, height: int) -> None:
         return None
+
+    def left_out(self, frames: int, width: int, height: int) -> str:
+        return ""
 
     def draw(self, video: DecodedVideo) -> np.ndarray:
         os.kill(os.getpid(), signal.SIGSEGV)

@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,6 +97,47 @@ def test_a_misfit_has_its_reason(wrong, reason):
     video = DecodedVideo("x", np.zeros((10, 8, 8, 3), np.uint8), 320, 240)
     with pytest.raises(MaskError, match=reason):
         BoxTrack(wrong).draw(video)
+
+
+@pytest.mark.parametrize(
+    ("given", "used", "reason"),
+    [
+        (annotation((0, 160, 120, 160, 120), (10, 0, 0, 320, 240), frames=11), 1, "is for 11 frames, the video has 10"),
+        (annotation((0, 160, 120, 160, 120), frames=9), 1, "is for 9 frames, the video has 10"),
+        (annotation((-1, 0, 0, 320, 240), (0, 160, 120, 160, 120)), 1, "a box in frame 0, before the first"),
+        (annotation((0, 160, 120, 160, 120), (3, 10, 10, 0, 5)), 1, "1 boxes that are empty or outside"),
+        (annotation(frames=9), 0, "is for 9 frames"),
+    ],
+)
+def test_what_fits_is_used_where_that_is_chosen_and_the_rest_is_told(given, used, reason):
+    video = DecodedVideo("x", np.zeros((10, 8, 8, 3), np.uint8), 320, 240)
+    track = BoxTrack(given, "leave_out")
+    masks = track.draw(video)
+    assert masks.sum() == 16 * used
+    assert not used or (masks[0] == block(slice(4, 8), slice(4, 8))).all()
+    assert track.left_out(10, 320, 240).endswith(f"; {used} of its {len(given.boxes)} boxes are used")
+    assert reason in track.left_out(10, 320, 240)
+    hint = "; masks.source.misfits=leave_out uses what fits"
+    assert str(BoxTrack(given).misfit(10, 320, 240)).endswith(hint) is bool(used)
+    assert track.fingerprint != BoxTrack(given).fingerprint
+
+
+def test_where_no_box_fits_the_video_is_refused_all_the_same():
+    video = DecodedVideo("x", np.zeros((10, 8, 8, 3), np.uint8), 320, 240)
+    with pytest.raises(MaskError, match=r"a box in frame 11, .*; no box of it fits"):
+        BoxTrack(annotation((10, 1, 1, 5, 5), frames=None), "leave_out").draw(video)
+
+
+def test_objects_that_are_no_persons_are_told():
+    given = replace(annotation((0, 1, 1, 5, 5)), others=("BALL", "Person", "BALL"))
+    told = "objects of its annotation that are not named PERSON are not used: 2 'BALL', 1 'Person'"
+    assert BoxTrack(given).left_out(10, 320, 240) == told
+    assert not BoxTrack(annotation((0, 1, 1, 5, 5))).left_out(10, 320, 240)
+
+
+def test_a_choice_that_there_is_not_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"masks.source.misfits=clip: it should be leave_out or null"):
+        BoxMasks(tmp_path, misfits="clip")  # type: ignore[arg-type]
 
 
 def test_a_track_draws_what_rasterise_does_and_knows_its_content():

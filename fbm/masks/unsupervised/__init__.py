@@ -25,6 +25,9 @@ class UnsupervisedTrack:
     def misfit(self, frames: int, width: int, height: int) -> str | None:
         return None
 
+    def left_out(self, frames: int, width: int, height: int) -> str:
+        return ""
+
     def draw(self, video: DecodedVideo) -> np.ndarray:
         import cv2
 
