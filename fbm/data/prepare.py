@@ -1,17 +1,15 @@
 """`fbm prepare`: decode every video once into the frame store, several at a time, and go on where it stopped."""
 
 import json
-import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.filesize import decimal
 
-from fbm.data.child import end_with_parent
+from fbm.data.child import CrashedError, in_children
 from fbm.data.decode import VideoError, read_header
 from fbm.data.matching import match
 from fbm.data.prepare_video import Job, bare_row, placed, prepare_video
@@ -192,14 +190,15 @@ def time_limit(job: Job, timeout: float) -> float:
 def _work(jobs: Sequence[Job], store: Path, workers: int | None, timeout: float) -> dict[str, StoredVideo]:
     """Prepare all `jobs`; each finished one is on the disk and in the journal before it counts."""
     rows = {}
-    workers = min(workers or len(os.sched_getaffinity(0)), len(jobs))
+    tasks = [((job, limit), (job,), limit) for job in jobs for limit in [time_limit(job, timeout)]]
     try:
         with (
             (store / JOURNAL).open("a") as journal,
             progress("prepare", len(jobs), "videos") as advance,
-            _results(jobs, workers, timeout) as results,
+            in_children(prepare_video, tasks, workers) as finished,
         ):
-            for row in results:
+            for (job, limit), answer in finished:
+                row = _row(job, answer, limit)
                 journal.write(json.dumps(asdict(row)) + "\n")
                 journal.flush()
                 rows[row.name] = row
@@ -218,36 +217,11 @@ def _unwritable(store: Path, error: OSError, done: str) -> UserError:
     )
 
 
-@contextmanager
-def _results(jobs: Sequence[Job], workers: int, timeout: float) -> Iterator[Iterator[StoredVideo]]:
-    """Rows as they are finished, by child processes that are killed at the time limit or when the block is left."""
-    from concurrent.futures import Future, as_completed
-    from multiprocessing import get_context
-
-    from pebble import ProcessExpired, ProcessPool
-
-    # A fresh interpreter a worker: forking a process that runs threads can hang, decoders worst of all.
-    pool = ProcessPool(max_workers=workers, initializer=end_with_parent, context=get_context("spawn"))
-    limits = [time_limit(job, timeout) for job in jobs]
-    futures: dict[Future[StoredVideo], tuple[Job, float]] = {
-        pool.schedule(prepare_video, args=(job,), timeout=limit): (job, limit)
-        for job, limit in zip(jobs, limits, strict=True)
-    }
-
-    def finished() -> Iterator[StoredVideo]:
-        for future in as_completed(futures):
-            try:
-                yield future.result()
-            except TimeoutError:
-                job, limit = futures[future]
-                yield bare_row(job.video, "timeout", f"not prepared within {limit:.4g} s (see prepare.timeout)")
-            except ProcessExpired as error:
-                yield bare_row(
-                    futures[future][0].video, "undecodable", f"the decoder crashed (exit code {error.exitcode})"
-                )
-
+def _row(job: Job, answer: Callable[[], StoredVideo], limit: float) -> StoredVideo:
+    """What a child gave, or what became of it."""
     try:
-        yield finished()
-    finally:
-        pool.stop()
-        pool.join()
+        return answer()
+    except TimeoutError:
+        return bare_row(job.video, "timeout", f"not prepared within {limit:.4g} s (see prepare.timeout)")
+    except CrashedError as error:
+        return bare_row(job.video, "undecodable", f"the decoder crashed ({error})")

@@ -14,8 +14,6 @@ from fbm.masks.picture_folder import PICTURES, is_picture
 from fbm.progress import progress
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from fbm.masks.video import Made
 
 
@@ -124,35 +122,19 @@ def _as_videos(folders: list[File], videos: list[Video]) -> list[Video]:
 
 def _results(tasks: Sequence[Task], workers: int | None, timeout: float | None) -> Iterator[Result]:
     """What comes of each task, as it comes, from child processes that are killed at the time limit."""
-    if not tasks:
-        return
-    from concurrent.futures import as_completed
-    from multiprocessing import get_context
-
-    from pebble import ProcessExpired, ProcessPool
-
-    from fbm.data.child import end_with_parent
+    from fbm.data.child import CrashedError, in_children
     from fbm.data.decode import VideoError
     from fbm.masks.unsupervised.settings import Settings
     from fbm.masks.video import make_masks
 
-    count = min(workers or len(os.sched_getaffinity(0)), len(tasks))
-    # A fresh interpreter each: forking a process that runs threads can hang, decoders worst of all.
-    pool = ProcessPool(max_workers=count, initializer=end_with_parent, context=get_context("spawn"))
-    futures: dict[Future[Made], Task] = {
-        pool.schedule(make_masks, args=(task.video, task.folder, Settings()), timeout=timeout): task for task in tasks
-    }
-    try:
-        for future in as_completed(futures):
-            task = futures[future]
+    asked = [(task, (task.video, task.folder, Settings()), timeout) for task in tasks]
+    with in_children(make_masks, asked, workers) as finished:
+        for task, answer in finished:
             try:
-                yield Result(task, future.result())
+                yield Result(task, answer())
             except VideoError as error:
                 yield Result(task, None, error.reason)
             except TimeoutError:
                 yield Result(task, None, f"not done within {timeout:g} s (--timeout)")
-            except ProcessExpired as error:
-                yield Result(task, None, f"the decoder crashed (exit code {error.exitcode})")
-    finally:
-        pool.stop()
-        pool.join()
+            except CrashedError as error:
+                yield Result(task, None, f"the decoder crashed ({error})")
