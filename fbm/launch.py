@@ -64,9 +64,24 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         complain(explain(error, config_name, sweeps=bool(many)))
         return 1
+    except ValueError as error:
+        if "Config group override must be" not in str(error):  # Hydra's, of a group that is given a number
+            raise
+        complain(_no_option(arguments))
+        return 1
     except (Stopped, KeyboardInterrupt) as stopped:
         return signalled(stopped)
     return 0
+
+
+def _no_option(words: list[str]) -> str:
+    """Which group is given what cannot be an option's name."""
+    for word in words:
+        group, equals, _ = word.lstrip("+").partition("=")
+        options = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) if group else []
+        if equals and (options or not group) and not re.search(r"=.*[A-Za-z]", word):
+            return f"{word}: " + (f"a group takes an option; there is {', '.join(options)}" if group else "no setting")
+    return "a group takes the name of one of its options, no number"
 
 
 def _refuse_flags(program: str, words: list[str]) -> None:

@@ -67,6 +67,8 @@ def test_cfg_job_prints_the_config(capsys):
         (["train", "optim.learning_rate=1"], "no such setting 'optim.learning_rate'; optim has lr, weight_decay"),
         (["train", "optim=sgd"], "no such option 'optim/sgd'; there is adam, adam_program"),
         (["train", "optim.lrr=1"], "no such setting 'optim.lrr'; did you mean 'optim.lr'?"),
+        (["train", "masks=3"], "masks=3: a group takes an option; there is boxes, files, none, unsupervised"),
+        (["train", "=3"], "=3: no setting"),
         (["train", "trainer=cpuu"], "no such option 'trainer/cpuu'; did you mean 'cpu'?"),
         (["train", "experiment=demo"], "no such option 'experiment/demo'"),
         (["train", "data.batch_size=abc"], "data.batch_size='abc': it should be a valid integer"),
