@@ -22,6 +22,7 @@ from fbm.ranks.watch import Watch
 from fbm.ranks.world import Outside, Wanted, outside
 
 COMING = 300.0  # seconds that all processes have to come
+QUIET = 10.0  # seconds of waiting for them that need no word
 GOODBYE = 10.0  # seconds that they have to read the lead's last word
 
 
@@ -90,7 +91,8 @@ class Company:
         self.calls += 1
 
     def _gather(self, teams: int) -> None:
-        until = time.monotonic() + COMING
+        began = time.monotonic()
+        until, told = began + COMING, False
         while self.came < teams:
             creed = self.board.said(f"came/{self.came}")
             if creed is not None and creed != self.creed:
@@ -101,6 +103,13 @@ class Company:
                 raise UserError(
                     f"process {self.came} of {teams} did not come to {self.me.address}:{self.me.port} within "
                     f"{COMING:g} s: was it started, with the same MASTER_ADDR and MASTER_PORT?"
+                )
+            if creed is None and not told and time.monotonic() > began + QUIET:
+                told = True
+                print(
+                    f"waiting for process {self.came} of {teams} to come to {self.me.address}:{self.me.port}, "
+                    f"{COMING:g} s at the most",
+                    flush=True,
                 )
             self.came += creed is not None
             time.sleep(0.0 if creed is not None else 0.2)

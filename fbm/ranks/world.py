@@ -14,6 +14,8 @@ from fbm.errors import UserError
 
 OWN_STARTERS = ("spawn", "fork", "notebook")  # Lightning's strategies that start processes in their own way
 
+SPECIAL_STEPS = 0xFFFFFFF0  # SLURM's numbers from here on are of scripts and shells, not of what `srun` started
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -111,12 +113,24 @@ def _slurm(environ: Mapping[str, str]) -> Outside | None:
         return None
     if environ.get("SLURM_JOB_NAME") in ("bash", "interactive"):
         return None
+    if not _is_task(environ):
+        raise UserError(
+            f"this job has {environ['SLURM_NTASKS']} tasks, and this process is its batch script's, not one of them: "
+            "start it with srun (srun fbm ...), or give the job one task (#SBATCH --ntasks-per-node=1 on one node), "
+            "where fbm starts a rank a GPU itself"
+        )
     nodes = environ.get("SLURM_JOB_NODELIST") or environ["SLURM_NODELIST"]
     port = environ.get("MASTER_PORT") or 15000 + int(environ["SLURM_JOB_ID"]) % 10000  # the same for all of a job
     keys = ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_NODEID", "SLURM_LOCALID")
     index, count, node, local = (int(environ[key]) for key in keys)
     address = environ.get("MASTER_ADDR") or SLURMEnvironment.resolve_root_node_address(nodes)
     return Outside(index, count, node, local, address, int(port))
+
+
+def _is_task(environ: Mapping[str, str]) -> bool:
+    """Whether `srun` started this process; a batch script without it has the words of task 0, and is alone."""
+    step = environ.get("SLURM_STEP_ID") or environ.get("SLURM_STEPID") or "-1"
+    return environ["SLURM_PROCID"] != "0" or 0 <= int(step) < SPECIAL_STEPS
 
 
 def _by_hand(environ: Mapping[str, str]) -> Outside | None:

@@ -41,10 +41,12 @@ def test_each_starts_its_own_ranks(monkeypatch):
     assert made == [[Place(3, 1, 1)], [Place(2, 1, 0), Place(3, 1, 1)]]
 
 
-def test_others_that_do_not_come_are_named(board, monkeypatch):
-    monkeypatch.setattr(company, "COMING", 0.1)
+def test_others_that_do_not_come_are_waited_for_with_a_word_and_named(board, monkeypatch, capsys):
+    monkeypatch.setattr(company, "COMING", 1.0)
+    monkeypatch.setattr(company, "QUIET", 0.0)
     with pytest.raises(UserError, match="process 1 of 2 did not come to a:7"):
         Company(Outside(0, 2, 0, 0, "a", 7), "x").call(Call("a", 7, 1, 2, "logs"), 2)
+    assert capsys.readouterr().out == "waiting for process 1 of 2 to come to a:7, 1 s at the most\n"
 
 
 def test_one_that_was_started_with_other_settings_is_named(board):

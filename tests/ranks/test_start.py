@@ -182,7 +182,7 @@ def test_torchrun_sweeps_and_a_job_may_fail(two):
 def tasks(*arguments: str, first: tuple[str, ...] = (), env: dict[str, str]) -> list[tuple[int, str, str]]:
     """Two processes as `srun` starts them; `first` is said to the first alone."""
     words = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NODEID": "0", "SLURM_JOB_NAME": "fbm"}
-    words |= {"SLURM_JOB_NODELIST": "127.0.0.1", **env}
+    words |= {"SLURM_STEP_ID": "0", "SLURM_JOB_NODELIST": "127.0.0.1", **env}
     started = [
         start(*arguments, *(first if task == "0" else ()), env={**words, "SLURM_PROCID": task, "SLURM_LOCALID": task})
         for task in ("0", "1")
@@ -196,6 +196,16 @@ def test_srun_starts_a_rank_a_task(two, unused_port):
     assert runs() == {"run"}
     assert "2 ranks" in ended[0][1]
     assert ended[1][1] == ""  # only the first says anything
+
+
+def test_a_batch_script_without_srun_says_what_is_missing_and_waits_for_nobody(two, unused_port):
+    words = {"SLURM_NTASKS": "2", "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_JOB_ID": "1"}
+    words |= {"SLURM_JOB_NAME": "fbm", "SLURM_JOB_NODELIST": "127.0.0.1", "MASTER_PORT": unused_port}
+    code, _, err = finish(start("train", *two, env=words))
+    assert code == 1
+    (line,) = told(err)
+    assert "start it with srun" in line  # who had waited would say that process 1 did not come
+    assert runs() == set()
 
 
 def test_tasks_with_other_settings_stop_the_job(two, unused_port):

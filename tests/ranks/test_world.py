@@ -13,8 +13,10 @@ TORCHRUN = {
 }
 SLURM = {
     **{"SLURM_NTASKS": "4", "SLURM_PROCID": "3", "SLURM_LOCALID": "1", "SLURM_NODEID": "1", "SLURM_JOB_ID": "1234567"},
-    **{"SLURM_JOB_NODELIST": "gpu[07-08,12]", "SLURM_JOB_NAME": "fbm"},
+    **{"SLURM_JOB_NODELIST": "gpu[07-08,12]", "SLURM_JOB_NAME": "fbm", "SLURM_STEP_ID": "0"},
 }
+# What `sbatch --ntasks=4` gives its script: the words of task 0, whether or not it starts the others.
+SCRIPT = {**SLURM, "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_STEP_ID": ""}
 
 
 def test_torchruns_words():
@@ -31,6 +33,21 @@ def test_one_task_or_a_shell_in_an_allocation_is_started_alone():
     assert outside({**SLURM, "SLURM_NTASKS": "1"}) is None
     assert outside({**SLURM, "SLURM_JOB_NAME": "interactive"}) is None
     assert outside({}) is None
+
+
+@pytest.mark.parametrize("step", ["", "4294967291", "-5"])
+def test_a_batch_script_of_several_tasks_without_srun_is_refused(step):
+    with pytest.raises(
+        UserError, match=r"this job has 4 tasks, and this process is its batch.*start it with srun"
+    ):
+        outside({**SCRIPT, "SLURM_STEP_ID": step})
+    without = {key: value for key, value in SCRIPT.items() if key != "SLURM_STEP_ID"}
+    with pytest.raises(UserError, match="srun"):
+        outside(without)
+    assert outside({**SCRIPT, "SLURM_NTASKS": "1"}) is None
+    first = outside({**SCRIPT, "SLURM_STEP_ID": "12"})
+    assert first is not None
+    assert first.index == 0
 
 
 def test_one_command_a_machine():
