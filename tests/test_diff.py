@@ -224,7 +224,7 @@ def test_on_a_terminal_it_is_a_table(tmp_path):
     code = "import sys; from fbm.diff import main; main(sys.argv[1:])"
     terminal = {**os.environ, "COLUMNS": "120", "TERM": "xterm"}
     command = [sys.executable, "-c", code, a.name, b.name]
-    subprocess.run(command, stdout=theirs, env=terminal, cwd=tmp_path, check=True, timeout=60)
+    subprocess.run(command, stdout=theirs, env=terminal, cwd=tmp_path, check=True, timeout=600)
     os.close(theirs)
     drawn = re.sub(r"\x1b\[[0-9;]*m", "", os.read(mine, 100_000).decode())
     os.close(mine)

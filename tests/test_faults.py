@@ -81,7 +81,7 @@ def test_when_the_processors_memory_ends_in_building_or_in_training(store, tmp_p
     run = tmp_path / "run"
     settings_here = settings(store, f"run_dir={run}", *more)
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, "train", *settings_here], capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", LIMITED, "train", *settings_here], capture_output=True, text=True, timeout=600
     )
     said = only_error(done.stderr.splitlines()[-1])
     assert done.returncode == 1

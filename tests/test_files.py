@@ -113,7 +113,7 @@ def test_a_folder_is_held_by_one_process_and_free_when_that_is_killed(tmp_path):
     ready = context.Event()
     holder = context.Process(target=_hold, args=(tmp_path, ready))
     holder.start()
-    assert ready.wait(30)
+    assert ready.wait(600)
     with pytest.raises(UserError, match=r"the store .* is in use by another fbm"), held(tmp_path, "the store"):
         pass
     holder.kill()
@@ -124,7 +124,7 @@ def test_a_folder_is_held_by_one_process_and_free_when_that_is_killed(tmp_path):
 
 def _wait(runs, go_on):
     runs.set()
-    go_on.wait(30)
+    go_on.wait(600)
 
 
 def test_a_forked_child_does_not_hold_its_parents_folder(tmp_path):
@@ -133,7 +133,7 @@ def test_a_forked_child_does_not_hold_its_parents_folder(tmp_path):
     child = context.Process(target=_wait, args=(runs, go_on))
     with held(tmp_path, "the store"):
         child.start()
-        assert runs.wait(30)
+        assert runs.wait(600)
         assert in_use(tmp_path)
     assert child.is_alive()
     assert not in_use(tmp_path)

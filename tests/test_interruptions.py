@@ -129,7 +129,7 @@ def test_a_short_round_with_fbm_prepare(tmp_path):
         [sys.executable, PLACE / "kill.py", "prepare", "--times", "2", "--kills", "2", "--folder", tmp_path, *sizes],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "2 of 2 equal"

@@ -214,8 +214,8 @@ def test_seconds_are_of_all_attempts_and_the_start_is_the_firsts(train, monkeypa
     content["fbm_resume"]["past"] |= {"seconds": 1000.0, "started": 0.0}
     torch.save(content, run / "checkpoints" / "last.ckpt")
     assert train("name=run") == 0
-    assert 0 < past["seconds"] < 60
-    assert 1000 < summary(run)["seconds"] < 1060
+    assert past["seconds"] > 0
+    assert summary(run)["seconds"] > 1000
     assert summary(run)["started"] == "1970-01-01T00:00:00+00:00"
 
 

@@ -193,7 +193,7 @@ def test_a_summary_of_something_else_is_not_ours_to_run_over(tmp_path):
 def hold(folder, ready, done):
     with open_run(folder, "a", overwrite=False):
         ready.set()
-        done.wait(30)
+        done.wait(600)
 
 
 def test_two_jobs_never_share_a_folder(tmp_path):
@@ -202,7 +202,7 @@ def test_two_jobs_never_share_a_folder(tmp_path):
     other = context.Process(target=hold, args=(tmp_path, ready, done))
     other.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(600)
         with pytest.raises(UserError, match="in use by another"), open_run(tmp_path, "a", overwrite=False):
             pytest.fail("opened")
     finally:

@@ -209,7 +209,7 @@ def test_the_selection_holds_choices_and_no_places(folder, small_root):
 
 
 def stored(place, store, **settings):
-    return prepare(Folders([place], **settings), None, "none", store, SIZE, workers=1, timeout=60)
+    return prepare(Folders([place], **settings), None, "none", store, SIZE, workers=1, timeout=600)
 
 
 def test_a_file_that_is_mended_or_removed_is_told_the_next_time(folder, tmp_path):
@@ -271,7 +271,7 @@ def test_from_folders_to_a_pretrained_network(folder, tmp_path, monkeypatch, cap
 
 def test_unsupervised_masks_are_made_of_them(folder, tmp_path):
     place = folder(a=0)
-    prepare(Folders([place]), UnsupervisedMasks(), "unsupervised", tmp_path / "store", SIZE, workers=1, timeout=60)
+    prepare(Folders([place]), UnsupervisedMasks(), "unsupervised", tmp_path / "store", SIZE, workers=1, timeout=600)
     store = FrameStore(tmp_path / "store")
     assert store.playable[0].masked_frames > 0
     assert masks_file(tmp_path / "store", "unsupervised", "films/a").is_file()

@@ -23,7 +23,7 @@ from tests.data.tracks import Crashing, Hanging, Tracks
 SIZE = 32
 
 
-def run(root, store, size=SIZE, masks="boxes", source=None, timeout=60.0):
+def run(root, store, size=SIZE, masks="boxes", source=None, timeout=600):
     source = source or (BoxMasks(root.path) if masks == "boxes" else None)
     return prepare(UCF101(root.path), source, masks, store, size, workers=1, timeout=timeout)
 
@@ -285,7 +285,9 @@ def make_long(path, frames=1000):
             file.mux(packet)
 
 
-def test_hanging_long_and_crashing_videos_are_stopped_and_the_others_are_stored(small_root, store):
+def test_hanging_long_and_crashing_videos_are_stopped_and_the_others_are_stored(small_root, store, monkeypatch):
+    late = {small_root.names[1], small_root.names[3]}  # the others may take as long as a busy machine does
+    monkeypatch.setattr("fbm.data.prepare.time_limit", lambda job, limit: limit if job.video.name in late else 600)
     broken = Tracks({small_root.names[1]: Hanging(), small_root.names[2]: Crashing()})
     whole = small_root.video(3).read_bytes()
     make_long(small_root.video(3))
@@ -378,7 +380,7 @@ def test_what_was_decoded_for_another_selection_is_kept(small_root, small_store)
     everything = run(small_root, small_store).manifest
     one = everything.classes[0]
     masks = BoxMasks(small_root.path)
-    fewer = prepare(UCF101(small_root.path, classes=[one]), masks, "boxes", small_store, SIZE, workers=1, timeout=60)
+    fewer = prepare(UCF101(small_root.path, classes=[one]), masks, "boxes", small_store, SIZE, workers=1, timeout=600)
     assert (fewer.worked_on, fewer.manifest.classes) == (0, [one])
     again = run(small_root, small_store)
     assert (again.worked_on, again.manifest) == (0, everything)

@@ -125,7 +125,7 @@ def test_what_a_forked_worker_has_looked_at_the_others_believe(file, checked):
     found = context.Queue()
     worker = context.Process(target=_read, args=(reader, found))
     worker.start()
-    assert found.get(timeout=30) == sum(range(16))
+    assert found.get(timeout=600) == sum(range(16))
     worker.join()
     read(reader, 1, 2)
     assert len(checked) == 0  # in this process

@@ -10,7 +10,7 @@ import numpy as np
 from fbm.data.decode import decode
 from fbm.extract import decoding
 from fbm.extract.decoding import Ended, Failed, Frames, Message, decoded
-from tests.extract.videos import make_video, moody
+from tests.extract.videos import make_video, moody, only_hanging_takes_time
 
 
 def by_video(messages):
@@ -29,7 +29,7 @@ def by_video(messages):
 def test_frames_of_many_files_come_whole_and_in_order(tmp_path):
     paths = [make_video(tmp_path / f"{n}.avi", length, fps=10 + n, seed=n) for n, length in enumerate((70, 3, 20))]
     (tmp_path / "no.avi").write_text("no video")
-    frames, ends = by_video(decoded([*paths, tmp_path / "no.avi", tmp_path / "gone.avi"], 32, workers=2, timeout=60))
+    frames, ends = by_video(decoded([*paths, tmp_path / "no.avi", tmp_path / "gone.avi"], 32, workers=2, timeout=600))
     for number, path in enumerate(paths):
         assert np.array_equal(frames[number], np.concatenate(list(decode(path, 32))))
         assert ends[number] == Ended(number, 10.0 + number)
@@ -40,14 +40,13 @@ def test_frames_of_many_files_come_whole_and_in_order(tmp_path):
 def test_a_decoder_that_hangs_or_dies_is_replaced(tmp_path, monkeypatch):
     monkeypatch.setattr(decoding, "serve", moody)
     paths = [make_video(tmp_path / f"{name}.avi", 3) for name in ("hangs", "a", "dies", "b")]
-    started = time.monotonic()
-    frames, ends = by_video(decoded(paths, 32, workers=1, timeout=6))  # a busy machine takes seconds to begin
+    only_hanging_takes_time(monkeypatch, tmp_path)
+    frames, ends = by_video(decoded(paths, 32, workers=1, timeout=6))
     assert ends[0] == Failed(0, "no frame decoded within 6 s")
     assert ends[2] == Failed(2, "the decoder crashed")
     assert isinstance(ends[1], Ended)
     assert isinstance(ends[3], Ended)
     assert len(frames[1]) == len(frames[3]) == 3
-    assert time.monotonic() - started > 6
 
 
 def test_a_slow_reader_is_not_taken_for_a_hanging_decoder(tmp_path, monkeypatch):
@@ -71,7 +70,7 @@ def test_a_slow_reader_is_not_taken_for_a_hanging_decoder(tmp_path, monkeypatch)
 
 def test_closing_it_leaves_no_process(tmp_path):
     path = make_video(tmp_path / "a.avi", 200)
-    with closing(decoded([path, path], 32, workers=2, timeout=60)) as messages:
+    with closing(decoded([path, path], 32, workers=2, timeout=600)) as messages:
         next(messages)
         assert children()
     assert not children()

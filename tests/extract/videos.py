@@ -2,12 +2,15 @@
 
 import os
 import time
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
+import pytest
 
+from fbm.extract import decoding
 from fbm.extract.decoding import serve
 
 
@@ -31,6 +34,27 @@ def make_videos(folder: Path, *lengths: int) -> list[Path]:
     return [make_video(folder / f"{chr(97 + n)}.avi", length, seed=n) for n, length in enumerate(lengths)]
 
 
+HANGS = ".hangs"  # of a file beside the video: its decoder hangs
+
+
+def only_hanging_takes_time(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let a decoder's time limit pass when one of `folder` hangs (see `moody`), and not while one is slow."""
+    now = [0.0]
+
+    def patient(connections: list[Connection], limit: float) -> list[object]:
+        until = time.monotonic() + 600
+        while not (ready := wait(connections, 0.05)):
+            assert time.monotonic() < until, "no decoder says anything"
+            for sign in folder.glob(f"*{HANGS}"):
+                sign.unlink()
+                now[0] += limit + 1
+                return []
+        return list(ready)
+
+    monkeypatch.setattr(decoding, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(decoding, "wait", patient)
+
+
 def moody(connection: Connection, size: int) -> None:
     """A child that hangs or dies on files of that name, after their first frames; otherwise the real one."""
     relay = _Relay(connection)
@@ -49,6 +73,7 @@ class _Relay:
     def send(self, content: object) -> None:
         self.connection.send(content)
         if self.path.stem == "hangs":
+            self.path.with_suffix(HANGS).touch()
             time.sleep(1000)
         if self.path.stem == "dies":
             os._exit(7)

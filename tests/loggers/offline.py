@@ -68,7 +68,7 @@ def offline_runs(folder: Path) -> list[OfflineRun]:
 
 def ended(path: Path) -> OfflineRun:
     """A run that was ended: W&B's own process may write the last records a moment later."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 600
     while (run := OfflineRun(path)).exit_code is None and time.monotonic() < deadline:
         time.sleep(0.05)
     return run

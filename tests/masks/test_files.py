@@ -147,8 +147,8 @@ def test_two_kinds_of_masks_are_refused(tmp_path):
 def test_prepare_takes_the_demo_datas_true_masks(small_root, demo_root, tmp_path):
     store = tmp_path / "store"
     source = FileMasks(small_root.path, demo_root / "masks")
-    done = prepare(UCF101(small_root.path), source, "files", store, 32, workers=1, timeout=60)
+    done = prepare(UCF101(small_root.path), source, "files", store, 32, workers=1, timeout=600)
     assert [video.status for video in done.manifest.videos] == ["ok"] * 4
     assert all(video.masked_frames == video.frames for video in done.manifest.videos)
     assert FrameStore(store).manifest.masks == "files"
-    assert prepare(UCF101(small_root.path), source, "files", store, 32, workers=1, timeout=60).worked_on == 0
+    assert prepare(UCF101(small_root.path), source, "files", store, 32, workers=1, timeout=600).worked_on == 0

@@ -29,7 +29,7 @@ def start(
     )
 
 
-def finish(process: "subprocess.Popen[str]", seconds: float = 120) -> tuple[int, str, str]:
+def finish(process: "subprocess.Popen[str]", seconds: float = 600) -> tuple[int, str, str]:
     """Exit status, standard output and standard error; kills it where it does not end."""
     try:
         out, err = process.communicate(timeout=seconds)
@@ -57,7 +57,7 @@ def ranks_of(folder: Path) -> list[int]:
     return found
 
 
-def wait_until(true: Any, seconds: float = 60) -> None:
+def wait_until(true: Any, seconds: float = 600) -> None:
     """Until `true()`; fails where it does not come."""
     until = time.monotonic() + seconds
     while not true():

@@ -257,7 +257,7 @@ def test_a_machine_that_is_gone_ends_the_job(two, unused_port):
     (line,) = told(err)
     assert "process 1 of 2 is gone" in line
     finish(started[1])
-    wait_until(lambda: not ranks_of(Path.cwd()), 10)
+    wait_until(lambda: not ranks_of(Path.cwd()))
 
 
 def test_several_machines_are_not_waited_for_in_vain(two, capsys):
@@ -284,8 +284,8 @@ def test_no_rank_outlives_another_or_its_lead(two, who):
     wait_until(lambda: len(ranks_of(Path.cwd())) == 2 and Path("outputs/s/run/config.yaml").exists())
     victim = process.pid if who == "lead" else max(ranks_of(Path.cwd()))
     os.kill(victim, signal.SIGKILL)
-    code, _, err = finish(process, 60)
-    wait_until(lambda: not ranks_of(Path.cwd()), 10)
+    code, _, err = finish(process)
+    wait_until(lambda: not ranks_of(Path.cwd()))
     assert code == (-9 if who == "lead" else 1)
     if who == "rank":
         (line,) = told(err)
@@ -298,7 +298,7 @@ def test_a_signal_to_the_lead_has_the_ranks_save_and_leave(two):
     process = start("train", *two, "name=run", "trainer.max_epochs=100000", "trainer.check_val_every_n_epoch=50000")
     wait_until(lambda: Path("outputs/s/run/checkpoints/last.ckpt").exists())
     process.send_signal(signum)
-    code, _, err = finish(process, 60)
+    code, _, err = finish(process)
     assert code == 128 + signum, err
     (line,) = told(err)
     assert signal.Signals(signum).name in line

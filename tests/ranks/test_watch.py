@@ -2,8 +2,9 @@
 
 import os
 import signal
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ class FakeTeam:
     """Ranks that hang until they are killed."""
 
     job: Job
+    clock: "Clock"
     running: bool = True
     failing: bool = False
     leaving: bool = False
@@ -32,30 +34,48 @@ class FakeTeam:
         pass
 
 
+class Clock:
+    """Time that passes only where the watch sleeps; `at` may hold a moment and what happens then."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.at: list[tuple[float, Callable[[], None]]] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        while self.at and self.at[0][0] <= self.now:
+            self.at.pop(0)[1]()
+
+
 @pytest.fixture
-def team(monkeypatch) -> FakeTeam:
-    for name, seconds in (
-        ("GRACE", 0.3),
-        ("LEAVE", 0.6),
-        ("SILENCE", 0.5),
-        ("FIRST", 0.5),
-        ("LOOK", 0.02),
-        ("BEAT", 0.1),
-    ):
-        monkeypatch.setattr(watch, name, seconds)
-    return FakeTeam(Job(host=True))
+def clock(monkeypatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(watch, "time", made)
+    return made
+
+
+@pytest.fixture
+def team(clock) -> FakeTeam:
+    return FakeTeam(Job(host=True), clock)
 
 
 def seconds_of(team: FakeTeam, teams: int = 1) -> tuple[float, Watch]:
-    began = time.monotonic()
     watched = Watch(team, team.job, 0, teams)  # type: ignore[arg-type]
     watched.until_over()
-    return time.monotonic() - began, watched
+    return team.clock.now, watched
+
+
+def about(seconds: float) -> Any:
+    """So many, and a look or two."""
+    return pytest.approx(seconds + watch.LOOK, abs=2 * watch.LOOK)
 
 
 def test_the_others_have_a_moment_when_one_fails(team):
     team.failing = True
-    assert 0.25 < seconds_of(team)[0] < 2
+    assert seconds_of(team)[0] == about(watch.GRACE)
     assert team.job.said("failed")
     assert team.job.said("over/0")
 
@@ -68,27 +88,20 @@ def test_ranks_that_fail_before_the_first_look_are_told_too(team):
 
 def test_a_failure_elsewhere_ends_these_ranks_too(team):
     team.job.say("failed")
-    assert seconds_of(team)[0] < 2
+    assert seconds_of(team)[0] == about(watch.GRACE)
 
 
-def test_ranks_that_do_not_heed_a_signal_are_ended(team):
-    def ask(*_: object) -> None:
-        os.kill(os.getpid(), signal.SIGUSR1)
-
-    before = signal.signal(signal.SIGALRM, ask)
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
-    try:
-        took, _ = seconds_of(team)
-    finally:
-        signal.signal(signal.SIGALRM, before)
+def test_ranks_that_do_not_heed_a_signal_are_ended(team, clock):
+    clock.at.append((7.0, lambda: os.kill(os.getpid(), signal.SIGUSR1)))
+    took, _ = seconds_of(team)
     assert team.sent == [signal.SIGUSR1]
-    assert 0.5 < took < 3
+    assert took == about(7 + watch.LEAVE)
 
 
 def test_a_process_that_never_begins_is_not_waited_for(team):
     took, watched = seconds_of(team, teams=2)
     assert watched.silent == {1}
-    assert took < 4
+    assert took == pytest.approx(watch.FIRST + watch.GRACE, abs=2 * watch.BEAT)
 
 
 def test_handlers_are_as_before(team):

@@ -37,9 +37,7 @@ def test_one_task_or_a_shell_in_an_allocation_is_started_alone():
 
 @pytest.mark.parametrize("step", ["", "4294967291", "-5"])
 def test_a_batch_script_of_several_tasks_without_srun_is_refused(step):
-    with pytest.raises(
-        UserError, match=r"this job has 4 tasks, and this process is its batch.*start it with srun"
-    ):
+    with pytest.raises(UserError, match=r"this job has 4 tasks, and this process is its batch.*start it with srun"):
         outside({**SCRIPT, "SLURM_STEP_ID": step})
     without = {key: value for key, value in SCRIPT.items() if key != "SLURM_STEP_ID"}
     with pytest.raises(UserError, match="srun"):

@@ -94,7 +94,7 @@ def test_killed_and_started_again_it_repeats_no_finished_run(study, capsys):
     first = subprocess.Popen(
         [*COMMAND, "study", "."], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while len(summaries()) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(first.pid, signal.SIGKILL)
@@ -189,7 +189,7 @@ def test_what_another_process_is_at_is_waited_for(study, capsys):
     def other():
         with held(Path("outputs/tiny/disentangle-random-seed0"), "the run folder"):
             taken.set()
-            let_go.wait(60)
+            let_go.wait(600)
 
     holder = threading.Thread(target=other)
     holder.start()

@@ -30,7 +30,7 @@ BOUND = 0.35
 @pytest.fixture(scope="module")
 def clips(demo_root, tmp_path_factory) -> Clips:
     folder: Path = tmp_path_factory.mktemp("stores") / "demo"
-    prepare(UCF101(demo_root), BoxMasks(demo_root), "boxes", folder, SIZE, workers=1, timeout=60)
+    prepare(UCF101(demo_root), BoxMasks(demo_root), "boxes", folder, SIZE, workers=1, timeout=600)
     some = Clips(FrameStore(folder), "train", 32, FRAMES, seed=0, augment=False)
     some.masked = (0, -1)
     return some

@@ -63,7 +63,7 @@ def look(
     (folder / "frame.html").write_text(FRAME.format(width=width))
     scheme = [f"--blink-settings=preferredColorScheme={0 if dark else 1}"]
     place = [f"--user-data-dir={folder / 'profile'}", "--dump-dom", (folder / "frame.html").as_uri()]
-    done = subprocess.run([str(CHROMIUM), *FLAGS, *scheme, *place], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(CHROMIUM), *FLAGS, *scheme, *place], capture_output=True, text=True, timeout=600)
     (text,) = re.findall(r"<pre>(.*?)</pre>", done.stdout, re.DOTALL)
     said: dict[str, Any] = json.loads(html.unescape(text))
     return said | {"console": [line for line in done.stderr.splitlines() if "CONSOLE" in line]}
