@@ -65,23 +65,27 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
         complain(explain(error, config_name, sweeps=bool(many)))
         return 1
     except ValueError as error:
-        if "Config group override must be" not in str(error):  # Hydra's, of a group that is given a number
+        if "Config group override must be" not in str(error):  # what Hydra says of a group's value that is no name
             raise
-        complain(_no_option(arguments))
+        complain(_no_option(arguments) or str(error))
         return 1
     except (Stopped, KeyboardInterrupt) as stopped:
         return signalled(stopped)
     return 0
 
 
-def _no_option(words: list[str]) -> str:
-    """Which group is given what cannot be an option's name."""
+def _no_option(words: list[str]) -> str | None:
+    """What to say of `logger=false`, `masks=3` and the like: a group's value is the name of one of its files, or null."""
+    from yaml import safe_load
+
     for word in words:
-        group, equals, _ = word.lstrip("+").partition("=")
-        options = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) if group else []
-        if equals and (options or not group) and not re.search(r"=.*[A-Za-z]", word):
-            return f"{word}: " + (f"a group takes an option; there is {', '.join(options)}" if group else "no setting")
-    return "a group takes the name of one of its options, no number"
+        group, equals, value = word.lstrip("+").partition("=")
+        if equals and not group:
+            return f"{word}: no setting"
+        options = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) if equals else []
+        if options and isinstance(safe_load(value), bool | int | float):
+            return f"{word}: a group takes an option; there is {', '.join(options)}, and null for none"
+    return None
 
 
 def _refuse_flags(program: str, words: list[str]) -> None:
