@@ -75,7 +75,7 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
 
 
 def _no_option(words: list[str]) -> str | None:
-    """What to say of `logger=false`, `masks=3` and the like: a group's value is the name of one of its files, or null."""
+    """What to say of `logger=false` and the like: a group's value is the name of one of its files, or null."""
     from yaml import safe_load
 
     for word in words:

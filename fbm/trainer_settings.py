@@ -65,16 +65,15 @@ def check_trainer(trainer: Mapping[str, Any], test: bool = False) -> None:
 
 
 def _check_times(trainer: Mapping[str, Any]) -> None:
-    """Durations; a number would be taken for one and end in an error of Python's."""
+    """Durations, and what Lightning takes for one."""
     time, interval = trainer.get("max_time"), trainer.get("val_check_interval")
     if time is not None:
         _check_duration("trainer.max_time", time)
-    if isinstance(interval, str | dict):
-        _check_duration("trainer.val_check_interval", interval)
-    elif interval is not None and interval <= 0:
+    # Lightning takes a time, too, and its own early stopping then fails.
+    if interval is not None and (isinstance(interval, str | dict) or interval <= 0):
         raise UserError(
-            f"trainer.val_check_interval={interval}: it should be a number of batches from 1 on, a share of an epoch "
-            "up to 1.0, or a time as DD:HH:MM:SS"
+            f"trainer.val_check_interval={interval}: it should be a number of batches from 1 on, or a share of an "
+            "epoch up to 1.0"
         )
 
 
@@ -129,8 +128,6 @@ def check_validates(trainer: Mapping[str, Any], batches: int) -> None:
         UserError: it would: nothing could say which checkpoint is the best.
     """
     interval, every = trainer.get("val_check_interval"), trainer.get("check_val_every_n_epoch", 1)
-    if isinstance(interval, str | dict):
-        return  # by time
     interval = 1.0 if interval is None else interval
     if _is_number(interval) and every is not None and interval > batches:
         raise UserError(
