@@ -321,4 +321,4 @@ def test_importing_fbm_imports_nothing_heavy():
 def test_a_number_is_a_checkpoints_name_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="no such checkpoint: 2024"):
-        initialise(C3DEncoder(2, 8, 32), OmegaConf.merge(init(None), {"checkpoint": 2024}))
+        initialise(C3DEncoder(2, 8, 32), OmegaConf.create({**init(None), "checkpoint": 2024}))

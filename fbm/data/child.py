@@ -72,7 +72,9 @@ def in_children(
         initializer=end_with_parent,
         context=get_context("spawn"),
     )
-    futures = {pool.schedule(work, args=arguments, timeout=limit): task for task, arguments, limit in tasks}
+    futures: dict[Future[Answer], Task] = {
+        pool.schedule(work, args=arguments, timeout=limit): task for task, arguments, limit in tasks
+    }
     try:
         yield ((futures[future], partial(answer, future)) for future in as_completed(futures))
     finally:
