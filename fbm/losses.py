@@ -5,7 +5,7 @@ In masks 1 is foreground.
 
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import NamedTuple
 
 import torch
@@ -30,7 +30,8 @@ class LossWeights:
 
     def __post_init__(self) -> None:
         if not all(0 <= weight < math.inf for weight in astuple(self)) or not any(astuple(self)):
-            raise ValueError(f"{self}: every weight must be a finite number of at least 0, and one above 0")
+            said = ", ".join(f"{name}={weight}" for name, weight in asdict(self).items())
+            raise ValueError(f"task.weights ({said}): each must be a finite number of at least 0, and one above 0")
 
 
 class DisentanglingLosses(NamedTuple):

@@ -600,8 +600,8 @@ def test_weights_of_the_losses_are_settings_in_config_and_metrics(study, train):
     ("override", "said"),
     [
         ("task.weights.feature=2", "no such setting 'task.weights.feature'; did you mean 'task.weights.features'?"),
-        ("task.weights.features=-1", "every weight must be a finite number of at least 0, and one above 0"),
-        ("task.weights.features=inf", "every weight must be a finite number of at least 0"),
+        ("task.weights.features=-1", "each must be a finite number of at least 0, and one above 0"),
+        ("task.weights.features=inf", "each must be a finite number of at least 0"),
         ("task.weights.features=much", "task.weights.features='much': it should be a valid number"),
     ],
 )
