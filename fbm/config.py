@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fbm.errors import UserError
 from fbm.naming import register
+from fbm.places import under as under
 from fbm.suggest import did_you_mean
 from fbm.trainer_settings import check_trainer
 
@@ -231,8 +232,3 @@ def flatten(content: Any, path: str = "") -> dict[str, Any]:
         return {path: content}
     parts = [flatten(value, f"{path}.{key}".lstrip(".")) for key, value in content.items()]
     return {key: value for part in parts for key, value in part.items()}
-
-
-def under(key: str, paths: tuple[str, ...]) -> bool:
-    """Whether a dotted key is one of `paths` or inside one."""
-    return any(key == path or key.startswith(f"{path}.") for path in paths)

@@ -11,6 +11,7 @@ from typing import IO
 
 from fbm.errors import InUseError, UserError
 
+LOCK = ".lock"  # file in a folder that is held
 PART = ".part"  # ends the name of a file that is not whole
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -78,7 +79,7 @@ def held(folder: Path, what: str) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        lock = (folder / LOCK).open("w")
     except OSError as error:
         raise UserError(f"{what} {folder} cannot be written: {error.strerror}") from error
     with lock, _kept_from_forks(lock):
@@ -88,7 +89,16 @@ def held(folder: Path, what: str) -> Iterator[None]:
             raise InUseError(
                 f"{what} {folder} is in use by another fbm: wait for it, or choose another folder"
             ) from error
+        if not _is_at(lock, folder / LOCK):  # its last holder took the folder away
+            raise InUseError(f"{what} {folder} was just left by another fbm: try again")
         yield
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    """Whether an open file is the one that has this name now."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    return False
 
 
 _LOCKS: set[IO[str]] = set()  # of the folders that this process holds
@@ -116,7 +126,7 @@ os.register_at_fork(after_in_child=_close_locks)
 def in_use(folder: Path) -> bool:
     """Whether another process, or another place in this one, holds `folder`."""
     try:
-        with (folder / ".lock").open() as lock:
+        with (folder / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

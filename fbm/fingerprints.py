@@ -6,27 +6,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from fbm.config import flatten, resolved, under
+from fbm.config import flatten, resolved
+from fbm.places import PLACES, SPEED, under
 from fbm.run_files import AUTO, NONE
 
-# How fast a run is and how much memory it takes; what comes out of it differs by rounding at most.
-SPEED = ("compile", "activation_checkpointing", "optim.fused", "trainer.benchmark")
-# What decides where and how fast a run happens, not what comes out of it.
-PLACES = (
-    *SPEED,
-    *("name", "study", "run_dir", "overwrite", "test", "pretrained", "logger", "callbacks.progress", "hydra"),
-    *(
-        "data.root",
-        "data.folders",
-        "data.test_lists",
-        "data.annotations",
-        "data.store",
-        "data.workers",
-        "data.skip_broken",
-        "data.generate",
-    ),
-    *("data.source", "data.module", "masks.source", "init.checkpoint", "resume", "callbacks.last"),
-)
 # The same run all the same; whether it is tested can be decided later.
 HANDLING = (
     *("hydra", "overwrite", "test", "logger", "data.workers", "data.module.workers"),

@@ -9,10 +9,10 @@ from fbm.assemble import Parts
 from fbm.callbacks.resume_point import RESUME, Past, ResumePoint
 from fbm.callbacks.signals import Signals
 from fbm.checkpoints import read_checkpoint
-from fbm.config import flatten, under
+from fbm.config import flatten
 from fbm.errors import UserError
-from fbm.fingerprints import SPEED
 from fbm.loggers import Row
+from fbm.places import SPEED, under
 from fbm.run_files import NONE
 from fbm.run_folder import Run
 

@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from fbm.checkpoints import read_checkpoint
 from fbm.errors import UserError
-from fbm.files import held, sweep, write_text
-from fbm.run_files import AUTO, BEST, CHECKPOINTS, CONFIG, FAILURE, LAST, NONE, SUMMARY
+from fbm.files import LOCK, held, sweep, write_text
+from fbm.run_files import AUTO, BAD_BATCH, BEST, CHECKPOINTS, CONFIG, FAILURE, LAST, METRICS, NONE, SUMMARY
 
+# One of these begins a name there once an attempt has anything to show; a traceback and a bad batch are looked for.
+BEGUN = (CHECKPOINTS, METRICS, FAILURE, BAD_BATCH)
 ASIDE = ".aside"  # what is being moved to earlier-N
 
 
@@ -60,7 +63,8 @@ def open_run(folder: str | Path, identity: str, overwrite: bool, resume: str = A
     """Hold a run folder: of a new run, of one to go on with, or of one finished with the same settings.
 
     An unfinished run with the same settings goes on from its `last.ckpt`, unless `resume` is "none". What cannot be
-    gone on with (or is finished, with `overwrite`) is moved to `earlier-N` inside.
+    gone on with (or is finished, with `overwrite`) is moved to `earlier-N` inside. An attempt that ends before it has
+    trained and saved anything leaves the folder as it was, or none; where it failed by a fault of ours, its traceback.
 
     Args:
         overwrite: begin a finished run anew; an unfinished one goes on all the same.
@@ -77,7 +81,13 @@ def open_run(folder: str | Path, identity: str, overwrite: bool, resume: str = A
             _move_aside(folder)  # whoever began to was killed
         summary = None if overwrite else _read_summary(folder)
         if summary is None:
-            yield _unfinished(folder, identity, resume)
+            run, aside = _unfinished(folder, identity, resume)
+            try:
+                yield run
+            except BaseException:
+                if not any(path.name.startswith(BEGUN) for path in folder.iterdir()):
+                    _leave_as_found(folder, aside)
+                raise
             return
         if summary.get("fingerprints", {}).get("run") != identity:
             raise UserError(
@@ -87,14 +97,30 @@ def open_run(folder: str | Path, identity: str, overwrite: bool, resume: str = A
         yield Run(folder, summary)
 
 
-def _unfinished(folder: Path, identity: str, resume: str) -> Run:
+def _leave_as_found(folder: Path, aside: Path | None) -> None:
+    """Take away what an attempt left that trained nothing: a report would call it an unfinished run."""
+    with suppress(OSError):  # what ended the attempt is told, not this
+        for path in folder.iterdir():
+            if path.name != LOCK and not path.name.startswith("earlier-"):
+                rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        for path in aside.iterdir() if aside else ():
+            path.rename(folder / path.name)
+        if aside:
+            aside.rmdir()
+        if not any(path.name != LOCK for path in folder.iterdir()):
+            (folder / LOCK).unlink()  # whoever has opened it meanwhile is refused by `held`
+            folder.rmdir()
+
+
+def _unfinished(folder: Path, identity: str, resume: str) -> tuple[Run, Path | None]:
+    """The run to begin or to go on with, and where what was in its way was moved to."""
     own = folder / CHECKPOINTS / LAST
     # With a summary beside it the run is finished, and asked to be run again.
     if resume != NONE and own.is_file() and not (folder / SUMMARY).is_file() and _is_of(own, identity):
-        return Run(folder, start_from=own, same=True)
+        return Run(folder, start_from=own, same=True), None
     other = None if resume in (AUTO, NONE) else _of_another_run(Path(resume), folder)
-    _move_aside(folder)
-    return Run(folder, start_from=other)
+    aside = _move_aside(folder)
+    return Run(folder, start_from=other), aside
 
 
 def _is_of(checkpoint: Path, identity: str) -> bool:
@@ -128,13 +154,18 @@ def _read_summary(folder: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else {}
 
 
-def _move_aside(folder: Path) -> None:
-    """Take all that a run left out of the way; what a kill interrupts here is brought to its end next time."""
-    own = {".hydra", ".lock", ASIDE}  # Hydra wrote this job's before it called us
+def _move_aside(folder: Path) -> Path | None:
+    """Take all that a run left out of the way; what a kill interrupts here is brought to its end next time.
+
+    Returns:
+        Where it is now, None where there was nothing.
+    """
+    own = {".hydra", LOCK, ASIDE}  # Hydra wrote this job's before it called us
     old = [path for path in folder.iterdir() if path.name not in own and not path.name.startswith("earlier-")]
     if not old and not (folder / ASIDE).is_dir():
-        return
+        return None
     (folder / ASIDE).mkdir(exist_ok=True)
     for path in old:
         path.rename(folder / ASIDE / path.name)
-    (folder / ASIDE).rename(next(path for number in count(1) if not (path := folder / f"earlier-{number}").exists()))
+    kept = next(path for number in count(1) if not (path := folder / f"earlier-{number}").exists())
+    return (folder / ASIDE).rename(kept)

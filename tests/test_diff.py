@@ -107,7 +107,7 @@ def test_other_settings_allow_neither_and_are_named(tmp_path, capsys):
     assert "config: optim.betas: - | [0.9, 0.99]" in lines
     assert lines[-1] == (
         "The two runs may be neither averaged nor compared: more differs than the seed and the initialisation "
-        "(optim.betas, optim.lr, optim.weight_decay and 2 more)."
+        "(optim.betas, optim.lr, optim.weight_decay and 1 more)."
     )
 
 

@@ -17,6 +17,8 @@ def prints(*overrides: str, pretraining: str | None = None) -> dict[str, str]:
         *("pretrained.ours=x", "+data.source.extra=1", "data.generate=null"),
         *("resume=none", "resume=outputs/x", "callbacks.last.minutes=1"),
         *("compile=true", "activation_checkpointing=true", "+optim.fused=true", "trainer.benchmark=true"),
+        *("callbacks.gallery=null", "callbacks.confusion=null", "callbacks.throughput=null", "callbacks.finite=null"),
+        *("trainer.log_every_n_steps=1", "trainer.enable_model_summary=true", "+trainer.profiler=simple"),
     ],
 )
 def test_places_seeds_and_loggers_decide_no_result(override):

@@ -144,7 +144,7 @@ def test_resume_none_and_a_first_start_take_nothing(store, begin, monkeypatch):
         assert (one.optimiser["state"], one.epoch, one.step, one.rows, one.best, one.waited) == ({}, 0, 0, 0, None, 0)
     assert same(seen.weights, first.weights)
     assert seen.drawn == first.drawn
-    assert (run / "earlier-2" / "checkpoints" / "last.ckpt").is_file()
+    assert (run / "earlier-1" / "checkpoints" / "last.ckpt").is_file()
 
 
 # --- halves and wholes

@@ -1,6 +1,9 @@
+import fcntl
 import json
 import multiprocessing
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -209,6 +212,59 @@ def test_two_jobs_never_share_a_folder(tmp_path):
         done.set()
         other.join()
     finish(tmp_path)  # the lock went with its holder
+
+
+def attempt(folder: Path, ended: BaseException, *left: str, overwrite: bool = False) -> None:
+    """A run that ends so, after it has left these files."""
+    with open_run(folder, "b", overwrite) as run:
+        run.start("seed: 1\n")
+        for name in left:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text("kept")
+        raise ended
+
+
+@pytest.mark.parametrize("ended", [UserError("refused"), KeyboardInterrupt()])
+def test_an_attempt_that_trained_nothing_leaves_no_folder(tmp_path, ended):
+    folder = tmp_path / "study" / "run"
+    with pytest.raises(type(ended)):
+        attempt(folder, ended, "provenance/packages.txt", "wandb/offline-run/files")
+    assert not folder.exists()
+    finish(folder)
+
+
+@pytest.mark.parametrize("name", ["checkpoints/last.ckpt", "metrics.csv", "failure.txt", "bad_batch-rank1.json"])
+def test_one_that_has_anything_to_show_leaves_all_of_it(tmp_path, name):
+    with pytest.raises(UserError):
+        attempt(tmp_path, UserError("too late"), name)
+    assert (tmp_path / name).read_text() == "kept"
+    assert (tmp_path / "config.yaml").is_file()
+
+
+def test_what_was_moved_aside_for_an_attempt_that_trained_nothing_comes_back(tmp_path):
+    """A finished run that overwrite=true was to run again, with an earlier one inside."""
+    finish(tmp_path, value=1)
+    finish(tmp_path, overwrite=True, value=2)
+    before = {path.relative_to(tmp_path): path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    with pytest.raises(UserError):
+        attempt(tmp_path, UserError("refused"), overwrite=True)
+    after = {path.relative_to(tmp_path): path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    assert after == before
+
+
+def test_a_folder_that_its_holder_takes_away_is_not_held_by_who_opened_it_before(tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    real = fcntl.flock
+
+    def removed_first(*arguments: Any) -> None:
+        shutil.rmtree(folder)
+        real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", removed_first)
+        with pytest.raises(UserError, match="just left by another fbm: try again"), open_run(folder, "a", False):
+            pytest.fail("opened")
+    finish(folder)
 
 
 def test_a_failing_job_leaves_no_summary(tmp_path):

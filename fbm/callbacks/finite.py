@@ -13,9 +13,9 @@ from fbm.data.clips import Clips
 from fbm.data.datamodule import ClipDataModule
 from fbm.errors import UserError
 from fbm.files import write_text
+from fbm.run_files import BAD_BATCH
 from fbm.tasks.task import Task
 
-BATCH = "bad_batch"  # its clips, in the run folder
 ADVICE = "look at the clips, lower optim.lr, or set trainer.gradient_clip_val"
 
 
@@ -129,7 +129,7 @@ class Finite(pl.Callback):
     def _write(self, place: Place, samples: tuple[Tensor, ...], bad: list[str]) -> Path:
         """The clips by name; gives the file."""
         rank = 0 if self._trainer is None else self._trainer.global_rank
-        path = self.folder / f"{BATCH}{f'-{rank}' if rank else ''}.json"
+        path = self.folder / f"{BAD_BATCH}{f'-{rank}' if rank else ''}.json"
         data = getattr(self._trainer, "datamodule", None)  # Lightning sets it without declaring it
         clips = data.clips["train"] if isinstance(data, ClipDataModule) else None
         batches = dict(zip(("clips", "clips_before"), samples, strict=False))

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from fbm.config import flatten, under
+from fbm.config import flatten
 from fbm.diff.read import Side
 from fbm.diff.verdict import Verdict, verdict
-from fbm.fingerprints import PLACES
+from fbm.places import PLACES, under
 
 NOT_RECORDED = "not recorded"
 

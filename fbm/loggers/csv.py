@@ -12,8 +12,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from fbm.files import write_text
 from fbm.loggers.resumable import Resumable, Row
-
-NAME = "metrics.csv"
+from fbm.run_files import METRICS
 
 
 class CSVLogger(Resumable, Logger):
@@ -28,7 +27,7 @@ class CSVLogger(Resumable, Logger):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self.path = Path(folder) / NAME
+        self.path = Path(folder) / METRICS
         self.written = 0  # rows
 
     @property

@@ -4,16 +4,20 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fbm.places import PLACES, under
+
 KNOWN = {
     "random": "Random initialization",
     "autoencoder": "Pretrained (autoencoder)",
     "ours": "Pretrained (ours)",
 }
-# A key with one of these as a whole word of its last part names a place or an instance, not a choice.
+# Beside `fbm.places`: a key with one of these as a whole word of its last part names a place or an instance, no choice.
 INSTANCE_WORDS = {"seed", "seeds", "name", "run", "study", "path", "dir", "folder", "root", "file", "id"}
 INSTANCE_WORDS |= {"checkpoint", "pretrained", "workers", "overwrite", "test"}
-INSTANCE_GROUPS = {"logger", "hydra"}
-REPEATS = ("data.module.", "data.source.")  # made of the keys beside them
+CHOICES = {"data.name", "masks.name"}  # although they are names
+# Which settings name a row first: what is learnt, of what, by what, how long. Callbacks and the machine come last.
+MATTERS = ("task", "data", "masks", "encoder", "optim", "schedule", "init", "trainer.max_epochs", "trainer")
+LAST = ("callbacks", *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "strategy", "precision")))
 TESTED = "trainer.limit_test_batches"  # what came of it is told by the number of clips
 FRACTION = "data.label_fraction"
 MOST_KEYS = 3
@@ -48,13 +52,31 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def differing_keys(groups: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
-    """Keys whose value tells the groups apart. Each group holds the configs of one fingerprint.
+    """Keys whose value tells the groups apart, what matters most first. A group has one fingerprint.
 
-    A key that varies inside a group is not part of the fingerprint (machine settings), so it tells nothing.
+    A key that varies inside a group is not part of the fingerprint (machine settings), so it tells nothing. Nor does
+    one that only repeats another: `encoder.size` of `data.size`, what callbacks monitor of `monitor.metric`.
     """
     flat = [[flatten(config) for config in group] for group in groups]
-    keys = sorted({key for group in flat for config in group for key in config})
-    return [key for key in keys if not _names_an_instance(key) and _tells_apart(key, flat)]
+    keys = sorted({key for group in flat for config in group for key in config}, key=_weight)
+    told: dict[tuple[str | None, ...], list[str]] = {}
+    for key in keys:
+        if not _names_an_instance(key) and _tells_apart(key, flat):
+            alike = told.setdefault(tuple(group[0].get(key) for group in flat), [])
+            if not any(_repeats(key, other) for other in alike):
+                alike.append(key)
+    return sorted((key for alike in told.values() for key in alike), key=_weight)
+
+
+def _weight(key: str) -> tuple[int, str]:
+    if under(key, LAST):
+        return len(MATTERS) + 1, key
+    return next((at for at, part in enumerate(MATTERS) if under(key, (part,))), len(MATTERS)), key
+
+
+def _repeats(key: str, other: str) -> bool:
+    """Whether a key that has the same values as another is made of it."""
+    return key.startswith("callbacks.") or key.rpartition(".")[2] == other.rpartition(".")[2]
 
 
 def _tells_apart(key: str, groups: Sequence[Sequence[Mapping[str, str]]]) -> bool:
@@ -65,13 +87,9 @@ def _tells_apart(key: str, groups: Sequence[Sequence[Mapping[str, str]]]) -> boo
 
 
 def _names_an_instance(key: str) -> bool:
-    parts = key.lower().split(".")
-    return (
-        parts[0] in INSTANCE_GROUPS
-        or key == TESTED
-        or key.startswith(REPEATS)
-        or bool(set(parts[-1].split("_")) & INSTANCE_WORDS)
-    )
+    last = key.lower().rpartition(".")[2]
+    named = key not in CHOICES and bool(set(last.split("_")) & INSTANCE_WORDS)
+    return key == TESTED or under(key, PLACES) or named
 
 
 def variant(config: Mapping[str, Any], keys: Sequence[str], fingerprint: str) -> str:

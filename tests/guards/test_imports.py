@@ -9,7 +9,16 @@ import fbm
 
 PACKAGE = Path(fbm.__file__).parent
 HEAVY = {"torch", "pytorch_lightning", "torchmetrics", "hydra", "omegaconf", "wandb"}
-SHARED = {"fbm.errors", "fbm.suggest", "fbm.batch", "fbm.files", "fbm.run_files", "fbm.progress", "fbm.__version__"}
+SHARED = {
+    "fbm.errors",
+    "fbm.suggest",
+    "fbm.batch",
+    "fbm.files",
+    "fbm.run_files",
+    "fbm.places",
+    "fbm.progress",
+    "fbm.__version__",
+}
 
 # room: (what of the package it may import beside itself and SHARED, what else it may never import)
 ROOMS: dict[str, tuple[set[str], set[str]]] = {

@@ -35,6 +35,37 @@ def test_a_key_one_side_lacks_counts():
     assert differing_keys([[{"mask": {"kind": "box"}}], [{}]]) == ["mask.kind"]
 
 
+def test_what_is_shown_beside_the_training_is_no_difference():
+    bar = {"callbacks": {"progress": None, "gallery": {"every": 5}}, "trainer": {"log_every_n_steps": 50}}
+    none = {"callbacks": {"progress": {"leave": False}}, "trainer": {"log_every_n_steps": 1}, "compile": True}
+    assert differing_keys([[{**bar, "optim": {"lr": 1}}], [{**none, "optim": {"lr": 2}}]]) == ["optim.lr"]
+    assert differing_keys([[bar], [none]]) == []
+
+
+def test_what_matters_most_names_a_row_first_and_nothing_twice():
+    def config(size: int, metric: str, lr: float, cpu: str, epochs: int) -> dict[str, Any]:
+        monitored = {"checkpoint": {"monitor": metric}, "early_stopping": {"monitor": metric, "patience": epochs + 1}}
+        return {
+            **{
+                "callbacks": monitored,
+                "monitor": {"metric": metric},
+                "data": {"size": size},
+                "encoder": {"size": size},
+            },
+            **{
+                "optim": {"lr": lr},
+                "trainer": {"accelerator": cpu, "max_epochs": epochs},
+                "masks": {"name": metric[4:]},
+            },
+        }
+
+    keys = differing_keys([[config(32, "val/a", 0.1, "cpu", 1)], [config(64, "val/b", 0.2, "gpu", 9)]])
+    assert keys == [
+        "data.size", "masks.name", "optim.lr", "trainer.max_epochs", "callbacks.early_stopping.patience",
+        "trainer.accelerator",
+    ]  # fmt: skip
+
+
 def test_variant():
     assert variant({"a": {"b": 1}}, ["a.b", "c"], "f" * 20) == "a.b=1, c=absent"
     assert variant({}, [], "0123456789") == "config 01234567"

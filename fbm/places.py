@@ -1,0 +1,33 @@
+"""Settings that decide where and how fast a run happens and what is shown of it, not what comes out of it.
+
+Without heavy imports: reports, which read nothing but files, leave out the same settings as the fingerprints.
+"""
+
+# How fast a run is and how much memory it takes; what comes out of it differs by rounding at most.
+SPEED = ("compile", "activation_checkpointing", "optim.fused", "trainer.benchmark")
+# What is shown or looked after beside the training.
+SHOWN = (
+    *("logger", "callbacks.progress", "callbacks.gallery", "callbacks.confusion", "callbacks.throughput"),
+    *("callbacks.finite", "trainer.log_every_n_steps", "trainer.enable_model_summary", "trainer.profiler"),
+)
+PLACES = (
+    *SPEED,
+    *SHOWN,
+    *("name", "study", "run_dir", "overwrite", "test", "pretrained", "hydra"),
+    *(
+        "data.root",
+        "data.folders",
+        "data.test_lists",
+        "data.annotations",
+        "data.store",
+        "data.workers",
+        "data.skip_broken",
+        "data.generate",
+    ),
+    *("data.source", "data.module", "masks.source", "init.checkpoint", "resume", "callbacks.last"),
+)
+
+
+def under(key: str, paths: tuple[str, ...]) -> bool:
+    """Whether a dotted key is one of `paths` or inside one."""
+    return any(key == path or key.startswith(f"{path}.") for path in paths)
