@@ -15,6 +15,7 @@ from torch import nn
 from fbm.config import build, check
 from fbm.errors import UserError
 from fbm.models.encoder import Encoder
+from fbm.models.layers import fold_biases
 from fbm.run_files import BEST, CHECKPOINTS, SUMMARY
 
 PREFIX = "network.encoder."
@@ -110,7 +111,7 @@ def encoder_of(content: dict[str, Any], named: str) -> Encoder:
         UserError: the config describes no encoder that can be made here, or one with other weights.
     """
     encoder = _empty_encoder(content["fbm"].get("config"), named)
-    weights = _encoder_weights(content)
+    weights = _encoder_weights(content, encoder)
     _check_shapes(encoder.state_dict(), weights, _compared(encoder, weights), named)
     try:
         encoder.load_state_dict(weights, strict=True)
@@ -142,8 +143,12 @@ def _is_plain(value: Any) -> bool:
     return all(map(_is_plain, value)) if isinstance(value, list) else not isinstance(value, dict)
 
 
-def _encoder_weights(content: dict[str, Any]) -> dict[str, Any]:
-    return {key.removeprefix(PREFIX): value for key, value in content["state_dict"].items() if key.startswith(PREFIX)}
+def _encoder_weights(content: dict[str, Any], encoder: nn.Module) -> dict[str, Any]:
+    """A checkpoint's weights of its encoder, as this one takes them."""
+    found = content["state_dict"].items()
+    weights = {key.removeprefix(PREFIX): value for key, value in found if key.startswith(PREFIX)}
+    fold_biases(encoder, weights)
+    return weights
 
 
 def initialise(encoder: nn.Module, init: DictConfig) -> Loaded:
@@ -167,7 +172,7 @@ def initialise(encoder: nn.Module, init: DictConfig) -> Loaded:
     made_by = content["fbm"]["task"]
     if made_by != init.task:
         raise UserError(f"init={init.name} needs a checkpoint of task={init.task}, {init.checkpoint} is of {made_by}")
-    weights = _encoder_weights(content)
+    weights = _encoder_weights(content, encoder)
     loaded = _compared(encoder, weights, _made_by(content["fbm"], str(init.checkpoint)))
     _check_shapes(encoder.state_dict(), weights, loaded, init.checkpoint)
     encoder.load_state_dict(weights, strict=False)

@@ -71,7 +71,7 @@ def test_an_encoder_is_taken_out_whole(tmp_path, pretrained, fresh, capsys):
     assert equal(pretrained, fresh)
     assert loaded.counts() == {"matched": len(fresh.state_dict()), "missing": 0, "unexpected": 0}
     assert loaded.fingerprint == "abc"
-    assert "63 weights matched, 0 missing, 0 unexpected" in capsys.readouterr().out
+    assert "54 weights matched, 0 missing, 0 unexpected" in capsys.readouterr().out
 
 
 def test_a_random_start_takes_no_checkpoint(fresh):
@@ -102,13 +102,28 @@ def test_a_run_folder_stands_for_its_best_checkpoint(tmp_path, pretrained):
 
 def test_what_does_not_match_is_counted(tmp_path, pretrained, fresh, capsys):
     weights = {f"network.encoder.{key}": value for key, value in pretrained.state_dict().items()}
-    del weights["network.encoder.mapping.0.bias"]
+    del weights["network.encoder.mapping.1.bias"]
     weights["network.encoder.extra"] = torch.ones(1)
     torch.save({"state_dict": weights, "fbm": carried()}, tmp_path / "a.ckpt")
     loaded = initialise(fresh, init(tmp_path / "a.ckpt"))
-    assert loaded.missing == ("mapping.0.bias",)
+    assert loaded.missing == ("mapping.1.bias",)
     assert loaded.unexpected == ("extra",)
-    assert "62 weights matched, 1 missing, 1 unexpected" in capsys.readouterr().out
+    assert "53 weights matched, 1 missing, 1 unexpected" in capsys.readouterr().out
+
+
+def test_biases_of_an_earlier_fbm_are_taken_over_by_the_running_means(tmp_path, pretrained, fresh, capsys):
+    """Convolutions had them in front of batch norms, where they only shift what is normalised."""
+    weights = {f"network.encoder.{key}": value for key, value in pretrained.state_dict().items()}
+    for layer in ("convolutions.0.0", "mapping.0"):
+        mean = f"network.encoder.{layer[:-1]}1.running_mean"
+        weights |= {f"network.encoder.{layer}.bias": torch.full_like(weights[mean], 0.5), mean: weights[mean] + 0.5}
+    torch.save({"state_dict": weights, "fbm": carried()}, tmp_path / "a.ckpt")
+    initialise(fresh, init(tmp_path / "a.ckpt"))
+    assert "54 weights matched, 0 missing, 0 unexpected" in capsys.readouterr().out
+    clips = torch.randn(2, 3, 8, 32, 32)
+    expected = pretrained.eval()(clips)
+    torch.testing.assert_close(fresh.eval()(clips), expected)
+    torch.testing.assert_close(fbm.load_encoder(tmp_path / "a.ckpt")(clips), expected)
 
 
 def test_nothing_matched_is_an_error(tmp_path, fresh):
@@ -264,7 +279,7 @@ def test_the_example_of_load_encoder_runs(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("missing", r"a\.ckpt does not hold its encoder's weights: Missing key.*mapping\.0\.bias"),
+        ("missing", r"a\.ckpt does not hold its encoder's weights: Missing key.*mapping\.1\.bias"),
         ("unexpected", r"a\.ckpt does not hold its encoder's weights: Unexpected key.*extra"),
         ("shape", r"a\.ckpt is of another encoder"),
         ("all", r"no weight of the encoder is in .*a\.ckpt"),
@@ -273,8 +288,8 @@ def test_the_example_of_load_encoder_runs(tmp_path, monkeypatch):
 def test_weights_that_do_not_match_strictly_are_refused(tmp_path, pretrained, change, message):
     weights = {f"network.encoder.{key}": value for key, value in pretrained.state_dict().items()}
     if change in ("missing", "shape"):
-        bias = weights.pop("network.encoder.mapping.0.bias")
-        weights |= {"network.encoder.mapping.0.bias": bias[1:]} if change == "shape" else {}
+        bias = weights.pop("network.encoder.mapping.1.bias")
+        weights |= {"network.encoder.mapping.1.bias": bias[1:]} if change == "shape" else {}
     elif change == "unexpected":
         weights["network.encoder.extra"] = torch.ones(1)
     else:

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from fbm.models.encoder import TIME_STRIDE, Encoder, check_decodable, width_of
-from fbm.models.layers import Norm, OutputInit, conv3d, initialise, norm3d, up3d
+from fbm.models.layers import Norm, OutputInit, conv3d, has_bias, initialise, norm3d, up3d
 
 
 class ClipDecoder(nn.Module):
@@ -16,7 +16,7 @@ class ClipDecoder(nn.Module):
         w = width
         output = nn.Conv3d(w, 3, 3, padding=1)
         self.layers = nn.Sequential(
-            nn.ConvTranspose3d(channels, 8 * w, (frames // TIME_STRIDE, 2, 2), stride=(1, 2, 2)),
+            nn.ConvTranspose3d(channels, 8 * w, (frames // TIME_STRIDE, 2, 2), stride=(1, 2, 2), bias=has_bias(norm)),
             norm3d(8 * w, norm),
             nn.ReLU(inplace=True),
             *(conv3d(8 * w, 8 * w, norm), conv3d(8 * w, 8 * w, norm)),

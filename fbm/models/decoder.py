@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from fbm.models.layers import Norm, OutputInit, conv2d, initialise, norm2d, up2d
+from fbm.models.layers import Norm, OutputInit, conv2d, has_bias, initialise, norm2d, up2d
 
 
 class FrameDecoder(nn.Module):
@@ -20,7 +20,7 @@ class FrameDecoder(nn.Module):
         w = width
         layers: list[nn.Module] = [conv2d(channels, 16 * w, 1, norm)]
         for inputs, outputs in ((16 * w, 8 * w), (8 * w, 8 * w), (8 * w, 4 * w), (4 * w, 2 * w)):
-            layers += [up2d(inputs, outputs), norm2d(outputs, norm), nn.ReLU(inplace=True)]
+            layers += [up2d(inputs, outputs, has_bias(norm)), norm2d(outputs, norm), nn.ReLU(inplace=True)]
         output = up2d(2 * w, 3)
         self.layers = nn.Sequential(*layers, output, nn.Tanh())
         initialise(self, output if output_init == "zero" else None)

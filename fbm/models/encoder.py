@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from fbm.models.layers import Norm, conv3d, conv3d_norm, initialise, norm3d, pool3d
+from fbm.models.layers import Norm, conv3d, conv3d_norm, has_bias, initialise, norm3d, pool3d
 
 STRIDE = 32  # four poolings and the mapping's stride
 TIME_STRIDE = 8  # three of the poolings halve time
@@ -64,7 +64,7 @@ class C3DEncoder(Encoder):
             *(conv3d(8 * w, 8 * w, norm), conv3d(8 * w, 8 * w, norm)),
         )
         self.mapping = nn.Sequential(
-            nn.Conv3d(8 * w, 8 * w, (frames // TIME_STRIDE, 2, 2), stride=(1, 2, 2)),
+            nn.Conv3d(8 * w, 8 * w, (frames // TIME_STRIDE, 2, 2), stride=(1, 2, 2), bias=has_bias(mapping_norm)),
             norm3d(8 * w, mapping_norm),
             nn.ReLU(inplace=True),
         )

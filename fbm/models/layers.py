@@ -1,8 +1,8 @@
 """Building blocks that the networks share. Tensors are `B C T H W` (3D) or `B C H W` (2D), float."""
 
-import itertools
 import math
 from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise, product
 from typing import Any, Literal
 
 import torch
@@ -38,6 +38,15 @@ def group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(math.gcd(GROUPS, channels), channels, eps=EPS)
 
 
+def has_bias(norm: Norm) -> bool:
+    """Whether a convolution in front of this norm has a bias.
+
+    Batch norm takes the mean of each channel away and a bias with it, after three passes through memory for nothing.
+    Group norm takes away that of several channels together, and leaves how their biases differ.
+    """
+    return norm != "batch"
+
+
 def conv3d(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
     """3x3x3 convolution, same padding, norm, ReLU."""
     return nn.Sequential(*conv3d_norm(inputs, outputs, norm), nn.ReLU(inplace=True))
@@ -45,7 +54,7 @@ def conv3d(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
 
 def conv3d_norm(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
     """The same without ReLU, for what is pooled: `pool3d` has it."""
-    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1), norm3d(outputs, norm))
+    return nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1, bias=has_bias(norm)), norm3d(outputs, norm))
 
 
 def pool3d(kernel: int | tuple[int, int, int]) -> nn.Sequential:
@@ -78,7 +87,7 @@ def max_of_windows(maps: Tensor, kernel: tuple[int, int, int]) -> Tensor:
     time, height, width = kernel
     whole = [size // step * step for size, step in zip(maps.shape[2:], kernel, strict=True)]
     maps = maps[..., : whole[0], : whole[1], : whole[2]]
-    places = itertools.product(*map(range, kernel))  # within a window, in the order in which torch looks at them
+    places = product(*map(range, kernel))  # within a window, in the order in which torch looks at them
     values = (maps[..., t::time, h::height, w::width] for t, h, w in places)  # views
     most = next(values)
     for value in values:
@@ -90,25 +99,26 @@ def up3d(inputs: int, outputs: int, stride: tuple[int, int, int], norm: Norm) ->
     """Transposed 3x3x3 convolution that multiplies (T, H, W) by `stride`, norm, ReLU."""
     # With padding 1 an axis of n becomes stride * (n - 1) + 1 + output_padding.
     extra = (stride[0] - 1, stride[1] - 1, stride[2] - 1)
-    conv = nn.ConvTranspose3d(inputs, outputs, 3, stride=stride, padding=1, output_padding=extra)
+    conv = nn.ConvTranspose3d(inputs, outputs, 3, stride=stride, padding=1, output_padding=extra, bias=has_bias(norm))
     return nn.Sequential(conv, norm3d(outputs, norm), nn.ReLU(inplace=True))
 
 
 def conv2d(inputs: int, outputs: int, kernel: int, norm: Norm) -> nn.Sequential:
     """2D convolution, same padding, norm, ReLU."""
-    conv = nn.Conv2d(inputs, outputs, kernel, padding="same")
+    conv = nn.Conv2d(inputs, outputs, kernel, padding="same", bias=has_bias(norm))
     return nn.Sequential(conv, norm2d(outputs, norm), nn.ReLU(inplace=True))
 
 
-def up2d(inputs: int, outputs: int) -> nn.ConvTranspose2d:
+def up2d(inputs: int, outputs: int, bias: bool = True) -> nn.ConvTranspose2d:
     """Transposed 5x5 convolution that doubles (H, W)."""
-    return nn.ConvTranspose2d(inputs, outputs, 5, stride=2, padding=2, output_padding=1)
+    return nn.ConvTranspose2d(inputs, outputs, 5, stride=2, padding=2, output_padding=1, bias=bias)
 
 
 def initialise(network: nn.Module, output: nn.Module | None = None) -> None:
     """Xavier (Glorot) uniform weights and zero biases in every convolution and linear layer, in place.
 
-    3D kernels are laid out channels last, as `centred` lays out the clips.
+    3D kernels are laid out channels last, as `centred` lays out the clips. The network takes weights of an earlier fbm
+    too, see `fold_biases`.
 
     Args:
         output: a layer of the network whose weights begin at zero, see `OutputInit`.
@@ -122,6 +132,29 @@ def initialise(network: nn.Module, output: nn.Module | None = None) -> None:
                 layer.weight.data = layer.weight.contiguous(memory_format=torch.channels_last_3d)
     if output is not None:
         nn.init.zeros_(output.get_parameter("weight"))
+    network.register_load_state_dict_pre_hook(_fold)
+
+
+def fold_biases(network: nn.Module, weights: dict[str, Any], prefix: str = "") -> None:
+    """Make weights, in place, fit a network that has no biases in front of batch norms where they have them.
+
+    An earlier fbm had such biases. In evaluation they shift what is normalised, so the running mean takes them over:
+    the network computes the same.
+
+    Args:
+        weights: by name, as in a checkpoint.
+        prefix: of the network's names among them.
+    """
+    for name, sequence in network.named_modules(prefix=prefix.removesuffix(".")):
+        layers = sequence.named_children() if isinstance(sequence, nn.Sequential) else ()
+        for (number, layer), (following, _) in pairwise(layers):
+            bias, mean = (f"{name}.{own}".removeprefix(".") for own in (f"{number}.bias", f"{following}.running_mean"))
+            if bias in weights and mean in weights and getattr(layer, "bias", bias) is None:
+                weights[mean] = weights[mean] - weights.pop(bias)
+
+
+def _fold(network: nn.Module, weights: dict[str, Any], prefix: str, *_: Any) -> None:
+    fold_biases(network, weights, prefix)
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[Any]:

@@ -87,7 +87,7 @@ def test_each_loss_reaches_the_encoder_through_its_own_channels_alone(network, l
     """Above all: nothing of the last foreground flows back through the first one's features (section 3)."""
     getattr(losses, term).backward()
     gradients = channel_gradients(network)
-    assert len(gradients) == 4  # weight and bias of the convolution and of its norm
+    assert len(gradients) == 3  # weight of the convolution, weight and bias of its norm
     assert gradients[:, reached].max() > 0
     gradients[:, reached] = 0
     assert gradients.max() == 0

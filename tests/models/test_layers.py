@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 import torch
@@ -120,6 +121,66 @@ def test_each_part_has_the_norm_that_it_is_given(options, parts):
     assert found == parts
     encoder = C3DEncoder(4, 8, 32, mapping_norm="group")
     assert [name for name, layer in encoder.named_modules() if isinstance(layer, nn.GroupNorm)] == ["mapping.1"]
+
+
+# --- biases in front of norms
+
+
+def in_front_of_norms(network: nn.Module) -> list[nn.Module]:
+    """The convolutions that a norm follows."""
+    sequences = [list(part) for part in network.modules() if isinstance(part, nn.Sequential)]
+    return [layer for part in sequences for layer, norm in pairwise(part) if isinstance(norm, NORMS)]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_only_in_front_of_batch_norm_there_is_no_bias(name):
+    for norm, none in (("batch", True), ("group", False)):
+        network = NETWORKS[name](norm)
+        convolutions = in_front_of_norms(network)
+        assert len(convolutions) == sum(isinstance(layer, NORMS) for layer in network.modules())
+        assert {layer.bias is None for layer in convolutions} == {none}
+        others = [layer for layer in network.modules() if isinstance(layer, nn.modules.conv._ConvNd | nn.Linear)]
+        assert all(layer.bias is not None for layer in others if layer not in convolutions)
+
+
+def of_before(name: str) -> nn.Module:
+    """A network as it was when all convolutions had biases, after some training."""
+    torch.manual_seed(0)
+    network = NETWORKS[name]("batch")
+    for layer in in_front_of_norms(network):
+        assert isinstance(layer, nn.modules.conv._ConvNd)
+        layer.bias = nn.Parameter(0.3 * torch.randn(layer.out_channels))
+    network.double()
+    network(torch.randn(4, 3, 8, 32, 32, dtype=torch.double))
+    return network
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weights_of_before_compute_the_same(name):
+    """In training as well, where the biases had no effect and no gradient."""
+    before = of_before(name)
+    weights = before.state_dict()
+    network = NETWORKS[name]("batch").double()
+    assert len(network.state_dict()) == len(weights) - len(in_front_of_norms(network))
+    given = dict(weights)
+    network.load_state_dict(given)
+    assert given.keys() == weights.keys()  # what is loaded stays as it is
+    clips = torch.randn(4, 3, 8, 32, 32, dtype=torch.double)
+    for training in (True, False):
+        expected, found = (tree_leaves(one.train(training)(clips)) for one in (before, network))
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, other)
+    tree_leaves(before.train()(clips))[0].square().mean().backward()
+    gradients = [layer.bias.grad for layer in in_front_of_norms(before) if isinstance(layer.bias, nn.Parameter)]
+    assert all(gradient is None or gradient.abs().max() < 1e-9 for gradient in gradients)
+    assert any(gradient is not None for gradient in gradients)
+
+
+def test_weights_that_do_not_fit_are_refused_as_always():
+    weights = of_before("classifier").state_dict()
+    del weights["encoder.convolutions.0.1.running_mean"]  # the bias cannot go anywhere
+    with pytest.raises(RuntimeError, match=r"Missing key.*running_mean(.|\n)*Unexpected key.*convolutions\.0\.0\.bias"):
+        NETWORKS["classifier"]("batch").load_state_dict(weights)
 
 
 # --- pooling
