@@ -18,13 +18,15 @@ def cross_convolve(maps: Tensor, kernels: Tensor) -> Tensor:
         kernels: `B O I kh kw`.
 
     Returns:
-        `B O h w`. For an even kernel the extra padding stands below and to the right, as in `padding="same"`.
+        `B O h w`, channels last in memory. For an even kernel the extra padding stands below and to the right, as in
+        `padding="same"`.
     """
     (kh, kw), (h, w) = kernels.shape[-2:], maps.shape[-2:]
     top, left = (kh - 1) // 2, (kw - 1) // 2
     padded = F.pad(maps, (left, kw - 1 - left, top, kh - 1 - top))
     patches = F.unfold(padded, (kh, kw))  # B I*kh*kw h*w
-    return torch.bmm(kernels.flatten(2), patches).view(len(maps), -1, h, w)
+    convolved = torch.bmm(kernels.flatten(2), patches).view(len(maps), -1, h, w)
+    return convolved.contiguous(memory_format=torch.channels_last)
 
 
 class CrossConvolution(nn.Module):

@@ -20,6 +20,7 @@ OutputInit = Literal["xavier", "zero"]
 # "Batch norm, eps 1e-5, running-average decay 0.9" of the reference; torch counts momentum the other way round.
 EPS, MOMENTUM = 1e-5, 0.1
 GROUPS = 8  # of channels, in group norm; fewer where the channels cannot be divided by it
+CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}  # the layout by the number of axes
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm)  # the classes that `norm3d` and `norm2d` make
 
 
@@ -117,7 +118,7 @@ def up2d(inputs: int, outputs: int, bias: bool = True) -> nn.ConvTranspose2d:
 def initialise(network: nn.Module, output: nn.Module | None = None) -> None:
     """Xavier (Glorot) uniform weights and zero biases in every convolution and linear layer, in place.
 
-    3D kernels are laid out channels last, as `centred` lays out the clips. The network takes weights of an earlier fbm
+    Kernels are laid out channels last, as `centred` lays out the clips. The network takes weights of an earlier fbm
     too, see `fold_biases`.
 
     Args:
@@ -128,11 +129,12 @@ def initialise(network: nn.Module, output: nn.Module | None = None) -> None:
             nn.init.xavier_uniform_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-            if layer.weight.dim() == 5:
-                layer.weight.data = layer.weight.contiguous(memory_format=torch.channels_last_3d)
+            if layer.weight.dim() in CHANNELS_LAST:
+                layer.weight.data = layer.weight.contiguous(memory_format=CHANNELS_LAST[layer.weight.dim()])
     if output is not None:
         nn.init.zeros_(output.get_parameter("weight"))
-    network.register_load_state_dict_pre_hook(_fold)
+    register: Any = network.register_load_state_dict_pre_hook  # torch leaves it untyped
+    register(_fold)
 
 
 def fold_biases(network: nn.Module, weights: dict[str, Any], prefix: str = "") -> None:

@@ -44,6 +44,36 @@ def test_clips_and_3d_kernels_have_their_channels_last_in_memory():
     assert encoder.convolutions[0](clip).is_contiguous(memory_format=CHANNELS_LAST)
 
 
+@pytest.mark.parametrize("norm", ["batch", "group"])
+def test_2d_decoders_have_their_channels_last_all_through(norm):
+    """Outputs, weights and gradients of every layer, in both passes through the foreground's decoder."""
+    torch.manual_seed(0)
+    network = Disentangler(C3DEncoder(4, 8, 64, norm, norm))
+    layers = {name: layer for name, layer in network.named_modules() if not list(layer.children())}
+    layers = {name: layer for name, layer in layers.items() if not name.startswith("encoder")}
+    calls: dict[str, int] = dict.fromkeys(layers, 0)
+
+    def look(name: str, maps: torch.Tensor) -> None:
+        calls[name] += 1
+        assert maps.is_contiguous(memory_format=torch.channels_last), name
+
+    for name, layer in layers.items():
+        layer.register_forward_hook(lambda _, __, made, name=name: look(name, made))
+    made = network(centred(torch.randint(0, 256, (2, 8, 64, 64, 3), dtype=torch.uint8)))
+    for frames in made.reconstruction:
+        look("foreground_decoder.layers.0.0", frames)
+    assert {name for name, count in calls.items() if count > 1} == {
+        name for name in layers if name.startswith("foreground_decoder")
+    }
+    sum(frames.square().mean() for frames in made.reconstruction).backward()
+    weights = {name: weight for name, weight in network.named_parameters() if weight.dim() == 4}
+    assert len(weights) > 10
+    for name, weight in weights.items():
+        for tensor in (weight, weight.grad):
+            assert tensor is not None
+            assert tensor.is_contiguous(memory_format=torch.channels_last), name
+
+
 def test_loading_a_checkpoint_keeps_the_layout():
     encoder = C3DEncoder(4, 8, 32)
     state = {key: value.clone(memory_format=torch.contiguous_format) for key, value in encoder.state_dict().items()}
@@ -134,7 +164,8 @@ def in_front_of_norms(network: nn.Module) -> list[nn.Module]:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_only_in_front_of_batch_norm_there_is_no_bias(name):
-    for norm, none in (("batch", True), ("group", False)):
+    norms: dict[Norm, bool] = {"batch": True, "group": False}
+    for norm, none in norms.items():
         network = NETWORKS[name](norm)
         convolutions = in_front_of_norms(network)
         assert len(convolutions) == sum(isinstance(layer, NORMS) for layer in network.modules())
