@@ -29,9 +29,9 @@ from fbm.ranks.company import lead_or_follow
 from fbm.ranks.start import run_ranks, several
 from fbm.ranks.world import wanted
 from fbm.resume import Start, point_of, refuse_unlike, start_of
-from fbm.run_files import FAILURE, SUMMARY
+from fbm.run_files import FAILURE
 from fbm.run_folder import Run, open_run
-from fbm.trainer import try_trainer
+from fbm.trainer import check_keeps_best, try_trainer
 from fbm.trainer_settings import UNVALIDATED
 
 TOLD = ("test/loss", "test/clip_top1", "test/video_top1")  # beside the monitored metric, in a run's last line
@@ -69,8 +69,7 @@ def _lead(config: DictConfig, identity: str) -> float | None:
     keep_memory()
     quiet()
     asked = wanted(config.trainer)
-    if config.overwrite or not Path(config.run_dir, SUMMARY).is_file():  # one of another machine is given back
-        try_trainer(config)
+    try_trainer(config)
     with open_run(config.run_dir, identity, config.overwrite, config.resume) as run:
         if several(asked, str(config.trainer.strategy)) and is_left(config, run):
             run_ranks(config, run, identity, asked)
@@ -121,6 +120,7 @@ def _fit_and_test(config: DictConfig, run: Run, identity: str) -> None:
     recorded = record(run.folder, resolved(config)) if run.main else {}
     start = start_of(run)
     parts = assemble(config, identity, source=start.past.source if start else None)
+    check_keeps_best(parts.trainer, run.best)
     if start:
         refuse_unlike(start, parts)
     run.start(OmegaConf.to_yaml(config, resolve=True))  # again: without validation clips it is not what was asked for

@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from fbm.config import build
 from fbm.errors import UserError
 from fbm.loggers import Mirror
-from fbm.run_files import BEST, CHECKPOINTS
+from fbm.run_files import SUMMARY
 from fbm.whole_checkpoints import WholeCheckpoints
 
 
@@ -25,13 +25,12 @@ def make_trainer(config: DictConfig, carried: dict[str, Any], again: bool) -> pl
         again: leave out the loggers that cannot go on: they would begin their files anew.
 
     Raises:
-        UserError: a part refuses its values, or nothing keeps the best weights.
+        UserError: a part refuses its values.
     """
     callbacks, loggers = (
         [build(node, carried=carried) for node in (group or {}).values() if node is not None]
         for group in (config.get("callbacks"), config.get("logger"))
     )
-    _check_keeps_best(callbacks, Path(config.run_dir, CHECKPOINTS, BEST))
     trainer: pl.Trainer = build(
         config.trainer,
         callbacks=callbacks,
@@ -46,9 +45,13 @@ def make_trainer(config: DictConfig, carried: dict[str, Any], again: bool) -> pl
 def try_trainer(config: DictConfig) -> None:
     """Have Lightning look at the trainer's settings before anything is begun: what it refuses, it refuses now.
 
+    Not of a finished run, which may be of another machine.
+
     Raises:
         UserError: what it says.
     """
+    if not config.overwrite and Path(config.run_dir, SUMMARY).is_file():
+        return
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the run's own trainer says it again
@@ -61,9 +64,13 @@ def try_trainer(config: DictConfig) -> None:
         raise UserError(f"trainer: {error}") from error
 
 
-def _check_keeps_best(callbacks: list[Any], best: Path) -> None:
-    """See that one of the callbacks writes the checkpoint that a run ends with."""
-    for one in callbacks:
+def check_keeps_best(trainer: pl.Trainer, best: Path) -> None:
+    """See that one of the callbacks writes the checkpoint that a run ends with.
+
+    Raises:
+        UserError: none does.
+    """
+    for one in trainer.checkpoint_callbacks:
         if isinstance(one, ModelCheckpoint) and one.dirpath is not None and one.save_top_k == 1:
             written = Path(one.dirpath, f"{one.filename}{one.FILE_EXTENSION}")
             if written == best.resolve():
