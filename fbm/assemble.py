@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from fbm.checkpoints import Loaded, initialise
 from fbm.config import build, resolved
+from fbm.contract import made_encoder
 from fbm.data.datamodule import ClipDataModule
 from fbm.errors import UserError
 from fbm.fingerprints import fingerprints
 from fbm.models.checkpointing import checkpoint_activations
-from fbm.models.contract import made_encoder
 from fbm.tasks.task import Task
 from fbm.trainer import make_trainer
 from fbm.trainer_settings import batches_of, check_validates, steps_of

@@ -120,7 +120,7 @@ def test_biases_of_an_earlier_fbm_are_taken_over_by_the_running_means(tmp_path, 
     torch.save({"state_dict": weights, "fbm": carried()}, tmp_path / "a.ckpt")
     initialise(fresh, init(tmp_path / "a.ckpt"))
     assert "54 weights matched, 0 missing, 0 unexpected" in capsys.readouterr().out
-    clips = torch.randn(2, 3, 8, 32, 32)
+    clips = torch.rand(2, 3, 8, 32, 32) * 2 - 1
     expected = pretrained.eval()(clips)
     torch.testing.assert_close(fresh.eval()(clips), expected)
     torch.testing.assert_close(fbm.load_encoder(tmp_path / "a.ckpt")(clips), expected)
@@ -257,7 +257,7 @@ def test_a_loaded_encoder_gives_the_features_of_the_trained_one(tmp_path, pretra
     assert not loaded.training
     assert isinstance(loaded, C3DEncoder)
     assert (loaded.width, loaded.frames, loaded.size) == (2, 8, 32)
-    clip = torch.randn(2, 3, 8, 32, 32)
+    clip = torch.rand(2, 3, 8, 32, 32) * 2 - 1
     with torch.no_grad():
         assert torch.equal(loaded(clip), pretrained.eval()(clip))
     assert equal(fbm.load_encoder(str(tmp_path / "run" / "checkpoints" / "best.ckpt")), pretrained)

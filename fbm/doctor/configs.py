@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from fbm.config import build, check, compose, conf_dir
+from fbm.contract import made_encoder
 from fbm.errors import UserError, parsed
 from fbm.launch import explain
 from fbm.machine import quiet
-from fbm.models.contract import made_encoder
 from fbm.study.declared import read
 from fbm.study.plan import plan
 

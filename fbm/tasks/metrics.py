@@ -75,7 +75,9 @@ class Seen(Metric):
 
     def compute(self) -> Tensor:
         """How often each was seen, int64, as long as the highest number needs."""
-        return torch.bincount(dim_zero_cat(self.numbers or [torch.zeros(0, dtype=torch.int64)]).cpu())
+        if not len(self.numbers):  # a list here, one tensor once it was gathered from all ranks
+            return torch.zeros(0, dtype=torch.int64)
+        return torch.bincount(dim_zero_cat(self.numbers).cpu())
 
     def check(self, split: str, samples: int) -> None:
         """See that of a split each of the first so many samples, and nothing else, was seen once.

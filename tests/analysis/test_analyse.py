@@ -125,7 +125,7 @@ def test_the_control_is_where_the_training_began(trained):
     weights = run.checkpoint["state_dict"]
     assert all(torch.equal(value, weights[PREFIX + name]) for name, value in trained_weights.items())
     torch.manual_seed(3)
-    again = type(encoder)(encoder.width, encoder.frames, encoder.size).state_dict()
+    again = type(encoder)(encoder.width, encoder.frames, encoder.size, encoder.norm, encoder.mapping_norm).state_dict()
     assert all(torch.equal(value, again[name]) for name, value in encoder.state_dict().items())
     assert not torch.equal(encoder.state_dict()["mapping.0.weight"], trained_weights["mapping.0.weight"])
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fbm.contract import made_encoder
 from fbm.errors import UserError
 from fbm.models.autoencoder import Autoencoder
 from fbm.models.classifier import Classifier
-from fbm.models.contract import made_encoder
 from fbm.models.disentangler import Disentangler
 from fbm.models.encoder import C3DEncoder, Encoder
 from fbm.models.layers import pool3d

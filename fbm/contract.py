@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fbm.errors import UserError
+from fbm.memory import out_of_memory
 from fbm.models.encoder import Encoder
 
 TORCH = Path(torch.__file__).parent
@@ -25,9 +26,11 @@ def made_encoder(make: Callable[[], Any], frames: int, size: int) -> Encoder:
     """
     try:
         made = make()
-    except (UserError, MemoryError):
+    except UserError:
         raise
     except Exception as error:  # a user's code may raise anything
+        if out_of_memory(error):
+            raise
         raise UserError(f"encoder: it cannot be made: {_told(error)}") from error
     name = type(made).__name__
     if not isinstance(made, Encoder):
@@ -72,6 +75,8 @@ def _check_output(encoder: Encoder, name: str) -> None:
     try:
         features: Any = encoder.eval()(torch.zeros(shape))
     except Exception as error:  # a user's code may raise anything
+        if out_of_memory(error):
+            raise
         raise UserError(f"encoder: {name} cannot take a clip of shape {shape} (1 3 T H W): {_told(error)}") from error
     finally:
         for part, mode in modes.items():
