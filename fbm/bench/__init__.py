@@ -42,10 +42,10 @@ def parser() -> argparse.ArgumentParser:
         "--batches", type=_positive, default=100, help="of a round; decoders take fewer (default: %(default)s)"
     )
 
-    files = question("prepare", "frames per CPU second of preparing, and of decoders alone", 3)
-    files.add_argument("--root", type=Path, required=True, help="holds UCF-101/")
-    files.add_argument("--files", type=_positive, default=60, help="spread over the data set (default: %(default)s)")
-    files.add_argument("--size", type=_positive, default=128, help="of the frames, pixels (default: %(default)s)")
+    prepared = question("prepare", "frames per CPU second of preparing, and of decoders alone", 3)
+    prepared.add_argument("--root", type=Path, required=True, help="holds UCF-101/")
+    prepared.add_argument("--files", type=_positive, default=60, help="spread over the data set (default: %(default)s)")
+    prepared.add_argument("--size", type=_positive, default=128, help="of the frames, pixels (default: %(default)s)")
 
     step = question("step", "a training step against a bare loop, a straightforward program and its convolutions", 5)
     step.add_argument("--tasks", default=",".join(PARTS), metavar="A,B", help="(default: %(default)s)")
@@ -59,6 +59,11 @@ def parser() -> argparse.ArgumentParser:
     growth = question("growth", "time and memory against the number of videos", 1)
     growth.add_argument("--times", default="1,4,16", metavar="N,N", help="the demo's data (default: %(default)s)")
     growth.add_argument("--open", type=_positive, default=13000, metavar="N", help="videos of a store that is opened")
+
+    files = question("files", "clips/s from a store of more files than a process may open", 3)
+    files.add_argument("--videos", type=_positive, default=5000, help="of two files each (default: %(default)s)")
+    files.add_argument("--limit", type=_positive, default=256, help="of open files (default: %(default)s)")
+    files.add_argument("--batch", type=_positive, default=40, help="clips (default: %(default)s)")
     return made
 
 

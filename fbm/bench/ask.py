@@ -33,6 +33,10 @@ def ask(asked: Namespace, argv: list[str]) -> None:
         from fbm.bench.startup import bench_startup
 
         bench_startup(asked.settings, asked.rounds, result)
+    elif asked.question == "files":
+        from fbm.bench.open_files import bench_open_files
+
+        bench_open_files(asked.videos, asked.limit, asked.batch, asked.rounds, result)
     else:
         from fbm.bench.growth import bench_growth
 

@@ -58,7 +58,7 @@ def bench_clips(store: Path, root: Path, batch: int, batches: int, rounds: int, 
     if len(clips) < batch:
         raise UserError(f"--batch {batch}: the store {store} holds {len(clips)} training clips")
     _forget(opened)
-    cold = _rate(_loader(clips, batch, 0), len(clips) // batch, warm=0)
+    cold = rate(loader(clips, batch, 0), len(clips) // batch, warm=0)
     measures: dict[str, Callable[[], float]] = {
         f"store, {workers} workers": partial(_read, clips, batch, batches, workers) for workers in WORKERS
     }
@@ -66,8 +66,8 @@ def bench_clips(store: Path, root: Path, batch: int, batches: int, rounds: int, 
     for kind, chosen in (("one-keyframe files", _single(paths, clips)), ("any file", list(range(len(clips))))):
         for name, peer in peers().items() if len(chosen) >= batch else ():
             sampler = [Key(0, int(sample)) for sample in np.random.default_rng(0).permutation(chosen)]
-            loader = DataLoader(FromFiles(clips, paths, peer), batch, sampler=sampler, drop_last=True)
-            measures[f"{name}, {kind}"] = partial(_rate, loader, DECODED, warm=0)
+            reading = DataLoader(FromFiles(clips, paths, peer), batch, sampler=sampler, drop_last=True)
+            measures[f"{name}, {kind}"] = partial(rate, reading, DECODED, warm=0)
     found = in_turn(measures, rounds)
     title = f"batches of {batch} clips of {CLIP} frames, {size} x {size}, page cache warm"
     result.tables.append(Table(title, "clips/s", "more", [Row(name, values) for name, values in found.items()]))
@@ -79,20 +79,21 @@ def bench_clips(store: Path, root: Path, batch: int, batches: int, rounds: int, 
 
 
 def _read(clips: Clips, batch: int, batches: int, workers: int) -> float:
-    return _rate(_loader(clips, batch, workers), batches)
+    return rate(loader(clips, batch, workers), batches)
 
 
-def _loader(clips: Clips, batch: int, workers: int) -> Iterable[Any]:
+def loader(clips: Clips, batch: int, workers: int) -> Iterable[Any]:
+    """Shuffled batches, as training's own loader makes them."""
     sampler = KeySampler(len(clips), batch, 0)
     return DataLoader(
         clips, batch, sampler=sampler, collate_fn=as_it_is, num_workers=workers, persistent_workers=workers > 0
     )
 
 
-def _rate(loader: Iterable[Any], batches: int, warm: int = WARM) -> float:
+def rate(batches_of: Iterable[Any], batches: int, warm: int = WARM) -> float:
     """Clips/s over so many batches after the first few; an epoch that ends is followed by the next."""
     clips, began = 0, time.perf_counter()
-    epochs = chain.from_iterable(repeat(loader))
+    epochs = chain.from_iterable(repeat(batches_of))
     for number, found in enumerate(islice(epochs, warm + batches)):
         if number >= warm:
             clips += len(found.frames if isinstance(found, ClipBatch) else found)

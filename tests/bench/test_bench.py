@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from fbm.bench import growth, startup
+from fbm.bench import growth, open_files, startup
 from fbm.bench.made_store import make_store
 from fbm.bench.result import Result
+from fbm.bench.rounds import alone
 from fbm.data.store import FrameStore
 from fbm.data.ucf101 import UCF101
+from fbm.errors import UserError
 from tests.conftest import REPOSITORY
 from tests.tiny import fbm, only_error
 
@@ -107,6 +109,30 @@ def test_all_stages_are_measured(demo_root, tmp_path):
     assert all(most > 2**20 for stage, (_, most) in found.items() if stage.startswith("fbm"))
 
 
+@pytest.mark.slow
+def test_a_store_of_more_files_than_may_be_open_is_compared_with_what_no_limit_gives(here, capsys):
+    assert fbm("bench", "files", "--videos", "200", "--limit", "128", "--batch", "20", "--rounds", "1") == 0
+    tables = written("files")
+    assert len(tables) == 4
+    assert all(title.startswith("200 videos, 400 files, ") for title in tables)
+    for rows in tables.values():
+        ours, usual, numpys = rows
+        assert ours == "ulimit -n 128"
+        assert usual.endswith(", the shell's own")
+        assert numpys == "numpy.memmap, a descriptor a file: ulimit -n 600"
+
+
+@pytest.mark.slow
+def test_numpys_maps_need_a_descriptor_each(tmp_path):
+    """What the peer of the benchmark is there to show, and why it is not what fbm does."""
+    store = make_store(tmp_path / "store", 200, 32, 34)
+    with pytest.raises(UserError, match="Too many open files"):
+        alone(open_files._measure, store, 128, True, 20, 0)
+    first, later = alone(open_files._measure, store, 128, False, 20, 0)
+    assert first > 0
+    assert later > 0
+
+
 def test_a_made_store_is_a_store(tmp_path):
     store = FrameStore(make_store(tmp_path, videos=20, size=16, frames=34))
     assert len(store.playable) == 20
@@ -119,6 +145,7 @@ def test_a_made_store_is_a_store(tmp_path):
     [
         (["step", "--programs", "ours,bear"], "--programs bear: no such program; did you mean 'bare'?"),
         (["step", "--programs", "bare"], "--programs bare: it must begin with ours"),
+        (["files", "--videos", "10"], "--videos 10: take at least --batch 40, each has one clip"),
         (["growth", "--times", "1,x"], "--times 1,x: numbers with commas between them, like 1,4,16"),
         (
             ["input", "--store", "nowhere", "--root", "nowhere"],
