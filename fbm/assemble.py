@@ -1,6 +1,7 @@
 """From a composed config to the parts of a run: data, task, trainer."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -140,9 +141,11 @@ def assemble(config: DictConfig, identity: str, again: bool = False, source: dic
 
 
 def compile_parts(network: nn.Module, device: torch.device) -> None:
-    """Have the parts of a network compiled when they are first called, in place: its state keeps its names.
+    """Have the parts of a network compiled when they are first called in training, in place: its state keeps its names.
 
-    The parts and not the whole: tasks and probes call some of them by themselves.
+    The parts and not the whole: tasks call some of them by themselves. Where the network evaluates (validation, test,
+    pictures, probes) nothing is compiled: batches of other sizes, without gradient or in another precision, would each
+    cost a graph more, until torch gives up compiling the training steps as well.
 
     Raises:
         UserError: nothing can be compiled for this device here.
@@ -157,7 +160,12 @@ def compile_parts(network: nn.Module, device: torch.device) -> None:
             "in CXX; for a GPU, triton), or leave it out"
         ) from error
     for part in network.children():
-        part.compile()
+        part.forward = _while_training(network, part.forward)
+
+
+def _while_training(network: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
+    compiled = torch.compile(forward)
+    return lambda *given: (compiled if network.training else forward)(*given)
 
 
 def _tried(rows: Tensor) -> Tensor:
