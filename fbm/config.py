@@ -138,7 +138,7 @@ def check_run(config: DictConfig) -> dict[str, Any]:
         kinds | dict.fromkeys(("test", "overwrite", "compile", "activation_checkpointing"), bool)
     ).items():
         check_value(key, content[key], kind)
-    check_trainer(content["trainer"], content["test"])
+    check_trainer(content["trainer"])
     return content
 
 

@@ -28,11 +28,8 @@ UNVALIDATED = (
 UNTIL = 1000  # epochs that Lightning trains where neither max_epochs nor max_steps nor max_time is given
 
 
-def check_trainer(trainer: Mapping[str, Any], test: bool = False) -> None:
+def check_trainer(trainer: Mapping[str, Any]) -> None:
     """Hold the `trainer` settings of a run against what a run needs.
-
-    Args:
-        test: the run is to be tested.
 
     Raises:
         UserError: names the setting and what it should be.
@@ -59,8 +56,6 @@ def check_trainer(trainer: Mapping[str, Any], test: bool = False) -> None:
     precision = trainer.get("precision")
     if precision is not None and str(precision) not in PRECISIONS:
         raise UserError(f"trainer.precision={precision}: it should be 32-true, bf16-mixed or 16-mixed")
-    if test and trainer.get("limit_test_batches") == 0:
-        raise UserError("test=true with trainer.limit_test_batches=0 tests nothing: leave one of them out")
     _check_times(trainer)
 
 

@@ -399,7 +399,7 @@ def test_a_store_without_masks(tmp_path, monkeypatch, capsys):
     assert fbm("train", *run) == 1
     assert "task=disentangle needs masks" in only_error(capsys.readouterr().err)
     assert fbm("train", *run, "task=autoencode") == 0
-    assert fbm("train", *settings(tmp_path / "bare")) == 1
+    assert fbm("train", *settings(tmp_path / "bare"), "masks=boxes") == 1
     assert "prepared with masks=none, this run asks for masks=boxes" in only_error(capsys.readouterr().err)
 
 

@@ -62,14 +62,6 @@ def test_what_a_run_cannot_do_with_is_refused_by_name(key, value, said):
 def test_a_runs_check_looks_at_the_trainer():
     with pytest.raises(UserError, match=r"trainer\.overfit_batches=1"):
         check_run(compose(["+trainer.overfit_batches=1"]))
-    with pytest.raises(UserError, match=r"trainer\.limit_test_batches=0"):
-        check_run(compose(["trainer.limit_test_batches=0", "test=true"]))
-
-
-def test_a_test_of_nothing_is_refused():
-    with pytest.raises(UserError, match=r"test=true with trainer\.limit_test_batches=0"):
-        check_trainer({"limit_test_batches": 0}, test=True)
-    check_trainer({"limit_test_batches": 0})
 
 
 @pytest.mark.parametrize(
