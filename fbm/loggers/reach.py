@@ -19,7 +19,7 @@ def why_away(url: str) -> str | None:
     without a network is not held up in every run, and notices when the network is back.
     """
     patience = AGAIN if url in _silent else PATIENCE
-    found = [f"no answer within {patience:g} s"]
+    found = [_too_late(patience)]
 
     def ask() -> None:
         found[:] = _asked(url, patience)
@@ -42,9 +42,18 @@ def _asked(url: str, patience: float) -> list[str]:
     except URLError as error:
         if isinstance(error.reason, ssl.SSLError):  # somebody is there; the client has certificates of its own
             return []
+        if isinstance(error.reason, TimeoutError):
+            return [_too_late(patience)]
         return [str(getattr(error.reason, "strerror", None) or error.reason)]
+    except TimeoutError:  # the connection is made, the answer does not come
+        return [_too_late(patience)]
     except (OSError, HTTPException) as error:
         return [str(error) or type(error).__name__]
     except ValueError:  # no address at all, which the client says better
         return []
     return []
+
+
+def _too_late(patience: float) -> str:
+    """The one wording, whether the socket's clock or ours runs out first."""
+    return f"no answer within {patience:g} s"
