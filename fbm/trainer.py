@@ -10,6 +10,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 
+from fbm.callbacks.resume_point import ResumePoint
 from fbm.config import build
 from fbm.errors import UserError
 from fbm.loggers import Mirror
@@ -37,7 +38,10 @@ def make_trainer(config: DictConfig, carried: dict[str, Any], again: bool) -> pl
         # Without one of ours there is none: Lightning would put its own in its place.
         enable_progress_bar=any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks),
         logger=[logger for logger in loggers if not again or isinstance(logger, Mirror)],
-        plugins=[LightningEnvironment(), WholeCheckpoints()],  # ranks are started by `fbm.ranks` alone
+        plugins=[
+            LightningEnvironment(),  # ranks are started by `fbm.ranks` alone
+            WholeCheckpoints(together=any(isinstance(callback, ResumePoint) for callback in callbacks)),
+        ],
     )
     return trainer
 

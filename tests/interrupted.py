@@ -80,13 +80,17 @@ def summary(run: Path) -> dict[str, Any]:
 
 def assert_same(run: Path, alone: Path) -> None:
     """Both runs ended alike, to the bit."""
+    last, others = load(run, "last"), load(alone, "last")
+    for part in ("optimizer_states", "lr_schedulers", "loops"):
+        assert same(last[part], others[part]), part
+    for part in ("random", "place", "should_stop", "trained"):
+        assert same(last[RESUME][part], others[RESUME][part]), part
+    assert same(_judgement(last), _judgement(others))
     for name in ("best", "last"):
         one, other = load(run, name), load(alone, name)
-        for part in ("state_dict", "optimizer_states", "lr_schedulers", "loops", "epoch", "global_step"):
+        assert one.keys() == other.keys()
+        for part in ("state_dict", "epoch", "global_step"):
             assert same(one[part], other[part]), (name, part)
-        for part in ("random", "place", "should_stop", "trained"):
-            assert same(one[RESUME][part], other[RESUME][part]), (name, part)
-        assert same(_judgement(one), _judgement(other))
         assert _without_times(one["fbm"]["metrics"]) == _without_times(other["fbm"]["metrics"])
         assert one["fbm"]["epoch"] == other["fbm"]["epoch"]
     assert rows(run) == rows(alone)

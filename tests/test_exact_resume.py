@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from pytorch_lightning.callbacks import EarlyStopping
 
+from fbm.callbacks import ResumePoint, Throughput
 from fbm.config import compose
 from fbm.train import train
+from fbm.whole_checkpoints import WholeCheckpoints
 from tests.interrupted import Killed, Moment, assert_same, draw_everywhere, end_at, summary
 from tests.tiny import make_store, settings
 
@@ -31,6 +33,7 @@ def ended_again_and_again(store, tmp_path, monkeypatch):
         for moment in moments:
             with monkeypatch.context() as patch:
                 end_at(patch, moment)
+                patch.setattr(WholeCheckpoints, "teardown", lambda _: None)  # who is killed writes no more
                 with pytest.raises(Killed):
                     train(run.copy())
         train(run.copy())
@@ -61,6 +64,27 @@ def test_saved_between_epochs_alone(ended_again_and_again):
     moments = [Moment("on_train_batch_start", 1, 3), Moment("on_train_epoch_end", 2)]
     told = ended_again_and_again(moments, "task=classify", EPOCHWISE)
     assert told["resumed"] == 2  # from the starts of the second epoch and of the third
+
+
+def test_by_time_at_any_of_ten_moments(ended_again_and_again, monkeypatch):
+    """Twenty epochs of three steps; a save is due every seventh step: within epochs, and at the start of some."""
+    real = Throughput.on_train_batch_start
+
+    def a_minute(self: Throughput, trainer: Any, *more: Any) -> None:
+        next(one for one in trainer.callbacks if isinstance(one, ResumePoint)).saved_at -= 60
+        real(self, trainer, *more)
+
+    monkeypatch.setattr(Throughput, "on_train_batch_start", a_minute)
+    moments = [
+        *(Moment("on_train_batch_start", 0, 2), Moment("on_train_epoch_start", 2), Moment("on_validation_end", 4)),
+        *(Moment("on_train_batch_end", 6, 1), Moment("on_validation_batch_start", 8, 0)),
+        *(Moment("on_train_epoch_end", 10), Moment("on_train_batch_start", 13, 0), Moment("on_train_batch_end", 15, 2)),
+        *(Moment("on_train_epoch_start", 18), Moment("on_train_end", 20)),
+    ]
+    asked = ("task=classify", "data.batch_size=6", "trainer.max_epochs=20", "callbacks.last.minutes=7")
+    told = ended_again_and_again(moments, *asked)
+    assert told["epochs"] == 20
+    assert told["resumed"] >= 7
 
 
 def test_pretraining_with_probes_and_gradients_of_two_steps_added_up(ended_again_and_again):

@@ -10,7 +10,10 @@ import sys
 import pytest
 import torch
 
+from fbm.batch import ClipBatch
+from fbm.checkpoints import read_checkpoint
 from fbm.files import held
+from fbm.tasks.task import Task
 from tests.interrupted import Moment, end_at
 from tests.tiny import fbm, only_error, settings
 
@@ -62,6 +65,25 @@ def test_a_loss_that_is_no_number_names_terms_and_clips_and_keeps_the_last_good_
     kept = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert all(value.isfinite().all() for value in kept["state_dict"].values())
     assert not (run / "summary.json").exists()
+
+
+def test_the_best_weights_that_were_in_memory_are_kept_when_a_later_loss_is_no_number(
+    store, tmp_path, capsys, monkeypatch
+):
+    run, real = tmp_path / "run", Task.inputs
+
+    def inputs(task: Task, batch: ClipBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        clip, masks = real(task, batch)
+        return (clip * torch.nan if task.training and task.current_epoch == 2 else clip), masks
+
+    monkeypatch.setattr(Task, "inputs", inputs)
+    status, said = train(store, run, capsys, "trainer.max_epochs=3")
+    assert status == 1
+    assert "the loss is not finite in step 1 of epoch 3" in said
+    assert f"the last good checkpoint is {run}/checkpoints/best.ckpt" in said
+    kept = read_checkpoint(run / "checkpoints" / "best.ckpt")
+    assert kept["fbm"]["epoch"] in (0, 1)
+    assert all(value.isfinite().all() for value in kept["state_dict"].values())
 
 
 # --- no memory left

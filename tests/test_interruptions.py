@@ -67,9 +67,13 @@ CHANGES = {
         lambda run: edit_checkpoint(run / "checkpoints" / "last.ckpt", flip_a_bit),
         r"last.ckpt: state_dict\.",
     ),
-    "the optimiser of the best": (
-        lambda run: edit_checkpoint(run / "checkpoints" / "best.ckpt", change_optimiser),
-        r"best.ckpt: optimizer_states\[0\].state.0.exp_avg",
+    "a bit of the best weights": (
+        lambda run: edit_checkpoint(run / "checkpoints" / "best.ckpt", flip_a_bit),
+        r"best.ckpt: state_dict\.",
+    ),
+    "the optimiser": (
+        lambda run: edit_checkpoint(run / "checkpoints" / "last.ckpt", change_optimiser),
+        r"last.ckpt: optimizer_states\[0\].state.0.exp_avg",
     ),
     "a metric": (edit_text("summary.json", r'("val/loss": \d\.)', r"\g<1>9"), "summary: metrics.val/loss"),
     "a row twice": (

@@ -159,7 +159,7 @@ def train(store, tmp_path, monkeypatch):
     return lambda *overrides: fbm("train", *classify(store, *overrides))
 
 
-def test_a_longer_run_from_a_shorter_one_ends_as_if_it_had_been_longer_at_once(train, monkeypatch):
+def test_a_longer_run_from_a_shorter_one_ends_as_if_it_had_been_longer_at_once(train, monkeypatch, capsys):
     draw_everywhere(monkeypatch)
     assert train("name=whole", "trainer.max_epochs=4") == 0
     assert train("name=first") == 0
@@ -178,9 +178,8 @@ def test_a_longer_run_from_a_shorter_one_ends_as_if_it_had_been_longer_at_once(t
     }
     assert told["fingerprints"]["config"] != summary(RUNS / "whole")["fingerprints"]["config"]
     best = RUNS / "first" / "checkpoints" / "best.ckpt"
-    assert train("name=third", f"resume={best}", "trainer.max_epochs=4") == 0
-    assert same(load(RUNS / "third", "last")["state_dict"], whole["state_dict"])
-    assert summary(RUNS / "third")["source"]["place"] == f"epoch {first['best_epoch'] + 1}"
+    assert train("name=third", f"resume={best}", "trainer.max_epochs=4") == 1
+    assert f"{best} holds weights alone, for init.checkpoint" in capsys.readouterr().err
 
 
 def test_such_a_run_goes_on_from_its_own_checkpoint_when_the_other_is_gone(train, monkeypatch, store):

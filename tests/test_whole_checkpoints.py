@@ -69,3 +69,75 @@ def test_other_folders_are_made_and_files_removed(tmp_path: Path):
     checkpoints.save_checkpoint(CONTENT, tmp_path / "a" / "b.ckpt")
     checkpoints.remove_checkpoint(tmp_path / "a" / "b.ckpt")
     assert not (tmp_path / "a" / "b.ckpt").exists()
+
+
+def training(step: int) -> tuple[torch.Tensor, dict[str, Any]]:
+    """A weight that training goes on to change, and a checkpoint as the trainer gives it."""
+    weight = torch.full((3,), float(step))
+    more = {"optimizer_states": [{}], "loops": {}, "callbacks": {}, "epoch": step, "global_step": step}
+    return weight, {"state_dict": {"weight": weight}, "fbm": carried(), "pytorch-lightning_version": "2", **more}
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_best_is_weights_alone(tmp_path, together):
+    checkpoints = WholeCheckpoints(together)
+    checkpoints.save_checkpoint(training(4)[1], tmp_path / "best.ckpt")
+    checkpoints.teardown()
+    read = checkpoints.load_checkpoint(tmp_path / "best.ckpt")
+    assert read.keys() == {"state_dict", "fbm", "epoch", "global_step", "pytorch-lightning_version"}
+    assert (read["epoch"], read["state_dict"]["weight"].tolist()) == (4, [4.0] * 3)
+
+
+def test_the_best_is_written_with_the_next_other_and_before_it(tmp_path):
+    checkpoints, order = WholeCheckpoints(together=True), []
+    best, last = tmp_path / "best.ckpt", tmp_path / "last.ckpt"
+    for step in (1, 2):
+        weight, content = training(step)
+        checkpoints.save_checkpoint(content, best)
+        weight += 100  # as the next step does
+        assert not best.exists()
+    _, content = training(3)
+    content["fbm"]["metrics"] = Looked(lambda: order.append(best.exists()))
+    with pytest.raises(Exception, match="pickle"):
+        checkpoints.save_checkpoint(content, last)
+    assert order == [True]
+    assert not last.exists()
+    checkpoints.save_checkpoint(training(3)[1], last)
+    assert checkpoints.load_checkpoint(best)["state_dict"]["weight"].tolist() == [2.0] * 3
+    before = best.stat().st_mtime_ns
+    checkpoints.save_checkpoint(training(4)[1], last)
+    checkpoints.teardown()
+    assert best.stat().st_mtime_ns == before  # it is there already
+
+
+class Looked:
+    """What cannot be saved, and says so when that is tried."""
+
+    def __init__(self, look: Any) -> None:
+        self.look = look
+
+    def __reduce__(self) -> Any:
+        self.look()
+        raise ValueError("no pickle")
+
+
+def test_without_room_the_older_best_stays_and_the_newer_can_still_be_written(tmp_path):
+    checkpoints, best = WholeCheckpoints(together=True), tmp_path / "best.ckpt"
+    checkpoints.save_checkpoint(training(1)[1], best)
+    checkpoints.teardown()
+    before = best.read_bytes()
+    checkpoints.save_checkpoint(training(2)[1], best)
+    with room_for(100), pytest.raises(OSError, match="too large"):
+        checkpoints.save_checkpoint(training(3)[1], tmp_path / "last.ckpt")
+    assert best.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["best.ckpt"]
+    checkpoints.teardown()
+    assert checkpoints.load_checkpoint(best)["epoch"] == 2
+
+
+def test_what_is_removed_is_not_written_any_more(tmp_path):
+    checkpoints = WholeCheckpoints(together=True)
+    checkpoints.save_checkpoint(training(1)[1], tmp_path / "best.ckpt")
+    checkpoints.remove_checkpoint(tmp_path / "best.ckpt")
+    checkpoints.teardown()
+    assert list(tmp_path.iterdir()) == []

@@ -122,8 +122,10 @@ class Finite(pl.Callback):
         )
 
     def _last_good(self) -> str:
-        names = ("last", "best")
-        kept = [path for name in names if (path := self.folder / "checkpoints" / f"{name}.ckpt").is_file()]
+        paths = [self.folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "best")]
+        best = getattr(self._trainer and self._trainer.checkpoint_callback, "best_model_path", "")
+        # What is best may be in memory still: it is written when this error ends the training.
+        kept = [path for path in paths if path.is_file() or (best and path.resolve() == Path(best).resolve())]
         return f"the last good checkpoint is {kept[0]}" if kept else "no checkpoint was written before"
 
     def _write(self, place: Place, samples: tuple[Tensor, ...], bad: list[str]) -> Path:

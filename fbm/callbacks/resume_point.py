@@ -48,7 +48,7 @@ class Past:
 
 
 class ResumePoint(Checkpoint):
-    """Saves `last.ckpt` at the start of every epoch but the first, between steps every so often, and at the end.
+    """Saves `last.ckpt` every so often, at the start of an epoch or between steps, and at the end.
 
     Asked to leave by a signal (see `Signals`), it saves after the step that is running and raises `Stopped`. During
     validation and test, where nothing can be saved, it leaves at once.
@@ -58,7 +58,8 @@ class ResumePoint(Checkpoint):
 
     Args:
         folder: for the checkpoint.
-        minutes: between two saves within an epoch; None saves there only when asked to leave.
+        minutes: between two saves. None saves at the start of every epoch but the first, and within one only when
+            asked to leave.
     """
 
     def __init__(self, folder: Path, minutes: float | None) -> None:
@@ -82,20 +83,31 @@ class ResumePoint(Checkpoint):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         goes_on = self._draw_on(trainer)
-        if trainer.current_epoch > 0 and (self.other or not goes_on):
+        asked = self._asked(trainer, SAVE if self.minutes is None else self._due())
+        # What has just begun from another run's checkpoint is saved at once, so that it does without that one.
+        if trainer.current_epoch > 0 and (self.other if goes_on else asked != NOTHING):
             self._save(trainer)
-        self._leave_if_asked(trainer, saved=True)
+        if asked > SAVE:
+            raise self._stopped(asked, saved=True)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: STEP_OUTPUT, batch: ClipBatch, batch_idx: int
     ) -> None:
-        due = self.minutes is not None and time.monotonic() - self.saved_at >= 60 * self.minutes
-        asked = self.votes.most(trainer, self.signals.received or (SAVE if due else NOTHING))
+        asked = self._asked(trainer, self._due())
         if asked == NOTHING or not _can_go_on_here(trainer, batch_idx + 1):
             return
         self._save(trainer)
         if asked != SAVE:
             raise self._stopped(asked, saved=True)
+
+    def _due(self) -> int:
+        """`SAVE` where so many minutes have passed since the newest save."""
+        due = self.minutes is not None and time.monotonic() - self.saved_at >= 60 * self.minutes
+        return SAVE if due else NOTHING
+
+    def _asked(self, trainer: pl.Trainer, due: int) -> int:
+        """What all ranks are to do now: the number of a signal to leave, what is due on one of them, or `NOTHING`."""
+        return self.votes.most(trainer, self.signals.received or due)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.trained = True
@@ -192,7 +204,7 @@ class ResumePoint(Checkpoint):
         self._leave_if_asked(trainer, saved=False)
 
     def _leave_if_asked(self, trainer: pl.Trainer, saved: bool) -> None:
-        asked = self.votes.most(trainer, self.signals.received or NOTHING)
+        asked = self._asked(trainer, NOTHING)
         if asked != NOTHING:
             raise self._stopped(asked, saved)
 

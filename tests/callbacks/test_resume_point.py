@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from fbm import whole_checkpoints
 from fbm.callbacks import ResumePoint, Throughput
 from fbm.callbacks.resume_point import RESUME
 from fbm.config import compose
@@ -50,7 +52,7 @@ def steps(*numbers: int, epochs: tuple[int, ...] = (1, 2)) -> list[str]:
     ("more", "places"),
     [
         (("callbacks.last.minutes=null",), steps()),
-        ((), steps()),  # ten minutes are not over
+        ((), ["the training"]),  # five minutes are not over
         (("callbacks.last.minutes=0",), steps(1, 2, 3)),
         (("callbacks.last.minutes=0", "trainer.accumulate_grad_batches=2"), steps(2)),
         (("callbacks.last.minutes=0", "trainer.accumulate_grad_batches=3"), steps(3)),
@@ -71,7 +73,44 @@ def test_every_so_many_minutes(saves, monkeypatch):
         real(self, trainer, *more)
 
     monkeypatch.setattr(Throughput, "on_train_batch_start", two_minutes)
-    assert saves("callbacks.last.minutes=5") == steps(3)
+    assert saves("callbacks.last.minutes=5") == ["step 3 of epoch 1", "step 2 of epoch 2", "the training"]
+
+
+def test_an_epochs_start_is_saved_when_the_time_is_up(saves, monkeypatch):
+    real = Throughput.on_train_epoch_start
+
+    def ten_minutes(self: Throughput, trainer: Any, *more: Any) -> None:
+        next(one for one in trainer.callbacks if isinstance(one, ResumePoint)).saved_at -= 600
+        real(self, trainer, *more)
+
+    monkeypatch.setattr(Throughput, "on_train_epoch_start", ten_minutes)
+    assert saves("callbacks.last.minutes=15", "trainer.max_epochs=4") == ["epoch 1", "epoch 3", "the training"]
+
+
+def test_many_short_epochs_do_not_write_much(saves, monkeypatch):
+    """Twenty epochs of three steps, of which many are better than any before: three large files' worth at most."""
+    written: list[tuple[str, int]] = []
+    real = whole_checkpoints._write
+
+    def write(checkpoint: dict[str, Any], path: Path) -> None:
+        real(checkpoint, path)
+        written.append((path.name, path.stat().st_size))
+
+    monkeypatch.setattr(whole_checkpoints, "_write", write)
+    better: list[Any] = []
+    kept = whole_checkpoints._kept
+
+    def keep(value: Any) -> Any:
+        better.append(value)
+        return kept(value)
+
+    monkeypatch.setattr(whole_checkpoints, "_kept", keep)
+    assert saves("task=autoencode", "data.batch_size=6", "trainer.max_epochs=20") == ["the training"]
+    last = torch.load("outputs/demo/run/checkpoints/last.ckpt", weights_only=True)
+    assert last["global_step"] == 60
+    assert len(better) >= 5 * len(last["state_dict"])
+    assert [name for name, _ in written] == ["best.ckpt", "last.ckpt"]
+    assert sum(size for _, size in written) < 3 * written[-1][1]
 
 
 def test_minutes_that_are_none(tmp_path):

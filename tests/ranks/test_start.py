@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 def two(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Settings of a run of two ranks, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    return [*settings(store), "trainer=ddp_cpu", "task=classify", "study=s"]
+    return [*settings(store), "trainer=ddp_cpu", "task=classify", "study=s", "callbacks.last.minutes=null"]
 
 
 def rows(run: Path) -> list[dict[str, str]]:
