@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from fbm.config import flatten, resolved
 from fbm.places import PLACES, SPEED, under
@@ -46,6 +46,7 @@ def fingerprints(config: DictConfig, pretraining: str | None, source: dict[str, 
     """
     # A run's name and folder hold its seed and initialisation, and other keys are made of them (a callback's folder).
     placeless = config.copy()
+    OmegaConf.set_readonly(placeless, None)  # what runs is frozen
     placeless.update({"seed": 0, "study": "", "name": "", "run_dir": ""})
     content = resolved(placeless)
     went_on = {key: {"went_on": [source["place"], source[key]]} if source else {} for key in ("config", "comparison")}

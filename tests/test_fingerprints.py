@@ -39,6 +39,13 @@ def test_settings_decide_results(override):
     assert changed["comparison"] != plain["comparison"]
 
 
+def test_a_frozen_config_has_them_too():
+    config = compose()
+    OmegaConf.set_readonly(config, True)
+    assert fingerprints(config, None) == prints()
+    assert OmegaConf.is_readonly(config)
+
+
 def test_initialisations_are_compared_with_each_other():
     random, ours = prints("task=classify"), prints("task=classify", "init=ours", "init.checkpoint=a", pretraining="p")
     assert random["comparison"] == ours["comparison"]

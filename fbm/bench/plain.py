@@ -63,7 +63,7 @@ def plain_loss(task: Task) -> Callable[[Any], Tensor]:
     """
     network: Any = task.network
     for layer in network.modules():
-        if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d):
+        if isinstance(layer, nn.modules.conv._ConvNd):
             layer.weight.data = layer.weight.data.contiguous()
     if isinstance(network, Disentangler):
         return lambda batch: _disentangle(network, *batch)

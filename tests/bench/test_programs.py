@@ -50,6 +50,12 @@ def test_the_straightforward_program_has_the_same_loss(clips, name):
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-4)
 
 
+def test_the_straightforward_programs_kernels_lie_as_torch_makes_them():
+    task = make_task("disentangle")
+    plain_loss(task)
+    assert all(weight.is_contiguous() for weight in task.network.parameters())
+
+
 def test_the_straightforward_program_refuses_a_network_that_it_does_not_know():
     task = make_task("classify")
     task.network = nn.Sequential()
