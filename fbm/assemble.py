@@ -174,8 +174,7 @@ def _tried(rows: Tensor) -> Tensor:
 
 def content_of(config: DictConfig) -> dict[str, Any]:
     """The trainer's settings as plain values."""
-    content: dict[str, Any] = resolved(config)["trainer"]
-    return content
+    return resolved(config.trainer)
 
 
 def _follow_training(config: DictConfig, clips: bool) -> None:

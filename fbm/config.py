@@ -62,13 +62,26 @@ def resolved(config: DictConfig) -> dict[str, Any]:
         UserError: a value that must be given is not, or an interpolation leads nowhere.
     """
     try:
-        if missing := sorted(OmegaConf.missing_keys(config)):
-            raise UserError(f"not given: {', '.join(missing)} (on the command line: {missing[0]}=VALUE)")
-        content = OmegaConf.to_container(config, resolve=True)
+        content = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
+        if missing := _missing(config):
+            raise UserError(f"not given: {', '.join(missing)} (on the command line: {missing[0]}=VALUE)") from error
         raise UserError(" ".join(str(error).split())) from error
     assert isinstance(content, dict)
     return {str(key): value for key, value in content.items()}
+
+
+def _missing(config: DictConfig) -> list[str]:
+    """All that must be given and is not; looked for where something is missing, since it resolves everything again."""
+    try:
+        return sorted(OmegaConf.missing_keys(config))
+    except OmegaConfBaseException:  # another fault, which the caller has in hand
+        return []
+
+
+def as_yaml(content: dict[str, Any]) -> str:
+    """A resolved config as the text of a file."""
+    return OmegaConf.to_yaml(OmegaConf.create(content))
 
 
 def build(node: DictConfig | dict[str, Any], **offered: Any) -> Any:

@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
@@ -85,10 +86,11 @@ def _patch(checkout: Checkout) -> bytes:
         return f"# the changes could not be read: {error}\n".encode()
 
 
-def installed() -> list[str]:
+@cache  # reading them takes longer than a small run's steps, and a process keeps what it has loaded
+def installed() -> tuple[str, ...]:
     """Every installed distribution as `name==version`, sorted; names as pip compares them."""
     names = [(found.metadata["Name"], found.version) for found in distributions()]
-    return sorted({f"{re.sub(r'[-_.]+', '-', name).lower()}=={number}" for name, number in names if name})
+    return tuple(sorted({f"{re.sub(r'[-_.]+', '-', name).lower()}=={number}" for name, number in names if name}))
 
 
 def versions() -> dict[str, str]:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from fbm.assemble import Parts, assemble, settle_device
 from fbm.callbacks.resume_point import TRAINING, ResumePoint
 from fbm.checkpoints import read_checkpoint
-from fbm.config import check_run, resolved
+from fbm.config import as_yaml, check_run, resolved
 from fbm.errors import UserError
 from fbm.files import write_text
 from fbm.fingerprints import identify
@@ -87,14 +87,14 @@ def _lead(config: DictConfig, identity: str) -> float | None:
 def bring_to_an_end(config: DictConfig, run: Run, identity: str) -> None:
     """Do of the run what is not done yet, in this process: the whole of it, or one rank's part."""
     settle_device(config)
+    content = resolved(config)
     try:
         if run.summary is None:
-            run.start(OmegaConf.to_yaml(config, resolve=True))
-            _fit_and_test(config, run, identity)
+            _fit_and_test(config, content, run, identity)
             return
         refuse_stale(config, run, run.summary)
         if run.main:
-            tell_changed(run.folder, resolved(config), "overwrite=true trains it again (the old run is kept inside)")
+            tell_changed(run.folder, content, "overwrite=true trains it again (the old run is kept inside)")
         if is_left(config, run):
             _test_later(config, run, run.summary, identity)
         else:
@@ -112,17 +112,18 @@ def bring_to_an_end(config: DictConfig, run: Run, identity: str) -> None:
         raise
 
 
-def _fit_and_test(config: DictConfig, run: Run, identity: str) -> None:
+def _fit_and_test(config: DictConfig, content: dict[str, Any], run: Run, identity: str) -> None:
     """A whole run, or what an interruption left of it to do."""
+    run.start(as_yaml(content))
     if run.same and run.main:
-        tell_changed(run.folder, resolved(config), "resume=none begins it anew (what is there is kept inside)")
-    recorded = record(run.folder, resolved(config)) if run.main else {}
+        tell_changed(run.folder, content, "resume=none begins it anew (what is there is kept inside)")
+    recorded = record(run.folder, content) if run.main else {}
     start = start_of(run)
     parts = assemble(config, identity, source=start.past.source if start else None)
     check_keeps_best(parts.trainer, run.best)
     if start:
         refuse_unlike(start, parts)
-    run.start(OmegaConf.to_yaml(config, resolve=True))  # again: without validation clips it is not what was asked for
+    run.start(as_yaml(parts.content))  # again: without validation clips it is not what was asked for
     point = point_of(parts, start, config.resume)
     with _running(parts.trainer, run):
         if start and start.same:
