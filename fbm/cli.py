@@ -57,10 +57,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(command: str, rest: list[str]) -> int:
     from fbm.errors import Stopped, UserError
     from fbm.launch import complain, launch, mendable, signalled
-    from fbm.overrides import at_home
+    from fbm.overrides import at_home, refuse_renamed
 
     rest = [at_home(word) for word in rest]
     try:
+        refuse_renamed(rest)
         if command == "prepare":
             from fbm.jobs import prepare_job
 

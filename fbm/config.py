@@ -16,12 +16,14 @@ from omegaconf.errors import OmegaConfBaseException
 from fbm.errors import UserError
 from fbm.naming import register
 from fbm.places import under as under
+from fbm.settings_help import register_help
 from fbm.suggest import did_you_mean
 from fbm.trainer_settings import check_trainer
 
 Products = Literal["highest", "high", "medium"]  # torch's names for how exact those of float32 are
 MARKS = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
 register()
+register_help()
 
 
 def conf_dir() -> Path:

@@ -12,7 +12,7 @@ from fbm.run_files import AUTO, NONE
 
 # The same run all the same; whether it is tested can be decided later.
 HANDLING = (
-    *("hydra", "overwrite", "test", "logger", "data.workers", "data.module.workers"),
+    *("hydra", "overwrite", "test", "logger", "data.num_workers", "data.module.num_workers"),
     *("callbacks.progress", "callbacks.last", *SPEED),
 )
 # As good as absent: these settings came later, and without them a run did what it does with these values.

@@ -27,7 +27,7 @@ def out_of_memory(error: BaseException) -> str | None:
     if isinstance(error, RuntimeError) and SHARED.search(text):
         return _shared(text)
     if isinstance(error, RuntimeError) and LOST_WORKER.search(text):
-        return f"a data.workers process was killed, as happens where memory ends: lower data.workers, or {LOWER}"
+        return f"a loader process was killed, as happens where memory ends: lower data.num_workers, or {LOWER}"
     said = isinstance(error, RuntimeError | OSError) and SIGNS.search(text)
     if not (said or isinstance(error, torch.OutOfMemoryError | MemoryError)):
         return None
@@ -38,13 +38,13 @@ def out_of_memory(error: BaseException) -> str | None:
 def _shared(text: str) -> str:
     """What to say where loader processes have no room for the batches that they hand over."""
     if "Too many open files" in text:
-        return "data.workers processes may open too few files: `ulimit -n 4096` raises their number, or data.workers=0"
+        return "loader processes may open too few files: `ulimit -n 4096` raises their number, or data.num_workers=0"
     try:
         size = f" (it holds {shutil.disk_usage(SHM).total / 2**20:,.4g} MiB)"
     except OSError:  # there is none at all
         size = ""
     return (
-        f"no shared memory left at {SHM}{size}, where data.workers processes hand over their batches: data.workers=0 "
+        f"no shared memory left at {SHM}{size}, where loader processes hand over their batches: data.num_workers=0 "
         "needs none, a lower data.batch_size less, `docker run --shm-size=8g` gives more"
     )
 

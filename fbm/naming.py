@@ -16,8 +16,17 @@ from fbm.data.stored import read_made_of
 SAID = {"task", "init", "seed", "study", "name", "run_dir"}
 # Deciding only where things are, or said by others: these keys, and whole nodes with all that is in them.
 KEYS = {*SAID, "data", "experiment", "test", "overwrite", "data.root"}
-KEYS |= {"engine", "init.name", "init.checkpoint", "data.store", "data.annotations", "data.workers", "data.skip_broken"}
-KEYS |= {"data.folders", "data.test_lists"}
+KEYS |= {
+    "launcher",
+    "sweeper",
+    "init.name",
+    "init.checkpoint",
+    "data.store",
+    "data.annotations",
+    "data.num_workers",
+    "data.skip_broken",
+}
+KEYS |= {"data.folders", "data.test_lists", "data.num_workers", "data.skip_broken"}
 NODES = ("pretrained", "logger", "hydra", "callbacks.progress", "callbacks.last")
 OWN = {"resume=auto", "resume=none"}  # another run's checkpoint is named: the run that goes on from it is another one
 LONGEST = 80  # characters of settings; longer ones are told by a hash

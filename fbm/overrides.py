@@ -24,6 +24,8 @@ FOLDERS = {
     "hydra.sweep.subdir": "a run is in outputs/STUDY under its name, which holds what is swept",
 }
 
+RENAMED = {"engine": "launcher", "data.workers": "data.num_workers", "--again": "--overwrite"}  # since an earlier fbm
+
 
 def text(value: Any) -> str:
     """A value in Hydra's grammar."""
@@ -84,6 +86,15 @@ def refuse_folders(words: Iterable[str]) -> None:
             raise UserError(f"{word} sets nothing here: {FOLDERS[key]}; a store is data.store=PATH")
         if key == "hydra.job.chdir" and value.lower() not in ("false", "null"):
             raise UserError(f"{word}: fbm stays in the folder it is started in, and paths are from there: leave it out")
+
+
+def refuse_renamed(words: Iterable[str]) -> None:
+    """UserError for what an earlier fbm called otherwise."""
+    for word in words:
+        key, equals, value = word.lstrip("+~").partition("=")
+        if key in RENAMED:
+            name = "sweeper" if (key, value) == ("engine", "optuna") else RENAMED[key]
+            raise UserError(f"{word}: it is called {name}{equals}{value} now")
 
 
 def refused(word: str, sweeps: bool) -> str:

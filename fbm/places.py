@@ -20,7 +20,8 @@ PLACES = (
         "data.test_lists",
         "data.annotations",
         "data.store",
-        "data.workers",
+        "data.num_workers",
+        "data.workers",  # its name in runs of an earlier fbm
         "data.skip_broken",
         "data.generate",
     ),

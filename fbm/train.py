@@ -9,12 +9,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from fbm.assemble import Parts, assemble, settle_device
 from fbm.callbacks.resume_point import TRAINING, ResumePoint
 from fbm.checkpoints import read_checkpoint
-from fbm.config import as_yaml, check_run, resolved
+from fbm.config import as_yaml, check_run, flatten, resolved
 from fbm.errors import UserError
 from fbm.files import write_text
 from fbm.fingerprints import identify
@@ -22,7 +22,7 @@ from fbm.finished import is_left, refuse_stale
 from fbm.loggers import FinishedRun, close, go_on, mirror
 from fbm.machine import keep_memory, quiet
 from fbm.memory import out_of_memory
-from fbm.overrides import expand_home
+from fbm.overrides import expand_home, refuse_renamed
 from fbm.provenance import hardware, record, tell_changed
 from fbm.ranks.company import lead_or_follow
 from fbm.ranks.start import run_ranks, several
@@ -51,6 +51,7 @@ def train(config: DictConfig) -> float | None:
         UserError: the config, the store, a checkpoint or the run folder does not allow it.
     """
     expand_home(config)
+    refuse_renamed(flatten(OmegaConf.to_container(config, resolve=False)))  # by a config file
     identity = identify(check_run(config))
     ended: list[float | None] = []
 

@@ -1,15 +1,20 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from fbm import __version__
 from fbm.cli import COMMANDS
+from fbm.config import compose
 from tests.tiny import fbm, only_error
 
 FBM = Path(sys.executable).with_name("fbm")
+SETTING = re.compile(r"  (?P<key>[\w.]+)=(?P<value>\S*)(?P<said>.*)$")
 
 
 @pytest.fixture(autouse=True)
@@ -50,8 +55,50 @@ def test_help_shows_groups_and_settings(capsys):
     assert fbm("train", "--help") == 0
     out = capsys.readouterr().out
     assert "init: autoencoder, ours, random" in out
-    assert "batch_size: 16" in out
+    assert re.search(r"^  data.batch_size=16 +clips a step, over all ranks$", out, re.MULTILINE)
     assert "fbm train task=classify init=ours" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train"],
+        ["train", "task=classify", "data=ucf24", "schedule=one_cycle", "logger=mlflow", "init=ours"],
+        ["train", "task=autoencode", "data=folder", "masks=unsupervised", "schedule=halving", "trainer=debug"],
+        ["prepare"],
+        ["prepare", "data=folder", "masks=files"],
+    ],
+)
+def test_help_says_what_every_setting_means(words, capsys):
+    assert fbm(*words, "--help") == 0
+    lines = (
+        capsys.readouterr().out.partition("== Settings (KEY=VALUE) ==\n")[2].partition("\n\nPowered")[0].splitlines()
+    )
+    said = {line.strip().partition(":")[0] for line in lines if not SETTING.match(line)}  # of a node, or a group
+    settings = [match for line in lines if (match := SETTING.match(line))]
+    assert len(settings) > 15
+    unsaid = [one["key"] for one in settings if not one["said"] and one["key"].rpartition(".")[0] not in said]
+    assert unsaid == []
+    compose([*words[1:], *(f"{one['key']}={one['value']}" for one in settings)], name=words[0])  # as they are typed
+
+
+def test_help_of_prepare_shows_what_prepare_reads_and_no_more(capsys):
+    assert fbm("prepare", "--help") == 0
+    out = capsys.readouterr().out
+    shown = {match["key"] for line in out.splitlines() if (match := SETTING.match(line))}
+    config = compose(name="prepare")
+    source: Any = OmegaConf.to_container(config.data.source, resolve=False)
+    assert {value.strip("${}") for value in source.values() if str(value).startswith("${")} <= shown
+    assert {"data.store", "data.size", "data.generate.seed", "masks.source.misfits", "prepare.workers"} <= shown
+    training = {"data.clip_frames", "data.empty_classes", "data.label_fraction", "data.batch_size", "data.num_workers"}
+    assert not training & shown
+    assert "\ndata: " in out
+    assert "\nencoder: " not in out
+
+
+def test_a_dollar_of_a_value_is_shown(capsys):
+    assert fbm("train", "--help", "run_dir='out$x'") == 0
+    assert '  run_dir="out$x"' in capsys.readouterr().out
 
 
 def test_cfg_job_prints_the_config(capsys):

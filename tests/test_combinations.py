@@ -30,7 +30,7 @@ BARE = [f"callbacks.{name}=null" for name in ("gallery", "probes", "checkpoint",
 QUICK = (
     "logger=csv",
     "data.batch_size=2",
-    "data.workers=0",
+    "data.num_workers=0",
     "trainer.limit_train_batches=1",
     "trainer.limit_val_batches=0",
 )

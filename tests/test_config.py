@@ -78,7 +78,7 @@ def test_what_cannot_be_built_is_the_users_to_mend(content, said):
     ("override", "said"),
     [
         ("data.batch_size=abc", "data.batch_size='abc'"),
-        ("data.workers=2.5", "data.workers=2.5"),
+        ("data.num_workers=2.5", "data.num_workers=2.5"),
         ("trainer.max_epochs=x", "trainer.max_epochs='x'"),
         ("optim.lr=fast", "optim.lr='fast'"),
         ("data.label_fraction=most", "data.label_fraction='most'"),

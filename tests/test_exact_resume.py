@@ -111,7 +111,7 @@ def test_epochs_of_one_step_that_end_early(ended_again_and_again):
 def test_with_data_workers_and_without_validation(ended_again_and_again, tmp_path):
     store = make_store(tmp_path / "bare", val=False)
     moments = [Moment("on_train_batch_start", 0, 2), Moment("on_train_batch_start", 1, 0)]
-    bare = ("data.validation=0.0", "data.workers=1", "trainer.max_epochs=2")
+    bare = ("data.validation=0.0", "data.num_workers=1", "trainer.max_epochs=2")
     ended_again_and_again(moments, "task=classify", *bare, STEPWISE, store=store)
 
 

@@ -134,16 +134,16 @@ def test_a_tiny_shared_memory_is_one_line_and_without_workers_none_is_needed(sto
     unshare = ["unshare", "--mount", "--propagation", "private", "sh", "-c", TINY_SHM, "sh"]
     program = [*unshare, sys.executable, "-m", "fbm", "train", *settings(store, f"run_dir={run}", "task=classify")]
     try:
-        done = subprocess.run([*program, "data.workers=2"], capture_output=True, text=True, timeout=600)
+        done = subprocess.run([*program, "data.num_workers=2"], capture_output=True, text=True, timeout=600)
     except FileNotFoundError:
         pytest.skip("there is no unshare here")
     if done.returncode == 77 or "unshare" in done.stderr:
         pytest.skip("file systems cannot be mounted here (not root)")
     assert done.returncode == 1
     assert only_error(done.stderr).startswith(
-        "no shared memory left at /dev/shm (it holds 0.0625 MiB), where data.workers"
+        "no shared memory left at /dev/shm (it holds 0.0625 MiB), where loader processes"
     )
-    again = subprocess.run([*program, "data.workers=0"], capture_output=True, text=True, timeout=600)
+    again = subprocess.run([*program, "data.num_workers=0"], capture_output=True, text=True, timeout=600)
     assert again.returncode == 0, again.stderr
     assert (run / "summary.json").is_file()
 

@@ -12,7 +12,14 @@ def prints(*overrides: str, pretraining: str | None = None) -> dict[str, str]:
 @pytest.mark.parametrize(
     "override",
     [
-        *("seed=3", "data.root=/else", "data.store=/else", "data.annotations=/else", "data.workers=4", "logger=csv"),
+        *(
+            "seed=3",
+            "data.root=/else",
+            "data.store=/else",
+            "data.annotations=/else",
+            "data.num_workers=4",
+            "logger=csv",
+        ),
         *("name=x", "study=x", "run_dir=/else", "overwrite=true", "test=true", "callbacks.progress=null"),
         *("pretrained.ours=x", "+data.source.extra=1", "data.generate=null"),
         *("resume=none", "resume=outputs/x", "callbacks.last.minutes=1"),

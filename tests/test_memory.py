@@ -93,7 +93,7 @@ SHM_FULL = "unable to allocate shared memory(shm) for file </torch_3638_1576_0>:
     [
         (
             f"Caught RuntimeError in DataLoader worker process 0.\nTraceback ...\nRuntimeError: {SHM_FULL}",
-            "data.workers=0",
+            "data.num_workers=0",
         ),
         ("DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that ...", "docker run --shm-size"),
         ("unable to open shared memory object </torch_1> in read-write mode: Too many open files (24)", "`ulimit -n"),
@@ -103,7 +103,7 @@ def test_shared_memory_that_ends_is_named_with_what_helps(text, said):
     line = out_of_memory(RuntimeError(text))
     assert line is not None
     assert said in line
-    assert "data.workers" in line
+    assert "data.num_workers" in line
     assert ("no shared memory left at /dev/shm (it holds " in line) == ("Too many" not in text)
 
 
@@ -121,5 +121,5 @@ def test_a_loaders_worker_that_was_killed():
         list(DataLoader(Killed(), num_workers=1))
     line = out_of_memory(caught.value)
     assert line is not None
-    assert line.startswith("a data.workers process was killed")
-    assert "lower data.workers" in line
+    assert line.startswith("a loader process was killed")
+    assert "lower data.num_workers" in line

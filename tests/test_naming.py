@@ -28,9 +28,12 @@ def named(tmp_path, monkeypatch, capsys):
     [
         ((), "disentangle-random-seed0"),
         (("task=classify", "init=ours", "seed=7"), "classify-ours-seed7"),
-        (("data=ucf24", "data.root=x/y", "data.store=z", "data.workers=4", "test=true"), "disentangle-random-seed0"),
+        (
+            ("data=ucf24", "data.root=x/y", "data.store=z", "data.num_workers=4", "test=true"),
+            "disentangle-random-seed0",
+        ),
         (("pretrained.ours=runs/a", "init.checkpoint=b", "logger=csv", "overwrite=true"), "disentangle-random-seed0"),
-        (("engine=joblib", "init.name=mine"), "disentangle-mine-seed0"),
+        (("launcher=joblib", "init.name=mine"), "disentangle-mine-seed0"),
         (("task=disentangle_wide",), "disentangle_wide-random-seed0"),
         (("callbacks.progress=null", "hydra.verbose=true"), "disentangle-random-seed0"),
         (("resume=none", "callbacks.last.minutes=1"), "disentangle-random-seed0"),
@@ -120,7 +123,7 @@ def jobs(tmp_path, monkeypatch):
             ("data", ("demo", "ucf24")),
             ("masks", ("none", "boxes")),
         ),
-        *(("logger", ("csv", "wandb")), ("data.workers", ("0", "1")), ("data.root", ("a", "b"))),
+        *(("logger", ("csv", "wandb")), ("data.num_workers", ("0", "1")), ("data.root", ("a", "b"))),
         *(("callbacks.last.minutes", ("1", "2")), ("overwrite", ("true", "false"))),
     ],
 )

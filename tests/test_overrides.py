@@ -193,3 +193,28 @@ def test_a_config_files_choice_of_them_is_refused(tmp_path, monkeypatch, capsys)
         (tmp_path / "own" / "experiment" / "mine.yaml").write_text(f"# @package _global_\nhydra: {{ {content} }}\n")
         assert fbm("train", "--config-dir", "own", "experiment=mine") == 1
         assert said in only_error(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "-m", "engine=joblib", "seed=0,1"], "engine=joblib: it is called launcher=joblib now"),
+        (["train", "-m", "engine=optuna"], "engine=optuna: it is called sweeper=optuna now"),
+        (["study", "demo", "data.workers=2"], "data.workers=2: it is called data.num_workers=2 now"),
+        (["train", "+data.workers=2"], "+data.workers=2: it is called data.num_workers=2 now"),
+        (["analyse", "outputs/demo", "--again"], "--again: it is called --overwrite now"),
+    ],
+)
+def test_what_an_earlier_fbm_called_otherwise_is_told_by_its_name_of_now(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert fbm(*words) == 1
+    assert only_error(capsys.readouterr().err) == said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_so_is_what_a_config_file_calls_otherwise(tmp_path, monkeypatch, capsys):
+    (tmp_path / "conf" / "data").mkdir(parents=True)
+    (tmp_path / "conf" / "data" / "mine.yaml").write_text("defaults: [demo, _self_]\nworkers: 4\n")
+    monkeypatch.chdir(tmp_path)
+    assert fbm("train", "--config-dir", "conf", "data=mine") == 1
+    assert only_error(capsys.readouterr().err) == "data.workers: it is called data.num_workers now"

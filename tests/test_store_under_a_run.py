@@ -58,7 +58,7 @@ def test_what_is_missing_or_cut_is_found_before_anything_starts(own, capsys, bre
 def test_a_byte_flipped_is_found_by_the_read_that_hits_it(own, capsys, workers, part):
     path = part(own, NAME)
     flip(path)
-    status, said = train(own, capsys, f"data.workers={workers}")
+    status, said = train(own, capsys, f"data.num_workers={workers}")
     assert (status, said) == (
         1,
         f"{path} is not what was stored (checksum): delete it and run `fbm prepare` again",

@@ -306,7 +306,7 @@ def test_a_finished_run_is_not_run_again(train, capsys, monkeypatch):
     before = Path("outputs/demo/run/summary.json").read_bytes()
     capsys.readouterr()
     monkeypatch.setattr(Trainer, "fit", lambda *_, **__: pytest.fail("trained again"))
-    assert train("name=run", "task=autoencode", "data.workers=2") == 0
+    assert train("name=run", "task=autoencode", "data.num_workers=2") == 0
     assert "outputs/demo/run is finished already; overwrite=true runs it again" in capsys.readouterr().out
     assert Path("outputs/demo/run/summary.json").read_bytes() == before
     assert train("name=run", "task=autoencode", "optim.lr=0.5") == 1

@@ -86,7 +86,7 @@ class Train(Command):
 
     def arguments(self) -> list[str]:
         return [
-            *("train", *self.common(), "data.store=../store", "data.batch_size=4", "data.workers=1", "run_dir=run"),
+            *("train", *self.common(), "data.store=../store", "data.batch_size=4", "data.num_workers=1", "run_dir=run"),
             *("task=disentangle", "encoder.width=4", "schedule=one_cycle", "trainer=cpu", "trainer.max_epochs=6"),
             *("test=true", "logger=csv", "callbacks.progress=null", "callbacks.last.minutes=0.005"),
             *("callbacks.gallery.every=2", "callbacks.probes.every=2", "callbacks.probes.clips=16"),

@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--store", type=Path, metavar="PATH", help="the frame store (default: the one a run names)")
     made.add_argument("--resamples", type=int, default=RESAMPLES, metavar="N", help="of the intervals (%(default)s)")
     made.add_argument("--seed", type=int, default=0, metavar="N", help="of the resampling (%(default)s)")
-    made.add_argument("--again", action="store_true", help="also what was done before")
+    made.add_argument("--overwrite", action="store_true", help="also what was done before, anew")
     return made
 
 
@@ -46,7 +46,7 @@ def analyse(paths: Sequence[Path], settings: Settings | None = None) -> "list[An
 def main(argv: list[str]) -> int:
     """Analyse and print a table a run; 0 when done. UserError for what the user can mend."""
     asked = parsed(parser(), argv)
-    settings = Settings(asked.resamples, asked.seed, asked.store, asked.again)
+    settings = Settings(asked.resamples, asked.seed, asked.store, asked.overwrite)
     # Imported here so that `--help` answers at once.
     from fbm.analysis.table import tell
     from fbm.machine import keep_memory

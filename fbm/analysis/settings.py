@@ -16,7 +16,7 @@ class Settings:
         resamples: of the bootstrap behind every interval.
         seed: of that resampling.
         store: where the frames are; None takes the store that a run's config names.
-        again: also what was done before.
+        overwrite: also what was done before.
 
     Raises:
         UserError: a number that makes no sense.
@@ -25,7 +25,7 @@ class Settings:
     resamples: int = RESAMPLES
     seed: int = 0
     store: Path | None = None
-    again: bool = False
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         if self.resamples < 1 or self.seed < 0:

@@ -54,4 +54,4 @@ def _says(content: dict[str, Any]) -> list[str]:
 
 def _files(run: Analysed) -> list[str]:
     made = ", ".join(str(run.folder / name) for name in (FILE, *run.content["pictures"]))
-    return [made if run.fresh else f"{made} (made before; --again makes them anew)", ""]
+    return [made if run.fresh else f"{made} (made before; --overwrite makes them anew)", ""]

@@ -50,7 +50,7 @@ def work_on(folder: Path, settings: Settings) -> Analysed:
     gone = root is not None and not Path(root).is_dir()
     factors = read_factors(root and Path(root), [video for video in store.playable if video.action])
     made_of = _made_of(run, store, settings, list(factors))
-    if not settings.again and (content := _earlier(folder, made_of, any_factors=gone)):
+    if not settings.overwrite and (content := _earlier(folder, made_of, any_factors=gone)):
         return Analysed(folder, content, fresh=False)
     if gone:
         print(f"{folder}: there is no {root} any more to say what is in each video: the class alone is probed")

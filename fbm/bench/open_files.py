@@ -60,7 +60,7 @@ def bench_open_files(videos: int, limit: int, batch: int, rounds: int, result: R
     for number, epoch in enumerate(("the first epoch", "later epochs")):
         for workers in WORKERS:
             rows = [Row(name, [each[number] for each in found[f"{name}, {workers}"]]) for name in ways]
-            title = f"{videos:,} videos, {FILES * videos:,} files, {epoch}, data.workers={workers}"
+            title = f"{videos:,} videos, {FILES * videos:,} files, {epoch}, data.num_workers={workers}"
             result.tables.append(Table(title, "clips/s", "more", rows))
 
 

@@ -106,10 +106,10 @@ class Throughput(pl.Callback):
         if waiting > WAITING and self.steps >= FEWEST and not self.warned and trainer.is_global_zero:
             self.warned = True
             data = getattr(trainer, "datamodule", None)  # Lightning sets it without declaring it
-            workers = f" (data.workers={data.workers})" if isinstance(data, ClipDataModule) else ""
+            workers = f" (data.num_workers={data.num_workers})" if isinstance(data, ClipDataModule) else ""
             print(
                 f"epoch {trainer.current_epoch + 1} waited for data {waiting:.0%} of its time{workers}: raise "
-                "data.workers, or put the store on a faster disk"
+                "data.num_workers, or put the store on a faster disk"
             )
 
 

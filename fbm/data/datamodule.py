@@ -34,7 +34,7 @@ class ClipDataModule(pl.LightningDataModule):
         label_fraction: share of each class's training groups that is used, nested and by whole groups; of videos
             without a label all are.
         batch_size: clips of one step over all ranks.
-        workers: loader processes; 0 reads in the training process.
+        num_workers: loader processes; 0 reads in the training process.
         seed: of windows, flips and order.
         empty_classes: "leave_out" gives no label to a class that no video has a chunk of.
 
@@ -53,7 +53,7 @@ class ClipDataModule(pl.LightningDataModule):
         clip_frames: int,
         label_fraction: float,
         batch_size: int,
-        workers: int,
+        num_workers: int,
         seed: int,
         empty_classes: Literal["leave_out"] | None = None,
     ) -> None:
@@ -62,14 +62,16 @@ class ClipDataModule(pl.LightningDataModule):
             raise UserError(
                 f"data.clip_frames={clip_frames} must be at least 1 and at most data.chunk_frames={chunk_frames}"
             )
-        if batch_size < 1 or workers < 0:
-            raise UserError(f"data.batch_size={batch_size} must be at least 1, data.workers={workers} at least 0")
+        if batch_size < 1 or num_workers < 0:
+            raise UserError(
+                f"data.batch_size={batch_size} must be at least 1, data.num_workers={num_workers} at least 0"
+            )
         if empty_classes not in (None, "leave_out"):
             raise UserError(f"data.empty_classes={empty_classes}: it should be leave_out or null")
         if not 0 < label_fraction <= 1:
             raise UserError(f"data.label_fraction={label_fraction} must be above 0 and at most 1")
         self.store = FrameStore(Path(store))
-        self.batch_size, self.workers = batch_size, workers
+        self.batch_size, self.num_workers = batch_size, num_workers
         self._check({"size": size, "masks": masks, **source.selection()}, skip_broken)
         classes = self.store.manifest.classes
         self.empty_classes = self.store.manifest.classes_without_clips(chunk_frames)
@@ -191,8 +193,8 @@ class ClipDataModule(pl.LightningDataModule):
             batch_size=self.rank_batch_size(ranks),
             sampler=KeySampler(len(clips), self.batch_size, seed, rank, ranks, begun),
             collate_fn=as_it_is,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
             pin_memory=on_gpu,
             generator=torch.Generator(),  # its workers' seeds would otherwise be drawn from the global one
         )

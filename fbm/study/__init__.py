@@ -74,11 +74,11 @@ def main(argv: list[str]) -> int:
 
 
 def _bring_to_an_end(declared: "Declared", jobs: Sequence["Job"], settings: list[str], command: str) -> "Failures":
-    from fbm.study.engine import Engine
+    from fbm.study.launcher import Launcher
     from fbm.study.plan import write_study
     from fbm.study.run import run
 
-    engine = Engine(declared.launcher, declared.study, settings)
+    launcher = Launcher(declared.launcher, declared.study, settings)
     folder = write_study(declared, jobs)
     left = [job for job in jobs if not job.finished]
     stages = [f"{sum(job.stage == stage for job in jobs)} {stage}" for stage in ("pretrain", "classify")]
@@ -86,7 +86,7 @@ def _bring_to_an_end(declared: "Declared", jobs: Sequence["Job"], settings: list
         f"{declared.study}: {len(jobs)} runs ({', '.join(stages)}), {len(jobs) - len(left)} finished, {len(left)} to "
         f"run{f' by launcher={declared.launcher}' if declared.launcher else ''}"
     )
-    failed = run(engine, jobs) if left else {}
+    failed = run(launcher, jobs) if left else {}
     encoders = [job.folder for job in jobs if job.stage == "pretrain" and job.finished]
     if declared.analyse and encoders:
         from fbm.analysis import analyse

@@ -7,8 +7,8 @@ from pathlib import Path
 from threading import Event, Thread
 
 from fbm.progress import Advance, progress
-from fbm.study.engine import Engine, Outcome
 from fbm.study.job import Job
+from fbm.study.launcher import Launcher, Outcome
 
 CHANGED = "it ended well, but with other settings than planned: a config file changed meanwhile; start the study again"
 PAUSE = 2.0  # seconds between two looks at runs that somebody else is at
@@ -16,7 +16,7 @@ PAUSE = 2.0  # seconds between two looks at runs that somebody else is at
 Failures = dict[Path, str]
 
 
-def run(engine: Engine, jobs: Sequence[Job]) -> Failures:
+def run(launcher: Launcher, jobs: Sequence[Job]) -> Failures:
     """Bring every job to its end that can be; what another process is at is waited for.
 
     Where a process died, nobody says whose fault it was: what it had begun is started again, one at a time.
@@ -40,7 +40,7 @@ def run(engine: Engine, jobs: Sequence[Job]) -> Failures:
                 told = _wait(ready, told)
                 continue
             batch = alone or free
-            outcomes = engine.run(batch)
+            outcomes = launcher.run(batch)
             failed |= _failures(batch, outcomes)
             suspects = [job for job in suspects if job not in alone] + _suspects(batch, outcomes, failed)
     return failed

@@ -92,8 +92,8 @@ def test_one_line_in_a_fit_that_waits(monkeypatch, capsys, store):
     clock.epoch(10, 0.36)
     clock.epoch(10, 0.9)
     assert capsys.readouterr().out == (
-        "epoch 3 waited for data 36% of its time (data.workers=3): raise data.workers, or put the store on a faster "
-        "disk\n"
+        "epoch 3 waited for data 36% of its time (data.num_workers=3): raise data.num_workers, or put the store on a "
+        "faster disk\n"
     )
     clock.call(Throughput.on_train_start)
     clock.trainer.is_global_zero = False

@@ -25,7 +25,7 @@ def make(store, **changes):
         "clip_frames": 16,
         "label_fraction": 1.0,
         "batch_size": 4,
-        "workers": 0,
+        "num_workers": 0,
         "seed": 0,
     }
     return ClipDataModule(store, **{**settings, **changes})
@@ -67,7 +67,7 @@ def test_steps_of_an_epoch_are_those_of_the_loader(demo_store, batch, steps):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_loaders_draw_nothing_from_the_global_generator(demo_store, workers):
     state = torch.get_rng_state()
-    module = make(demo_store, workers=workers)
+    module = make(demo_store, num_workers=workers)
     for loader in (module.train_dataloader(), module.val_dataloader()):
         assert len([*loader, *loader]) > 2
     assert torch.equal(torch.get_rng_state(), state)
@@ -183,7 +183,7 @@ def test_a_store_of_other_settings_is_refused_by_their_name(demo_store, changes,
         ({"clip_frames": 33}, "data.clip_frames=33"),
         ({"clip_frames": 0}, "data.clip_frames=0"),
         ({"batch_size": 0}, "data.batch_size=0"),
-        ({"workers": -1}, "data.workers=-1"),
+        ({"num_workers": -1}, "data.num_workers=-1"),
         ({"label_fraction": 0.0}, "data.label_fraction=0.0"),
         ({"label_fraction": 1.1}, "data.label_fraction=1.1"),
         ({"chunk_frames": 200}, "no training video of at least 200 frames"),

@@ -259,7 +259,7 @@ def test_from_folders_to_a_pretrained_network(folder, tmp_path, monkeypatch, cap
     assert lines[-1] == "1 videos have fewer than data.chunk_frames=32 frames: they give no clips"
     assert "4 videos (" in lines[-2]
     assert "0 not usable, 1 left out as duplicate, 1 left out as not_a_video, fingerprint" in lines[-2]
-    small = ["data.batch_size=2", "encoder.width=4", "trainer=cpu", "trainer.max_epochs=1", "data.workers=0"]
+    small = ["data.batch_size=2", "encoder.width=4", "trainer=cpu", "trainer.max_epochs=1", "data.num_workers=0"]
     small += ["logger=csv", "callbacks.progress=null"]
     assert fbm("train", *data, *small, "task=autoencode") == 0
     capsys.readouterr()

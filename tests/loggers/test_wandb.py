@@ -386,7 +386,7 @@ def test_a_server_that_refuses_a_name_that_there_is_not_and_a_gateway_are_away_a
 
 def test_an_answer_that_does_not_come_is_said_alike_whichever_clock_runs_out_first(silent, monkeypatch):
     assert reach._asked(silent, 0.1) == ["no answer within 0.1 s"]  # the socket's own
-    monkeypatch.setattr(reach, "_asked", lambda url, patience: Event().wait(1.0) or [])  # a name that is looked up for long
+    monkeypatch.setattr(reach, "_asked", lambda url, patience: Event().wait(1.0) or [])
     monkeypatch.setattr(reach, "PATIENCE", 0.1)
     assert reach.why_away("http://slow.invalid") == "no answer within 0.1 s"
 

@@ -143,7 +143,7 @@ def test_a_sweep_goes_on_after_a_job_that_failed_on_one_rank(two, capfd):
 
 def test_a_search_asks_both_ranks_for_each_trial(two, capfd):
     pytest.importorskip("optuna")
-    search = ["engine=optuna", "hydra.sweeper.n_trials=2", "optim.lr=tag(log, interval(1e-4, 1e-2))"]
+    search = ["sweeper=optuna", "hydra.sweeper.n_trials=2", "optim.lr=tag(log, interval(1e-4, 1e-2))"]
     assert fbm("train", "-m", *search, *(word for word in two if not word.startswith("optim.lr"))) == 0
     found = [summary(Path("outputs/s") / name) for name in runs()]
     assert len(found) == 2

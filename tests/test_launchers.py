@@ -1,4 +1,4 @@
-"""Hydra's own engines under `fbm train -m`: each with its config file."""
+"""Hydra's own launchers and sweepers under `fbm train -m`: each with its config file."""
 
 import json
 from pathlib import Path
@@ -25,12 +25,12 @@ def summaries() -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", [None, "joblib"])  # submitit_local: tests/study
-def test_a_launcher_runs_a_grid(engine, small, request):
-    if engine:
-        pytest.importorskip(PLUGINS[engine])
+@pytest.mark.parametrize("launcher", [None, "joblib"])  # submitit_local: tests/study
+def test_a_launcher_runs_a_grid(launcher, small, request):
+    if launcher:
+        pytest.importorskip(PLUGINS[launcher])
         request.getfixturevalue("joblib_ends")
-    assert fbm("train", "-m", "seed=0,1", *([f"engine={engine}"] if engine else []), *small) == 0
+    assert fbm("train", "-m", "seed=0,1", *([f"launcher={launcher}"] if launcher else []), *small) == 0
     assert {summary["seed"] for summary in summaries().values()} == {0, 1}
     assert len(summaries()) == 2
 
@@ -38,7 +38,7 @@ def test_a_launcher_runs_a_grid(engine, small, request):
 @pytest.mark.slow
 def test_optuna_searches_on_validation_alone_and_goes_on_where_it_was(small, capfd):
     pytest.importorskip("optuna")
-    search = ["train", "-m", "engine=optuna", "optim.lr=tag(log, interval(1e-4, 1e-2))"]
+    search = ["train", "-m", "sweeper=optuna", "optim.lr=tag(log, interval(1e-4, 1e-2))"]
     small = [setting for setting in small if not setting.startswith("optim.lr")]
     assert fbm(*search, "hydra.sweeper.n_trials=2", *small) == 0, capfd.readouterr().err
     first = summaries()
@@ -56,7 +56,7 @@ def test_optuna_searches_on_validation_alone_and_goes_on_where_it_was(small, cap
 @pytest.mark.slow
 def test_a_search_may_not_touch_the_test_split(small, capsys):
     pytest.importorskip("optuna")
-    assert fbm("train", "-m", "engine=optuna", "optim.lr=interval(1e-4,1e-2)", *small[:-1], "test=true") == 1
+    assert fbm("train", "-m", "sweeper=optuna", "optim.lr=interval(1e-4,1e-2)", *small[:-1], "test=true") == 1
     assert "a search may not touch the test split" in capsys.readouterr().err
     assert summaries() == {}
 
@@ -64,21 +64,21 @@ def test_a_search_may_not_touch_the_test_split(small, capsys):
 def test_optuna_looks_for_the_better_direction_of_each_task():
     for task, direction in (("classify", "maximize"), ("disentangle", "minimize")):
         with composing():
-            config = hydra.compose("train", ["engine=optuna", f"task={task}"], return_hydra_config=True)
+            config = hydra.compose("train", ["sweeper=optuna", f"task={task}"], return_hydra_config=True)
         assert config.hydra.sweeper.direction == direction
 
 
 def test_a_missing_plugin_names_its_extra():
-    error = ValueError("In 'engine/slurm': Could not find 'hydra/launcher/submitit_slurm'\n\nAvailable options in ...")
+    error = ValueError("In 'launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'\n\nAvailable options ...")
     assert explain(error, "train") == "Hydra's submitit plugin is not installed: pip install 'fbm-video[submitit]'"
 
 
-@pytest.mark.parametrize("engine", ["joblib", "slurm", "submitit_local", "optuna"])
-def test_every_engine_composes_with_every_task(engine):
+@pytest.mark.parametrize("chosen", ["launcher=joblib", "launcher=slurm", "launcher=submitit_local", "sweeper=optuna"])
+def test_each_composes_with_every_task(chosen):
     for task in ("classify", "disentangle", "autoencode"):
-        assert compose([f"engine={engine}", f"task={task}"]).task_name == task
+        assert compose([chosen, f"task={task}"]).task_name == task
 
 
-def test_an_unknown_engine_is_one_line(small, capsys):
-    assert fbm("train", "-m", "engine=joblb", *small) == 1
-    assert only_error(capsys.readouterr().err) == "no such option 'engine/joblb'; did you mean 'joblib'?"
+def test_an_unknown_launcher_is_one_line(small, capsys):
+    assert fbm("train", "-m", "launcher=joblb", *small) == 1
+    assert only_error(capsys.readouterr().err) == "no such option 'launcher/joblb'; did you mean 'joblib'?"

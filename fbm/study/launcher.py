@@ -41,11 +41,11 @@ class Outcome:
     died: bool = False
 
 
-class Engine:
+class Launcher:
     """One of Hydra's launchers.
 
     Args:
-        launcher: an option of `conf/engine`; None runs one job after the other in this process.
+        option: one of `conf/launcher`; None runs one job after the other in this process.
         study: whose folder the launcher may write to.
         settings: of the launcher, such as `hydra.launcher.n_jobs=4`.
 
@@ -53,8 +53,8 @@ class Engine:
         UserError: the launcher is unknown, not installed, or does not know a setting.
     """
 
-    def __init__(self, launcher: str | None, study: str, settings: Sequence[str] = ()) -> None:
-        chosen = [f"engine={launcher}"] if launcher else []
+    def __init__(self, option: str | None, study: str, settings: Sequence[str] = ()) -> None:
+        chosen = [f"launcher={option}"] if option else []
         with composing():
             try:
                 overrides = [f"study={study}", *chosen, *QUIET, *settings]
@@ -63,7 +63,7 @@ class Engine:
                 raise UserError(explain(error, "train")) from error
         if "BasicSweeper" not in self.config.hydra.sweeper._target_:
             raise UserError(
-                f"launcher={launcher} searches, it does not launch: `fbm train -m engine={launcher}` uses it"
+                "a study launches the runs that it declares, and searches for none: a sweeper is for `fbm train -m`"
             )
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
@@ -88,7 +88,7 @@ class Engine:
 
 
 def run_one(config: DictConfig) -> Outcome:
-    """One job, in whichever process the engine chose. Raises nothing, so that the others are run."""
+    """One job, in whichever process the launcher chose. Raises nothing, so that the others are run."""
     from fbm.train import train
 
     try:
