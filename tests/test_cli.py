@@ -97,7 +97,7 @@ def test_help_of_prepare_shows_what_prepare_reads_and_no_more(capsys):
 
 
 def test_a_dollar_of_a_value_is_shown(capsys):
-    assert fbm("train", "--help", "run_dir='out$x'") == 0
+    assert fbm("train", "--help", "data.root='a$x'") == 0
     assert '  run_dir="out$x"' in capsys.readouterr().out
 
 
