@@ -98,7 +98,7 @@ def test_help_of_prepare_shows_what_prepare_reads_and_no_more(capsys):
 
 def test_a_dollar_of_a_value_is_shown(capsys):
     assert fbm("train", "--help", "data.root='a$x'") == 0
-    assert '  run_dir="out$x"' in capsys.readouterr().out
+    assert '  data.root="a$x" ' in capsys.readouterr().out
 
 
 def test_cfg_job_prints_the_config(capsys):
