@@ -1,19 +1,28 @@
-"""Training steps at the paper's size on one GPU: precision, compiled or not, batch size, memory. Needs no network.
+"""Training steps at the paper's size on one GPU, in one process and one call: right first, then fast. Needs no network.
 
-What matters most comes first; what the time does not suffice for is named and left out. Figures are written as they
-come, so that nothing is lost when a call ends early.
+Cases run in the order of their importance; what does not fit into the time is named. Every figure is written as soon as
+there is one, and the same command again goes on from there.
 """
 
 import argparse
-import json
+import gc
+import hashlib
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+from table import text
+
+from fbm.bench.agreement import agreement
+from fbm.bench.cases import Case, Outcome, Record, run_cases
 from fbm.bench.programs import measure
 from fbm.bench.result import machine
-from fbm.bench.rounds import alone
+from fbm.code import listing
 from fbm.errors import UserError
 from fbm.files import write_text
 from fbm.provenance import versions
@@ -21,66 +30,139 @@ from fbm.provenance import versions
 TASKS = ("disentangle", "classify", "autoencode")
 PAPER = ["encoder=c3d", "data.size=128", "trainer=gpu"]
 TINY = ["encoder.width=4", "data.size=32", "trainer=cpu"]
-PRECISIONS = {"bf16": ["trainer.precision=bf16-mixed"], "TF32": ["trainer.precision=32-true", "float32_matmul=high"]}
+PRECISIONS = {
+    "bf16": ["trainer.precision=bf16-mixed"],
+    "TF32": ["trainer.precision=32-true", "float32_matmul=high"],  # on a processor float32 itself
+}
+# Seconds of a case at the most, until one of its kind is measured.
+EXPECTED = {"correctness": 60, "steps": 40, "compiled steps": 150, "profile": 40, "compiled profile": 150, "peer": 60}
+KERNELS = 25  # of a profile, that are kept
 
 
-def cases(tiny: bool) -> list[tuple[str, str, int, list[str]]]:
-    """What to measure, the most important first: name, program, clips in a batch, settings."""
-    precisions = {"fp32": ["trainer.precision=32-true"]} if tiny else PRECISIONS
-    first = next(iter(precisions))
-    batch, larger = (4, (8,)) if tiny else (40, (80, 160))
-    made = [
-        (f"{task}, {name}, batch {batch}", "ours", batch, [f"task={task}", *chosen])
-        for name, chosen in precisions.items()
-        for task in TASKS
-    ]
-    for task in TASKS:
-        chosen = [f"task={task}", *precisions[first]]
-        name = f"{task}, {first}"
-        made.append((f"{name}, batch {batch}: bare loop", "bare", batch, chosen))
-        if not tiny:
-            made.append((f"{name}, batch {batch}, compiled", "ours", batch, [*chosen, "compile=true"]))
-        made.append((f"{name}, batch {batch}: convolutions and products alone", "floor", batch, chosen))
-        made += [(f"{name}, batch {size}", "ours", size, chosen) for size in larger]
-        again = [*chosen, "activation_checkpointing=true"]
-        made.append((f"{name}, batch {larger[-1]}, activation checkpointing", "ours", larger[-1], again))
-        made.append((f"{name}, batch {batch}: straightforward program", "plain", batch, chosen))
-    return made
+def cases(tasks: list[str], batches: list[int], steps: int, base: list[str]) -> list[Case]:
+    """What to measure, the most important first."""
+    first = batches[0]
+
+    def steps_of(precision: str, batch: int, compiled: bool = False, more: str = "") -> list[Case]:
+        chosen = [*base, *PRECISIONS[precision], f"data.batch_size={batch}", *more.split()]
+        if compiled:
+            chosen.append("compile=true")
+        name = f"{precision}, {batch} clips{', compiled' * compiled}{f', {more}' * bool(more)}"
+        kind = "compiled steps" if compiled else "steps"
+        return [_case(f"{task}, {name}", kind, partial(_steps, task, batch, chosen, steps)) for task in tasks]
+
+    def other(program: str, name: str, kind: str, *more: str) -> list[Case]:
+        chosen = [*base, *PRECISIONS["bf16"], f"data.batch_size={first}", *more]
+        return [
+            _case(
+                f"{task}, bf16, {first} clips: {name}",
+                kind,
+                partial(_other, program, first, [f"task={task}", *chosen], steps),
+            )
+            for task in tasks
+        ]
+
+    right = [_case(f"{task}: correctness", "correctness", partial(_right, task, base)) for task in tasks]
+    made = [*right, *steps_of("bf16", first), *steps_of("bf16", first, compiled=True)]
+    made += other("profile", "profile", "profile")
+    for batch in batches[1:]:
+        made += steps_of("bf16", batch)
+    made += steps_of("TF32", first)
+    for batch in batches[1:]:
+        made += steps_of("bf16", batch, compiled=True)
+    made += other("profile", "profile, compiled", "compiled profile", "compile=true")
+    made += other("bare", "bare loop", "peer") + other("floor", "convolutions and products alone", "peer")
+    made += steps_of("bf16", batches[-1], more="activation_checkpointing=true") + steps_of("TF32", first, compiled=True)
+    for batch in batches[1:]:
+        made += steps_of("TF32", batch) + steps_of("TF32", batch, compiled=True)
+    return made + other("plain", "straightforward program", "peer")
+
+
+def _case(name: str, kind: str, measured: Callable[[], dict[str, Any]]) -> Case:
+    def alone() -> dict[str, Any]:
+        # What an earlier case, failed or not, left in memory would count as this one's.
+        gc.collect()
+        torch.cuda.empty_cache()
+        return measured()
+
+    return Case(name, kind, alone)
+
+
+def _right(task: str, base: list[str]) -> dict[str, Any]:
+    return agreement([*base, f"task={task}", "data.batch_size=4"])
+
+
+def _steps(task: str, clips: int, settings: list[str], steps: int) -> dict[str, Any]:
+    found = measure("ours", [*settings, f"task={task}"], steps)
+    return {"task": task, "clips": clips, "seconds": found.seconds, "peak": found.peak, **found.detail}
+
+
+def _other(program: str, clips: int, settings: list[str], steps: int) -> dict[str, Any]:
+    found = measure(program, settings, steps)
+    detail = {name: asdict(value) for name, value in found.detail.items()}
+    if program == "profile":
+        del detail["profile"]["kernels"][KERNELS:]
+    return {"clips": clips, "steps": steps, "seconds": found.seconds, "peak": found.peak, "detail": detail}
+
+
+def heading(given: argparse.Namespace) -> dict[str, Any]:
+    """What the figures belong to."""
+    code = hashlib.sha256(listing({}).encode()).hexdigest()[:16]
+    said = {"machine": machine(), "code": code, "steps": given.steps, "tiny": given.tiny, "versions": versions()}
+    if torch.cuda.is_available():
+        device = torch.cuda.get_device_properties(0)
+        said |= {"gpu_memory_gib": round(device.total_memory / 2**30, 1), "cudnn": torch.backends.cudnn.version()}
+        said |= {"cuda": torch.version.cuda, "capability": f"{device.major}.{device.minor}"}
+    return said
 
 
 def main() -> None:
-    """Print a table and write JSON."""
+    """Measure, and write results.json and results.md."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=9.0, help="no measure begins after (default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=20, help="that count (default: %(default)s)")
-    parser.add_argument("--tiny", action="store_true", help="a tiny network on the processor, to see that it runs")
-    parser.add_argument("--out", type=Path, default=Path("outputs/bench/gpu.json"))
+    parser.add_argument("--seconds", type=float, default=520, help="from when all is imported (default: %(default)g)")
+    parser.add_argument("--steps", type=int, default=20, help="that count, of a case (default: %(default)s)")
+    parser.add_argument("--tasks", default=",".join(TASKS), metavar="A,B", help="(default: %(default)s)")
+    parser.add_argument(
+        "--tiny", action="store_true", help="a tiny network on the processor, to see that all of it runs"
+    )
+    parser.add_argument("--out", type=Path, default=Path("outputs/bench/gpu"), help="a folder (default: %(default)s)")
     given = parser.parse_args()
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    print(f"{machine()}\n\n| | clips/s | ms a step | peak MiB | |\n| --- | --- | --- | --- | --- |", flush=True)
-    began, rows, left_out = time.monotonic(), [], []
-    for name, program, batch, settings in cases(given.tiny):
-        if time.monotonic() - began > 60 * given.minutes:
-            left_out.append(name)
-            continue
-        base = TINY if given.tiny else PAPER
-        try:
-            found = alone(measure, program, [*base, f"data.batch_size={batch}", *settings], given.steps)
-            row: dict[str, Any] = {"name": name, "program": program, "batch": batch, **asdict(found)}
-            share = found.detail.get("time/flop_share")
-            note = f"{share:.0%} of the device's peak" if share is not None else ""
-            peak = f"{found.peak / 2**20:,.0f}" if found.peak else ""
-            print(
-                f"| {name} | {batch / found.seconds:,.0f} | {1e3 * found.seconds:,.1f} | {peak} | {note} |", flush=True
-            )
-        except (UserError, RuntimeError) as error:  # memory that ends, above all
-            row = {"name": name, "program": program, "batch": batch, "failed": str(error).splitlines()[0]}
-            print(f"| {name} | | | | {row['failed']} |", flush=True)
-        rows.append(row)
-        content = {"machine": machine(), "versions": versions(), "rows": rows}
-        write_text(given.out, json.dumps(content, indent=1, default=str) + "\n")
-    if left_out:
-        print(f"\nNot measured, the time was over: {'; '.join(left_out)}")
+    tasks = given.tasks.split(",")
+    if wrong := [task for task in tasks if task not in TASKS]:
+        parser.error(f"--tasks {','.join(wrong)}: it should be of {', '.join(TASKS)}")
+    if given.steps < 1:
+        parser.error(f"--steps {given.steps}: it should be at least 1")
+    if not given.tiny and not torch.cuda.is_available():
+        sys.exit("torch finds no GPU here; --tiny shows on the processor that all of it runs")
+    began = time.monotonic()
+    if given.tiny:
+        given.steps = 2
+        # Graphs are captured as always, and run as they are: what is compiled of them takes a minute each.
+        torch.compile = partial(torch.compile, backend="eager")
+    try:
+        record = Record(given.out / "results.json", heading(given))
+    except UserError as error:
+        sys.exit(str(error))
+    chosen = cases(tasks, [2] if given.tiny else [40, 80, 120], given.steps, TINY if given.tiny else PAPER)
+    print(f"{machine()}\n{len(chosen)} cases, {given.seconds:g} s", flush=True)
+
+    def told(outcome: Outcome) -> None:
+        write_text(given.out / "results.md", text(record))
+        passed = time.monotonic() - began
+        print(f"{passed:5.0f} s  {outcome.name}: {outcome.why or 'done'} ({outcome.seconds:.1f} s)", flush=True)
+
+    run_cases(chosen, record, began + given.seconds, EXPECTED, told)
+    write_text(given.out / "results.md", text(record))
+    print(f"\n{text(record)}\n{given.out}/results.json, {given.out}/results.md")
+    beyond = [
+        f"{name}, {compared}: {one['beyond'][0]}"
+        for name, outcome in record.outcomes.items()
+        if outcome.kind == "correctness"
+        for compared, one in outcome.found.items()
+        if one["beyond"]
+    ]
+    if beyond:
+        sys.exit("\n".join(beyond))
 
 
 if __name__ == "__main__":

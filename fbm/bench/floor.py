@@ -2,27 +2,21 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from fbm.bench.profiles import profiled
 from fbm.callbacks.throughput import wait_for
 
 REPEATS = 3
 AT_ONCE = 5  # calls whose time is taken together
 PRODUCTS = ("convolution", "convolution_backward", "mm", "addmm", "bmm", "baddbmm")
-KINDS = {
-    "convolutions and products": ("conv", "mm", "mkldnn", "cudnn_conv", "linear"),
-    "batch norm": ("batch_norm",),
-    "activations and pooling": ("relu", "threshold", "pool", "tanh"),
-    "optimiser": ("foreach", "fused_adam", "addcdiv", "addcmul", "lerp"),
-}
 
 
 @dataclass(frozen=True)
@@ -74,7 +68,7 @@ def floor(loss: Callable[[], Tensor], device: torch.device) -> Floor:
     for (func, args, kwargs), count in recorder.calls.items():
         given, named = _thawed(args, device), dict(_thawed(kwargs, device))
         seconds += count * min(_timed(partial(func, *given, **named), device) for _ in range(REPEATS))
-    return Floor(seconds, recorder.calls.total(), _shares(loss, device))
+    return Floor(seconds, recorder.calls.total(), profiled(lambda: loss().backward(), device).shares)  # type: ignore[no-untyped-call]
 
 
 def _thawed(value: Any, device: torch.device) -> Any:
@@ -93,28 +87,3 @@ def _timed(call: Callable[[], Any], device: torch.device) -> float:
         call()
     wait_for(device)
     return (time.perf_counter() - began) / AT_ONCE
-
-
-def _shares(loss: Callable[[], Tensor], device: torch.device) -> dict[str, float]:
-    """Of the time inside operators, by their kind."""
-    on_gpu = device.type == "cuda"
-    with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]) as seen:
-        loss().backward()  # type: ignore[no-untyped-call]
-        wait_for(device)
-    return shares_of(seen.key_averages(), on_gpu)
-
-
-def shares_of(events: Iterable[Any], on_gpu: bool) -> dict[str, float]:
-    """Each kind's share of the time in a profile's averages, the largest first.
-
-    A GPU's kernels are there twice: as the time on the device of the operators that launched them, and as events of
-    their own. The operators count, for their names tell the kind.
-    """
-    spent: Counter[str] = Counter()
-    for event in events:
-        if event.device_type.name == "CPU":
-            words_in = (kind for kind, words in KINDS.items() if any(word in event.key for word in words))
-            kind = next(words_in, "all others")
-            spent[kind] += event.self_device_time_total if on_gpu else event.self_cpu_time_total
-    total = sum(spent.values())
-    return {kind: value / total for kind, value in spent.most_common()}

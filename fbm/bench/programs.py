@@ -1,36 +1,33 @@
-"""The programs whose training steps are compared. Each is run in a process of its own and gives what it measured."""
+"""The programs whose training steps are compared. Each gives what it measured, and can be run in one process after
+another, or in one of its own, which no other has warmed up."""
 
-import io
 import resource
-import tempfile
+import statistics
 import time
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, redirect_stdout
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from itertools import cycle, islice
-from pathlib import Path
+from itertools import cycle, islice, pairwise
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch._dynamo.utils import counters
 
-from fbm.assemble import Parts, assemble, settle_device
+from fbm.assemble import Parts
 from fbm.batch import ClipBatch
 from fbm.bench.floor import Floor, floor
-from fbm.bench.made_store import make_store
 from fbm.bench.memory import Memory, needed
 from fbm.bench.plain import plain_batches, plain_loss
-from fbm.callbacks.throughput import wait_for
-from fbm.config import check_run, compose
-from fbm.data.ucf101 import UCF101
-from fbm.machine import keep_memory, quiet
+from fbm.bench.prepared import prepared
+from fbm.bench.profiles import Profile, profiled
+from fbm.callbacks.throughput import Throughput, wait_for
+from fbm.machine import keep_memory
 from fbm.tasks.task import PretrainingTask, Task
 
 WARM = 3  # steps before the first that counts
-CHUNK = 34  # frames of a made video: one chunk and two to spare
 
 
 @dataclass(frozen=True)
@@ -53,22 +50,13 @@ def measure(program: str, settings: list[str], steps: int) -> Measured:
 
     Args:
         program: "ours" is the whole of `fbm train`; "bare" a loop over the same network without Lightning, data and
-            metrics; "plain" the straightforward program; "floor" the convolutions and products alone.
+            metrics; "plain" the straightforward program; "floor" the convolutions and products alone; "profile" is
+            where the bare loop's time goes.
     """
-    quiet()
-    warnings.simplefilter("ignore")  # that an epoch is short, that there is no validation: both as wanted
-    with tempfile.TemporaryDirectory() as place, redirect_stdout(io.StringIO()):
-        config = compose([*settings, f"run_dir={place}/run", "logger=csv", "callbacks.progress=null"])
-        videos = (WARM + steps) * config.data.batch_size
-        make_store(Path(place, "store"), videos, config.data.size, max(CHUNK, config.data.chunk_frames))
-        config.data.store, config.data.validation = f"{place}/store", UCF101.validation
-        config.trainer.max_epochs = 1
-        config.callbacks.gallery = config.callbacks.probes = config.callbacks.confusion = None  # once in many epochs
-        check_run(config)
-        settle_device(config)
+    torch.compiler.reset()  # what an earlier program in this process compiled
+    with prepared(settings, WARM + steps) as parts:
         if program != "plain":
             keep_memory()
-        parts = assemble(config, "bench")
         return PROGRAMS[program](parts, steps)
 
 
@@ -81,24 +69,51 @@ class _Clock(pl.Callback):
         if batch_idx == WARM:
             wait_for(pl_module.device)
             self.began = time.perf_counter()
+            self.marks = [_mark(pl_module.device)]
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        if batch_idx >= WARM:
+            self.marks.append(_mark(pl_module.device))
         if trainer.is_last_batch:
             wait_for(pl_module.device)
             self.seconds = (time.perf_counter() - self.began) / (batch_idx + 1 - WARM)
+
+    @property
+    def median(self) -> float:
+        """Seconds of a step, of all that count."""
+        seconds: float = statistics.median(
+            end - begin if isinstance(begin, float) else 1e-3 * begin.elapsed_time(end)
+            for begin, end in pairwise(self.marks)
+        )
+        return seconds
+
+
+def _mark(device: torch.device) -> Any:
+    """A moment: of the clock, or in what a GPU is given to do."""
+    if device.type != "cuda":
+        return time.perf_counter()
+    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    event.record()
+    return event
 
 
 def _ours(parts: Parts, steps: int) -> Measured:
     for _ in parts.data.train_dataloader():  # as in every epoch but the first, all files are known to be right
         pass
-    clock = _Clock()
-    parts.trainer.callbacks.append(clock)  # type: ignore[attr-defined]  # declared by no one
-    before = _memory(parts.trainer.strategy.root_device)
-    parts.trainer.fit(parts.task, parts.data)
-    metrics = {name: float(value) for name, value in parts.trainer.callback_metrics.items() if name.startswith("time/")}
-    return Measured(clock.seconds, _memory(parts.task.device) - before, metrics)
+    clock, throughput = _Clock(), Throughput()
+    callbacks: list[pl.Callback] = parts.trainer.callbacks  # type: ignore[attr-defined]  # declared by no one
+    callbacks[:] = [*(each for each in callbacks if not isinstance(each, Throughput)), throughput, clock]
+    device = parts.trainer.strategy.root_device
+    before = _memory_before(device)
+    counters.clear()
+    parts.trainer.fit(parts.task, parts.data)  # after which the task is on the processor again
+    detail: dict[str, Any] = {"median": clock.median, "graphs": counters["stats"]["unique_graphs"]}
+    if throughput.clip_flops:
+        flops = throughput.clip_flops * parts.data.batch_size
+        detail |= {"flops": flops, "flop_share": flops / clock.seconds / throughput.peak}
+    return Measured(clock.seconds, _memory(device) - before, detail)
 
 
 def _bare(parts: Parts, steps: int) -> Measured:
@@ -106,6 +121,17 @@ def _bare(parts: Parts, steps: int) -> Measured:
     task = parts.task.to(device).train()
     batches = [batch.moved(device) for batch in islice(parts.data.train_dataloader(), 4)]
     return _loop(parts, lambda batch: loss_of(task, batch), cycle(batches), steps)
+
+
+def _profile(parts: Parts, steps: int) -> Measured:
+    device = parts.trainer.strategy.root_device
+    task = parts.task.to(device)
+    (batch,) = (batch.moved(device) for batch in islice(parts.data.train_dataloader(), 1))
+    step = _step(parts, lambda batch: loss_of(task, batch))
+    for _ in range(WARM):
+        step(batch)
+    found: Profile = profiled(lambda: step(batch), device, steps)
+    return Measured(found.wall / steps, 0, {"profile": found})
 
 
 def _plain(parts: Parts, steps: int) -> Measured:
@@ -128,28 +154,38 @@ def _floor(parts: Parts, steps: int) -> Measured:
     return Measured(found.seconds, 0, {"floor": found, "memory": memory})
 
 
-PROGRAMS = {"ours": _ours, "bare": _bare, "plain": _plain, "floor": _floor}
+PROGRAMS = {"ours": _ours, "bare": _bare, "plain": _plain, "floor": _floor, "profile": _profile}
 
 
 def _loop(parts: Parts, loss_of_batch: Callable[[Any], Tensor], batches: Iterator[Any], steps: int) -> Measured:
     """Forward, backward, optimiser, and nothing else but what makes the batches."""
-    task, device = parts.task, parts.trainer.strategy.root_device
-    task.train()
-    made: Any = task.configure_optimizers()
-    optimizer = made["optimizer"] if isinstance(made, dict) else made
-    before = _memory(device)
+    device = parts.trainer.strategy.root_device
+    step = _step(parts, loss_of_batch)
+    before = _memory_before(device)
     began = 0.0
     for number, batch in enumerate(islice(batches, WARM + steps)):
         if number == WARM:
             wait_for(device)
             began = time.perf_counter()
+        step(batch)
+    wait_for(device)
+    return Measured((time.perf_counter() - began) / steps, _memory(device) - before)
+
+
+def _step(parts: Parts, loss_of_batch: Callable[[Any], Tensor]) -> Callable[[Any], None]:
+    """A training step without Lightning."""
+    task = parts.task.train()
+    made: Any = task.configure_optimizers()
+    optimizer = made["optimizer"] if isinstance(made, dict) else made
+
+    def step(batch: Any) -> None:
         with _precision(parts):
             loss = loss_of_batch(batch)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    wait_for(device)
-    return Measured((time.perf_counter() - began) / steps, _memory(device) - before)
+
+    return step
 
 
 def loss_of(task: Task, batch: ClipBatch) -> Tensor:
@@ -163,6 +199,15 @@ def _precision(parts: Parts) -> AbstractContextManager[Any]:
     """What Lightning's precision puts around a forward pass."""
     context: AbstractContextManager[Any] = parts.trainer.precision_plugin.forward_context()
     return context
+
+
+def _memory_before(device: torch.device) -> int:
+    """Bytes before something is measured. A GPU's most is counted anew from here; a processor's never falls."""
+    if device.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # or there would be no count yet
+        torch.cuda.reset_peak_memory_stats(device)
+        return torch.cuda.memory_allocated(device)
+    return _memory(device)
 
 
 def _memory(device: torch.device) -> int:

@@ -5,7 +5,7 @@ from functools import partial
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from fbm.bench.programs import PROGRAMS, Measured, measure
+from fbm.bench.programs import Measured, measure
 from fbm.bench.result import Result, Row, Table
 from fbm.bench.rounds import alone, in_turn
 from fbm.config import compose
@@ -32,8 +32,8 @@ def bench_step(
         settings: of `fbm train`.
     """
     for program in programs:
-        if program not in PROGRAMS:
-            raise UserError(f"--programs {program}: no such program{did_you_mean(program, PROGRAMS)}")
+        if program not in NAMES:
+            raise UserError(f"--programs {program}: no such program{did_you_mean(program, NAMES)}")
     if programs[0] != "ours":
         raise UserError(f"--programs {','.join(programs)}: it must begin with ours")
     for task in tasks:

@@ -1,8 +1,6 @@
 """`fbm bench` as a whole, on data as small as it goes: what is measured, not how fast it is."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,6 @@ from fbm.bench.rounds import alone
 from fbm.data.store import FrameStore
 from fbm.data.ucf101 import UCF101
 from fbm.errors import UserError
-from tests.conftest import REPOSITORY
 from tests.tiny import fbm, only_error
 
 TINY = ["encoder.width=4", "data.size=32", "data.batch_size=4", "trainer=cpu"]
@@ -165,13 +162,3 @@ def test_a_root_without_the_stores_videos_and_a_batch_too_large(here, demo_root,
     assert "avi is not there, and 29 more of the store's videos" in only_error(capsys.readouterr().err)
     assert fbm("bench", "input", "--store", str(demo_store), "--root", str(demo_root), "--batch", "999") == 1
     assert "--batch 999: the store " in only_error(capsys.readouterr().err)
-
-
-@pytest.mark.slow
-def test_the_script_for_gpus_runs_on_a_processor(tmp_path):
-    script = REPOSITORY / "experiments" / "bench_gpu" / "run.py"
-    command = [sys.executable, str(script), "--tiny", "--steps", "1", "--minutes", "0.05", "--out", str(tmp_path / "a")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "| disentangle, fp32, batch 4 |" in done.stdout
-    assert "Not measured, the time was over: " in done.stdout
-    assert json.loads((tmp_path / "a").read_text())["rows"][0]["seconds"] > 0

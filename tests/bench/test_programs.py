@@ -6,10 +6,11 @@ from torch import nn
 from torch._C._autograd import DeviceType
 from torch.autograd.profiler_util import EventList, FunctionEvent
 
-from fbm.bench.floor import floor, shares_of
+from fbm.bench.floor import floor
 from fbm.bench.made_store import make_store
 from fbm.bench.memory import needed
 from fbm.bench.plain import PlainClips, plain_loss
+from fbm.bench.profiles import kernels_of, profiled, shares_of
 from fbm.bench.programs import loss_of
 from fbm.bench.result import Row, Table
 from fbm.data.clips import Clips, Key
@@ -63,7 +64,7 @@ def test_the_straightforward_program_refuses_a_network_that_it_does_not_know():
         plain_loss(task)
 
 
-def profiled(name: str, start: int, end: int, device: DeviceType = DeviceType.CPU) -> FunctionEvent:
+def event(name: str, start: int, end: int, device: DeviceType = DeviceType.CPU) -> FunctionEvent:
     """An event of a profile, in microseconds, as torch makes it where it also looks at a GPU."""
     return FunctionEvent(0, name, 0, start, end, stack=(), device_type=device, use_device="cuda")
 
@@ -72,14 +73,31 @@ def profiled(name: str, start: int, end: int, device: DeviceType = DeviceType.CP
 def test_shares_count_no_kernel_twice(on_gpu, norm):
     """A kernel's own event has another name than the operator that launched it, and the same time."""
     operators = {"convolution": (0, 4), "cudnn_convolution": (1, 4), "native_batch_norm": (10, 20)}
-    called = {name: profiled(f"aten::{name}", *times) for name, times in operators.items()}
+    called = {name: event(f"aten::{name}", *times) for name, times in operators.items()}
     called["cudnn_convolution"].append_kernel("sm90_xmma_fprop", 0, 60)
     called["native_batch_norm"].append_kernel("elementwise_kernel", 0, 20)
-    kernels = [profiled(name, 0, end, DeviceType.CUDA) for name, end in (("sm90_xmma_fprop", 60), ("elementwise", 20))]
+    kernels = [event(name, 0, end, DeviceType.CUDA) for name, end in (("sm90_xmma_fprop", 60), ("elementwise", 20))]
     events = EventList([*called.values(), *kernels], use_device="cuda")
     events._build_tree()
-    shares = shares_of(events.key_averages(), on_gpu)
+    averages = events.key_averages()
+    shares = shares_of(averages, on_gpu)
     assert shares == {"convolutions and products": pytest.approx(1 - norm), "batch norm": pytest.approx(norm)}
+    kernels_found = {kernel.name: kernel.seconds for kernel in kernels_of(averages, on_gpu)}
+    if on_gpu:
+        assert kernels_found == pytest.approx({"sm90_xmma_fprop": 60e-6, "elementwise": 20e-6})
+    else:
+        assert next(iter(kernels_found)) == "aten::native_batch_norm"
+        assert len(kernels_found) == len(operators)
+
+
+def test_a_profile_adds_up_some_calls():
+    given = torch.ones(64, 64)
+    found = profiled(lambda: torch.mm(given, given).relu(), torch.device("cpu"), times=3)
+    counts = {kernel.name: kernel.count for kernel in found.kernels}
+    assert (counts["aten::mm"], counts["aten::relu"]) == (3, 3)
+    assert found.seconds == pytest.approx(sum(kernel.seconds for kernel in found.kernels))
+    assert 0 < found.seconds <= found.wall
+    assert sum(found.shares.values()) == pytest.approx(1)
 
 
 def test_the_floor_holds_a_steps_products_and_no_more():
