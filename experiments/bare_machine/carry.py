@@ -135,6 +135,8 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=64, metavar="MIB", help="of all (default: %(default)g)")
     parser.add_argument("--out", type=Path, default=ROOT / "outputs" / "wheels", help="(default: %(default)s)")
     given = parser.parse_args()
+    if not re.fullmatch(r"3\.\d+", given.python):
+        sys.exit(f"--python {given.python}: it should be a version like 3.12")
     try:
         present = names_in(given.present.read_text()) if given.present else PRESENT
     except (OSError, UnicodeDecodeError) as error:
@@ -145,7 +147,10 @@ def main() -> None:
     carried = missing(required, packages, present, also)
     if not carried:
         sys.exit("nothing is missing there: no wheels to carry")
-    given.out.mkdir(parents=True, exist_ok=True)
+    try:
+        given.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.exit(f"--out {given.out}: no folder can be made there ({error.strerror})")
     with tempfile.TemporaryDirectory(dir=given.out) as place:
         fetch(carried, Path(place), given.python, given.machine)
         for old in given.out.glob("*.whl"):  # two versions of one package would stop the whole installation

@@ -54,7 +54,7 @@ class Record:
         heading: what the outcomes belong to, as JSON holds it: machine, versions, settings.
 
     Raises:
-        UserError: the file belongs to something else, or cannot be read.
+        UserError: the file belongs to something else, or cannot be read or written.
     """
 
     def __init__(self, path: Path, heading: dict[str, Any]) -> None:
@@ -62,7 +62,11 @@ class Record:
         self.outcomes: dict[str, Outcome] = {}
         if path.exists():
             self._read()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._write()
+        except OSError as error:  # now, not when the first case has been measured
+            raise UserError(f"{path}: cannot be written ({error.strerror})") from error
 
     def _read(self) -> None:
         try:
@@ -82,6 +86,9 @@ class Record:
     def put(self, outcome: Outcome) -> None:
         """Keep an outcome, in memory and in the file."""
         self.outcomes[outcome.name] = outcome
+        self._write()
+
+    def _write(self) -> None:
         content = {"heading": self.heading, "outcomes": [asdict(each) for each in self.outcomes.values()]}
         write_text(self.path, json.dumps(content, indent=1) + "\n")
 

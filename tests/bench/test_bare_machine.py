@@ -123,10 +123,13 @@ def test_what_can_only_be_built_for_another_machine_is_refused_and_the_old_wheel
     [
         (["--also", "wandbb"], "--also wandbb: pyproject.toml requires no such package"),
         (["--present", "nowhere.txt"], "--present nowhere.txt: cannot be read"),
+        (["--python", "3.1x"], "--python 3.1x: it should be a version like 3.12"),
+        (["--out", "file"], "--out file: no folder can be made there (File exists)"),
     ],
 )
 def test_bad_input_is_one_line(carry, monkeypatch, tmp_path, arguments, said):
     monkeypatch.chdir(tmp_path)
+    Path("file").touch()
     with pytest.raises(SystemExit, match=re.escape(said)):
         run(carry, monkeypatch, *arguments)
 

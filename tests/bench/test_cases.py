@@ -153,3 +153,9 @@ def test_a_file_that_is_no_record_is_refused_in_one_line(tmp_path, content):
     with pytest.raises(UserError, match="not what an earlier call wrote") as refused:
         Record(tmp_path / "results.json", HEADING)
     assert "\n" not in str(refused.value)
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"file/results\.json: cannot be written \("):
+        Record(tmp_path / "file" / "results.json", HEADING)
