@@ -15,17 +15,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from table import text
+try:
+    import torch
+    from table import text
 
-from fbm.bench.agreement import agreement
-from fbm.bench.cases import Case, Outcome, Record, run_cases
-from fbm.bench.programs import measure
-from fbm.bench.result import machine
-from fbm.code import listing
-from fbm.errors import UserError
-from fbm.files import write_text
-from fbm.provenance import versions
+    from fbm.bench.agreement import agreement
+    from fbm.bench.cases import Case, Outcome, Record, run_cases
+    from fbm.bench.programs import measure
+    from fbm.bench.result import machine
+    from fbm.code import listing
+    from fbm.errors import UserError
+    from fbm.files import write_text
+    from fbm.provenance import versions
+except ModuleNotFoundError as error:
+    sys.exit(f"{error}: experiments/bare_machine/README.md says how a machine without fbm's packages gets them")
 
 TASKS = ("disentangle", "classify", "autoencode")
 PAPER = ["encoder=c3d", "data.size=128", "trainer=gpu"]
