@@ -78,6 +78,17 @@ def test_the_longest_of_a_kind_says_what_the_next_takes(clock, tmp_path):
     assert record.outcomes["b"].why == "14 s were left, it takes up to 15"
 
 
+def test_what_was_measured_counts_more_than_what_was_expected_and_a_failure_measures_nothing(clock, tmp_path):
+    cases = [clock.case("a", 5, "long"), clock.case("b", 1, "short", ValueError("x")), clock.case("c", 5, "long")]
+    record = run(clock, tmp_path, [*cases, clock.case("d", 1)], 100 + 1)
+    assert clock.ran == ["a", "b", "c", "d"]
+    clock.ran.clear()
+    again = [clock.case("a", 5, "long"), clock.case("b", 1, "short", ValueError("x")), clock.case("e", 5, "long")]
+    record = run(clock, tmp_path, again, 6)
+    assert clock.ran == ["e"]
+    assert record.outcomes["b"].why == "6 s were left, it takes up to 10"
+
+
 def test_a_case_that_fails_leaves_the_others_their_turn(clock, tmp_path):
     cases = [
         clock.case("memory", 1, ends=torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3.00 GiB.")),
