@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
     print(f"{declared.study}: composing and checking {runs(declared)} runs", file=sys.stderr, flush=True)
     jobs = plan(declared, each, groups)
     if asked.dry_run:
-        _tell_jobs(declared, jobs)
+        _tell_jobs(declared, jobs, asked.name)
         return 0
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no worker is left behind
     try:
@@ -74,6 +74,7 @@ def main(argv: list[str]) -> int:
 
 
 def _bring_to_an_end(declared: "Declared", jobs: Sequence["Job"], settings: list[str], command: str) -> "Failures":
+    from fbm.study.estimate import expected
     from fbm.study.launcher import Launcher
     from fbm.study.plan import write_study
     from fbm.study.run import run
@@ -86,6 +87,8 @@ def _bring_to_an_end(declared: "Declared", jobs: Sequence["Job"], settings: list
         f"{declared.study}: {len(jobs)} runs ({', '.join(stages)}), {len(jobs) - len(left)} finished, {len(left)} to "
         f"run{f' by launcher={declared.launcher}' if declared.launcher else ''}"
     )
+    if cost := expected(declared, jobs):
+        print(cost)
     failed = run(launcher, jobs) if left else {}
     encoders = [job.folder for job in jobs if job.stage == "pretrain" and job.finished]
     if declared.analyse and encoders:
@@ -108,11 +111,15 @@ def _bring_to_an_end(declared: "Declared", jobs: Sequence["Job"], settings: list
     return failed
 
 
-def _tell_jobs(declared: "Declared", jobs: Sequence["Job"]) -> None:
+def _tell_jobs(declared: "Declared", jobs: Sequence["Job"], name: str) -> None:
+    from fbm.study.estimate import expected, how_to_tell
+
     for job in jobs:
         state = "finished" if job.finished else "running" if job.running else "to run"
         print(f"{state:8}  {job.folder}{f'  (needs {job.needs})' if job.needs else ''}")
     print(f"{declared.study}: {len(jobs)} runs, {sum(job.finished for job in jobs)} finished")
+    if cost := expected(declared, jobs) or how_to_tell(declared, name, jobs):
+        print(cost)
 
 
 def _sorted(settings: Sequence[str]) -> tuple[list[str], list[str], list[str]]:

@@ -49,6 +49,8 @@ def test_a_study_runs_what_is_missing_and_no_more(study, capsys):
     assert {row["stage"] for row in declared["jobs"]} == {"pretrain", "classify"}
     assert run() == 0
     assert "8 finished, 0 to run" in capsys.readouterr().out
+    assert run("study=more", "trainer.max_epochs=3", "--dry-run") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("more: about ")
 
 
 @pytest.mark.slow
@@ -218,7 +220,10 @@ def test_it_ends_in_probes_swap_grids_and_a_report(study, capsys):
 def test_a_dry_run_runs_nothing(study, capsys):
     assert run("--dry-run") == 0
     out = capsys.readouterr().out.splitlines()
-    assert len(out) == 9
+    assert len(out) == 10
+    assert out[-2] == "tiny: 8 runs, 0 finished"
+    tells = "fbm study . study=tiny_trial trainer.max_epochs=1 classify.over.seed=[0]"
+    assert out[-1] == f"tiny: how long is not known; one epoch of each kind tells: {tells}"
     assert "to run    outputs/tiny/classify-ours-seed1  (needs outputs/tiny/disentangle-random-seed0)" in out
     assert not Path("outputs").exists()
 
@@ -264,7 +269,9 @@ def test_the_papers_study_has_a_pretraining_for_each_seed(tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     assert fbm("study", "paper", "--dry-run") == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[-1] == "paper: 25 runs, 0 finished"
+    assert out[-2] == "paper: 25 runs, 0 finished"
+    seeds = "pretrain.over.seed=[0] classify.over.seed=[0]"
+    assert out[-1].endswith(f": fbm study paper study=paper_trial trainer.max_epochs=1 {seeds}")
     for init, task in (("ours", "disentangle"), ("autoencoder", "autoencode")):
         for seed in range(5):
             needs = f"(needs outputs/paper/{task}-random-seed{seed})"
