@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACK = "pack.json"  # written last: what is in the folder, and how it must come out of it
 LISTS = {"train": "trainlist", "val": "trainlist", "test": "testlist"}
 SETTINGS = ("split", "validation", "validation_seed")
+WORST = 51  # quality of H.264
 MIB = 2**20
 
 
@@ -53,6 +54,8 @@ def pack(store: Path, out: Path, classes: list[str] | None, crf: int) -> dict[st
     check_no_leak(chosen)
     if missing := sorted(set(LISTS) - {video.split for video in chosen}):
         raise UserError(f"{store}: no labelled video to pack is in {' or '.join(missing)}, and a study needs all three")
+    if not 0 <= crf <= WORST:
+        raise UserError(f"--crf {crf}: H.264 has 0, without losses, to {WORST}")
     if out.exists() and not (out / PACK).is_file():
         raise UserError(f"{out} is there, and is no pack: name another folder")
     making = out.with_name(f".{out.name}.part")  # whole or not at all
@@ -133,7 +136,7 @@ def main(argv: list[str] | None = None) -> int:
     given = parser.parse_args(argv)
     try:
         content = pack(given.store, given.out, given.classes.split(",") if given.classes else None, given.crf)
-    except UserError as error:
+    except (UserError, OSError) as error:
         print(f"pack.py: error: {error}", file=sys.stderr)
         return 1
     sys.path.append(str(ROOT / "experiments" / "bare_machine"))

@@ -118,7 +118,9 @@ def until(seconds: float, work: Callable[[], None]) -> None:
     try:
         signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), AGAIN)
         work()
-    except (KeyboardInterrupt, SystemExit, Stopped):
+    except BaseException as error:  # what is interrupted in its own cleaning up ends in any error
+        if not over and not isinstance(error, KeyboardInterrupt | SystemExit | Stopped):
+            raise
         print("the time is over" if over else "interrupted", flush=True)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -161,8 +163,8 @@ class Study:
         self._choose([job for job in jobs if job.stage == "classify"], "classify")
 
     def classify(self) -> int:
-        """Run all that is left, the report with it; gives the exit status. What failed before is told here."""
-        return command("study", str(HERE), *self._own(), *self.settings)
+        """Run all that is left; gives the exit status. What failed before is told here."""
+        return command("study", str(HERE), "report=false", *self._own(), *self.settings)
 
     def _planned(self) -> tuple[Declared, list[Job]]:
         declared, groups = read(str(HERE), self._own())
@@ -228,8 +230,9 @@ def main(argv: list[str] | None = None, clock: Clock = time.monotonic) -> int:
     settings = [*(TINY if given.tiny else []), *given.settings]
     study = Study(settings, began + 60 * given.minutes - REPORT, clock, RATIO if given.tiny else MOST)
     try:
+        given.out.mkdir(parents=True, exist_ok=True)  # now, not when the time is over
         content = prepare(given.pack)
-    except UserError as error:
+    except (UserError, OSError) as error:
         return complain(error)
     seconds = {"prepare": round(clock() - began, 1)}
     status = 0
@@ -251,7 +254,7 @@ def main(argv: list[str] | None = None, clock: Clock = time.monotonic) -> int:
     return status
 
 
-def complain(error: UserError) -> int:
+def complain(error: Exception) -> int:
     """One line for what can be mended; gives the exit status."""
     print(f"run.py: error: {error}", file=sys.stderr, flush=True)
     return 1

@@ -111,6 +111,7 @@ def test_what_cannot_be_packed_is_one_line(demo_store, tmp_path, capsys):
         ([str(unmasked)], "has no masks, which pretraining needs"),
         ([str(demo_store), "--classes", "Orbit,Sit"], "--classes Sit: "),
         ([str(tmp_path / "nowhere")], "no store at "),
+        ([str(demo_store), "--crf", "99"], "--crf 99: H.264 has 0, without losses, to 51"),
         ([str(make_store(tmp_path / "unvalidated", val=False))], "no labelled video to pack is in val"),
         ([str(demo_store), "--out", str(other)], "other is there, and is no pack"),
     ):
@@ -138,10 +139,19 @@ def test_epochs_are_chosen_from_rates_and_the_time_that_is_left():
         RUN.epochs_that_fit([*jobs, job("pretrain", 2, "autoencode")], known, 500)
 
 
+def wait_and_break() -> None:
+    """As argparse does when it is interrupted."""
+    try:
+        threading.Event().wait(600)
+    finally:
+        raise AttributeError("mine is not whole")
+
+
 def test_work_is_ended_when_its_time_is_over_and_otherwise_left_alone(capsys):
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGALRM)
-    RUN.until(0.0, lambda: threading.Event().wait(600) and None)
-    assert capsys.readouterr().out == "the time is over\n"
+    for work in (lambda: threading.Event().wait(600) and None, wait_and_break):
+        RUN.until(0.0, work)
+        assert capsys.readouterr().out == "the time is over\n"
     done: list[int] = []
     RUN.until(600, lambda: done.append(1))
     assert done == [1]
@@ -155,6 +165,9 @@ def test_work_is_ended_when_its_time_is_over_and_otherwise_left_alone(capsys):
 def test_a_pack_that_is_not_whole_is_refused(here, packed, tmp_path, capsys):
     assert RUN.main(["nowhere", "--tiny"]) == 1
     assert "nowhere is no pack" in capsys.readouterr().err
+    Path("file").touch()
+    assert RUN.main([str(packed), "--tiny", "--out", "file"]) == 1
+    assert capsys.readouterr().err.startswith("run.py: error: ")
     content = json.loads((packed / "pack.json").read_text())
     content["videos"][0][2] += 1
     broken = tmp_path / "broken"
