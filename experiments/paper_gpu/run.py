@@ -22,9 +22,9 @@ from fbm.files import whole_file, write_text
 from fbm.overrides import text
 from fbm.run_files import CONFIG, METRICS, STUDY, SUMMARY
 from fbm.study.declared import Declared, read
-from fbm.study.engine import Engine
 from fbm.study.estimate import Cost, costs, spoken
 from fbm.study.job import Job
+from fbm.study.launcher import Launcher
 from fbm.study.plan import plan, write_study
 from fbm.study.run import run
 
@@ -159,7 +159,7 @@ class Study:
         """Train both encoders, and choose by the time that is left how many epochs their classification has."""
         declared, jobs = self._planned()
         write_study(declared, jobs)  # for the report, should the time be over before the rest is begun
-        run(Engine(None, declared.study), [job for job in jobs if job.stage == "pretrain"])
+        run(Launcher(None, declared.study), [job for job in jobs if job.stage == "pretrain"])
         self._choose([job for job in jobs if job.stage == "classify"], "classify")
 
     def classify(self) -> int:
