@@ -139,5 +139,5 @@ def _sorted(settings: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
             raise UserError(f"{setting!r} is no setting: KEY=VALUE is wanted (see `fbm study --help`)")
         if head not in {*known, *OWN, "hydra"} and not setting.startswith("+"):
             raise UserError(f"no such setting {key!r}{did_you_mean(head, (*known, *OWN))}")
-        (own if head in OWN else launcher if head == "hydra" else each).append(setting)
+        (own if head in OWN else launcher if head in ("hydra", "sweeper") else each).append(setting)
     return own, launcher, each

@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from yaml import YAMLError
+from yaml import YAMLError, safe_load
 
 from fbm.config import compose, conf_dir, flatten, resolved
 from fbm.errors import UserError
@@ -69,8 +69,12 @@ def read(name: str, overrides: list[str], own: Path | None = None) -> tuple[Decl
         UserError: there is no such study, it does not compose, or a key of it is unknown or of a wrong type.
     """
     name, own = _find(name, own)
+    # Hydra would take the key for the group of that name, which a study does not compose.
+    launchers = [word for word in overrides if word.startswith("launcher=")]
     try:
-        config = compose([f"sweep={name}", *overrides], own, "study")
+        config = compose([f"sweep={name}", *(word for word in overrides if word not in launchers)], own, "study")
+        for word in launchers:
+            config.launcher = safe_load(word.partition("=")[2])
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise UserError(told(error, "study")) from error
     if OmegaConf.is_missing(config, "study"):

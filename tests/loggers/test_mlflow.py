@@ -56,7 +56,7 @@ def test_what_its_store_holds(store):
 
 def test_a_run_that_goes_on_has_every_step_once(store, monkeypatch):
     asked = settings(store, "logger=mlflow", "task=classify", "name=run")
-    asked.append("trainer.max_epochs=3")
+    asked += ["trainer.max_epochs=3", "callbacks.last.minutes=null"]  # saved at every epoch's start
     end_at(monkeypatch, Moment("on_train_epoch_start", 2))  # the second epoch is told, and not saved
     with pytest.raises(Killed):
         fbm("train", *asked)

@@ -79,8 +79,8 @@ def test_a_failing_run_stops_only_what_needs_it(study, capsys):
 
 @pytest.mark.slow
 def test_a_run_that_broke_off_goes_on_where_it_was_saved(study, monkeypatch):
-    classify = {"settings": ["task=classify", "trainer.max_epochs=2"], "over": {"seed": [0]}}
-    declare(study, pretrain={"inits": {}}, classify=classify)
+    settings = ["task=classify", "trainer.max_epochs=2", "callbacks.last.minutes=null"]  # saved at every epoch's start
+    declare(study, pretrain={"inits": {}}, classify={"settings": settings, "over": {"seed": [0]}})
     end_at(monkeypatch, Moment("on_train_batch_end", 1, 0))
     with pytest.raises(Killed):
         run()
@@ -306,7 +306,8 @@ def test_the_papers_study_has_a_pretraining_for_each_seed(tmp_path, monkeypatch,
         ([".", "classify.over.seed=[]"], "over.seed has no value"),
         ([".", "+classify.over.masks=[null]"], "Config group override must be a string or a list"),
         ([".", "task.kernels=3"], "no such setting 'task.kernels'"),
-        ([".", "launcher=optuna"], "launcher=optuna searches, it does not launch"),
+        ([".", "launcher=optuna"], "no such option 'launcher/optuna'"),
+        ([".", "sweeper=optuna"], "a study launches the runs that it declares, and searches for none"),
         ([], "which study? There is demo, paper"),
         (["seed=3"], "which study? There is demo, paper"),
         ([".", "+pretrain.over.seed=[0]"], "classify.over has seed=1, which pretrain.over has not"),
