@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import wandb
 from lightning_fabric.loggers.logger import rank_zero_experiment
+from pydantic import ValidationError
 
 from fbm.errors import UserError
 from fbm.files import write_text
@@ -60,8 +61,7 @@ class WandbLogger(Mirror, pl.loggers.WandbLogger):
         carried: dict[str, Any] | None = None,
         **init: Any,
     ) -> None:
-        environment = [tag.strip() for tag in os.environ.get("WANDB_TAGS", "").split(",")]
-        named = [*kinds(carried or {}).values(), *tags, *environment]
+        named = [*kinds(carried or {}).values(), *tags, *_environment_tags()]
         every = list(dict.fromkeys(tag[:LONGEST_TAG] for tag in named if tag))
         # In full: W&B writes from a process of its own, which stays in the folder that it was started in.
         self.folder, self.offline = Path(folder).absolute(), offline
@@ -115,6 +115,13 @@ class WandbLogger(Mirror, pl.loggers.WandbLogger):
             old.rename(next(path for number in count(1) if not (path := replaced / f"{number}-{old.name}").exists()))
 
     def _begin(self) -> Any:
+        try:
+            wandb.setup()
+        except ValidationError as error:  # of a WANDB_ variable, or a settings file of W&B's
+            fault = error.errors()[0]
+            where = ".".join(map(str, fault["loc"]))
+            said = fault["msg"].removeprefix("Value error, ")
+            raise UserError(f"W&B's setting {where}: {said} (see the WANDB_ variables)") from error
         known, chosen = kept_id(self.folder / ID), self._where_a_server_is(mode(self.offline))
         asked = {key: value for key, value in self._wandb_init.items() if key != "anonymous"}  # W&B warns of it
         asked |= {"id": known, "resume": "allow" if known else None, "reinit": "create_new"}
@@ -210,3 +217,12 @@ def mode(offline: bool | None) -> Any:
     if asked and not has_key:
         raise UserError("no W&B key: run `wandb login`, set WANDB_API_KEY, or choose logger.wandb.offline=true")
     return (asked or "online") if has_key else "offline"
+
+
+def _environment_tags() -> list[str]:
+    """Those of WANDB_TAGS, which W&B reads as well, and refuses for an empty or a long one: it finds them mended."""
+    tags = [tag.strip()[:LONGEST_TAG] for tag in os.environ.get("WANDB_TAGS", "").split(",") if tag.strip()]
+    os.environ.pop("WANDB_TAGS", None)
+    if tags:
+        os.environ["WANDB_TAGS"] = ",".join(tags)
+    return tags

@@ -436,3 +436,23 @@ def test_project_entity_and_tags_of_the_environment(fresh_wandb):
         fresh_wandb.setenv(f"WANDB_{key}", "")
     empty: WandbLogger = build(compose(["logger=wandb"]).logger.wandb)
     assert [empty._wandb_init[key] for key in ("project", "entity", "tags")] == ["fbm", None, []]
+
+
+@pytest.mark.parametrize("tags", ["", " ,", "night, second,,tried", "x" * 99])
+def test_tags_of_the_environment_that_wandb_would_refuse_begin_a_run(fresh_wandb, tmp_path, tags):
+    fresh_wandb.setenv("WANDB_TAGS", tags)
+    logger = WandbLogger(tmp_path, "run", "study", "classify", offline=True)
+    asked = [tag.strip()[:64] for tag in tags.split(",") if tag.strip()]
+    assert list(logger.experiment.tags or ()) == asked
+    logger.experiment.finish()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("BASE_URL", "nourl", "base_url: Input should be a valid URL"), ("CONSOLE", "x", "console: ")],
+)
+def test_a_variable_that_wandb_refuses_is_named(fresh_wandb, tmp_path, key, value, said):
+    fresh_wandb.setenv(f"WANDB_{key}", value)
+    with pytest.raises(UserError, match=f"^W&B's setting {said}"):
+        _ = WandbLogger(tmp_path, "run", "study", "classify", offline=True).experiment
+    assert not (tmp_path / "wandb_id").exists()
