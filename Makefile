@@ -25,7 +25,7 @@ demo: $(STAMP) ## make a data set, pretrain, classify from it and from a random 
 	$(BIN)/fbm prepare data=demo
 	$(BIN)/fbm study demo
 
-test: $(STAMP) ## all tests (10 minutes on 2 cores, twice that on slow ones)
+test: $(STAMP) ## all tests (25 minutes on 2 slow cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2  # a core a worker
 
 check: $(STAMP) ## ruff, mypy and the guards
