@@ -44,8 +44,8 @@ def load_encoder(path: "str | Path", map_location: "str | torch.device" = "cpu")
     """
     from pathlib import Path
 
-    from fbm.checkpoints import encoder_of, read_checkpoint
-    from fbm.extract.arrays import check_clips
+    from fbm.evaluation.extract.arrays import check_clips
+    from fbm.runs.checkpoints import encoder_of, read_checkpoint
 
     encoder = encoder_of(read_checkpoint(Path(path)), str(path)).to(map_location)
     encoder.register_forward_pre_hook(check_clips)
@@ -71,6 +71,6 @@ def to_clips(
     Raises:
         UserError: another shape or kind of numbers, or too few frames.
     """
-    from fbm.extract.arrays import to_clips as made
+    from fbm.evaluation.extract.arrays import to_clips as made
 
     return made(video, encoder, stride)

@@ -2,6 +2,6 @@
 
 import sys
 
-from fbm.cli import main
+from fbm.cli.main import main
 
 sys.exit(main())

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from fbm.data.demo import make_demo
+from fbm.data.masks.boxes import BoxMasks
 from fbm.data.prepare import prepare
 from fbm.data.ucf101 import UCF101
-from fbm.masks.boxes import BoxMasks
 from tests.tiny import make_store
 
 REPOSITORY = Path(__file__).parents[1]

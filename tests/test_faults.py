@@ -10,12 +10,12 @@ import sys
 import pytest
 import torch
 
-from fbm.batch import ClipBatch
-from fbm.checkpoints import read_checkpoint
-from fbm.files import held
+from fbm.data.batch import ClipBatch
+from fbm.runs.checkpoints import read_checkpoint
 from fbm.tasks.task import Task
-from tests.interrupted import Moment, end_at
+from fbm.utils.files import held
 from tests.tiny import fbm, only_error, settings
+from tests.training.interrupted import Moment, end_at
 
 
 def train(store, folder, capsys, *more):
@@ -90,8 +90,8 @@ def test_the_best_weights_that_were_in_memory_are_kept_when_a_later_loss_is_no_n
 
 LIMITED = """
 import resource, sys
-import fbm.train
-from fbm.cli import main
+import fbm.training.train
+from fbm.cli.main import main
 taken = int(open("/proc/self/statm").read().split()[0]) * 4096
 resource.setrlimit(resource.RLIMIT_AS, (taken + 2**29,) * 2)
 sys.exit(main(sys.argv[1:]))

@@ -7,8 +7,8 @@ from typing import Any
 import hydra
 import pytest
 
-from fbm.config import compose, composing
-from fbm.launch import explain
+from fbm.config.compose import compose, composing
+from fbm.config.messages import explain_hydra_error
 from tests.tiny import fbm, make_store, only_error, settings
 
 PLUGINS = {"joblib": "hydra_plugins.hydra_joblib_launcher", "optuna": "optuna"}
@@ -70,7 +70,10 @@ def test_optuna_looks_for_the_better_direction_of_each_task():
 
 def test_a_missing_plugin_names_its_extra():
     error = ValueError("In 'launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'\n\nAvailable options ...")
-    assert explain(error, "train") == "Hydra's submitit plugin is not installed: pip install 'fbm-video[submitit]'"
+    assert (
+        explain_hydra_error(error, "train")
+        == "Hydra's submitit plugin is not installed: pip install 'fbm-video[submitit]'"
+    )
 
 
 @pytest.mark.parametrize("chosen", ["launcher=joblib", "launcher=slurm", "launcher=submitit_local", "sweeper=optuna"])

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fbm.cli import COMMANDS
-from fbm.config import check, compose
+from fbm.cli.main import COMMANDS
+from fbm.config.compose import compose
+from fbm.config.instantiate import check
 from tests.conftest import REPOSITORY
 from tests.tiny import fbm, make_store, settings
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from fbm.files import unwritable
-from fbm.launch import mendable
+from fbm.utils.files import describe_write_error
+from fbm.utils.messages import user_message
 from tests.disks import disk, fill
-from tests.interrupted import Moment, assert_same, end_at
 from tests.study.conftest import study
 from tests.tiny import fbm, make_store, only_error, settings
+from tests.training.interrupted import Moment, assert_same, end_at
 
 __all__ = ["disk", "study"]  # the fixtures
 
@@ -28,7 +28,7 @@ __all__ = ["disk", "study"]  # the fixtures
 )
 def test_what_a_user_can_mend_is_told_apart(number, said):
     error = OSError(number, os.strerror(number), "out.csv")
-    assert unwritable(error) == mendable(error) == said
+    assert describe_write_error(error) == user_message(error) == said
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def full(monkeypatch):
     def write(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    for module in ("fbm.run_folder", "fbm.study.plan", "fbm.train", "fbm.loggers.wandb"):
+    for module in ("fbm.runs.folder", "fbm.study.plan", "fbm.training.train", "fbm.training.loggers.wandb"):
         monkeypatch.setattr(f"{module}.write_text", write)
 
 
@@ -93,7 +93,9 @@ def test_a_disk_that_fills_in_the_middle_keeps_what_was_whole_and_the_run_goes_o
     run = folder / "run"
     command = ["train", *settings(store, *THREE_EPOCHS, f"run_dir={run}")]
     with monkeypatch.context() as patch:
-        patch.setattr("fbm.callbacks.Gallery._draw", lambda *_: None)  # its pictures would be the first to fail
+        patch.setattr(
+            "fbm.training.callbacks.Gallery._draw", lambda *_: None
+        )  # its pictures would be the first to fail
         end_at(patch, moment, how=lambda: fill(folder))
         capsys.readouterr()
         assert fbm(*command) == 1

@@ -37,7 +37,7 @@ def test_configs_and_templates_travel_along(wheel):
 
 def test_an_unpacked_wheel_works_without_the_checkout(wheel, tmp_path):
     wheel.extractall(tmp_path / "site")
-    code = "import sys; from fbm.cli import main; print(main.__code__.co_filename); sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from fbm.cli.main import main; print(main.__code__.co_filename); sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "train", "--cfg", "job", "encoder=c3d"]
     done = subprocess.run(
         command, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")}, capture_output=True, text=True

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from hydra.core.hydra_config import HydraConfig
 
-from fbm.bench.made_store import put
-from fbm.cli import main
+from benchmarks.made_store import put
+from fbm.cli.main import main
 from fbm.data.store import MANIFEST, Manifest, StoredVideo
 from fbm.data.ucf101 import UCF101
-from fbm.files import write_text
+from fbm.utils.files import write_text
 
 SIZE, FRAMES = 32, 34
 CLASSES = ("Bounce", "Circle", "Drift")

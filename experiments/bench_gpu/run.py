@@ -19,14 +19,14 @@ try:
     import torch
     from table import text
 
-    from fbm.bench.agreement import agreement
-    from fbm.bench.cases import Case, Outcome, Record, run_cases
-    from fbm.bench.programs import measure
-    from fbm.bench.result import machine
-    from fbm.code import listing
-    from fbm.errors import UserError
-    from fbm.files import write_text
-    from fbm.provenance import versions
+    from benchmarks.agreement import agreement
+    from benchmarks.cases import Case, Outcome, Record, run_cases
+    from benchmarks.programs import measure
+    from benchmarks.result import machine
+    from fbm.runs.code import listing
+    from fbm.runs.provenance import versions
+    from fbm.utils.errors import UserError
+    from fbm.utils.files import write_text
 except ModuleNotFoundError as error:
     sys.exit(f"{error}: experiments/bare_machine/README.md says how a machine without fbm's packages gets them")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from fbm.bench.cases import Outcome, Record
+from benchmarks.cases import Outcome, Record
 
 # Clips/s at the paper's size in bf16 if nothing but arithmetic and memory limited an H100 or H200: products at the 790
 # TFLOP/s that a large matrix product reaches, and everything between them in one pass over memory.

@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     store = FrameStore(given.store)
-    videos = store.playable
+    videos = store.usable
     figure = Figure(figsize=(1.6 * given.frames, 1.8 * len(videos)), layout="constrained")
     rows = figure.subfigures(len(videos), 1, squeeze=False)[:, 0]
     for row, video in zip(rows, videos, strict=True):

@@ -10,16 +10,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from fbm.analysis.runs import Pretrained, read_pretrained
-from fbm.data.clips import Clips, Key
+from fbm.data.clips import ClipDataset, Key
 from fbm.data.store import FrameStore
-from fbm.losses import disentangling_losses
+from fbm.evaluation.probing.runs import Pretrained, read_pretrained
+from fbm.models.losses import disentangling_losses
 from fbm.tasks import Disentangle
 
 BATCH = 36
 
 
-def losses(run: Pretrained, clips: Clips, batch_statistics: tuple[str, ...]) -> dict[str, float]:
+def losses(run: Pretrained, clips: ClipDataset, batch_statistics: tuple[str, ...]) -> dict[str, float]:
     """Means over the clips, with the statistics of a batch of 36 in the named parts of the network."""
     task = run.task()
     assert isinstance(task, Disentangle)
@@ -32,7 +32,7 @@ def losses(run: Pretrained, clips: Clips, batch_statistics: tuple[str, ...]) -> 
         keys = [Key(0, sample) for sample in range(start, min(start + BATCH, len(clips)))]
         clip, masks = task.inputs(clips.batch(keys))
         with torch.no_grad():
-            terms = disentangling_losses(task.network(clip), clip, masks, task.network.last_foreground_target(clip))
+            terms = disentangling_losses(task.network(clip), clip, masks, task.network.foreground_feature_target(clip))
         for name, value in {**terms._asdict(), "reconstruction": terms.reconstruction}.items():
             sums[name] = sums.get(name, 0.0) + float(value) * len(keys) / len(clips)
     return sums
@@ -46,7 +46,7 @@ def main() -> None:
     given = parser.parse_args()
     run = read_pretrained(given.run)
     data = run.config["data"]
-    clips = Clips(FrameStore(given.store), "val", data["chunk_frames"], data["clip_frames"], seed=0)
+    clips = ClipDataset(FrameStore(given.store), "val", data["chunk_frames"], data["clip_frames"], seed=0)
     clips.masked = (0, -1)
     rows: dict[str, tuple[str, ...]] = {
         "running statistics everywhere": (),

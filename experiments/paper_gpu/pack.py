@@ -17,8 +17,8 @@ import numpy as np
 
 from fbm.data.store import FrameStore, StoredVideo
 from fbm.data.ucf101 import NAME, check_no_leak
-from fbm.errors import UserError
-from fbm.progress import progress
+from fbm.utils.errors import UserError
+from fbm.utils.progress import progress
 
 ROOT = Path(__file__).resolve().parents[2]
 PACK = "pack.json"  # written last: what is in the folder, and how it must come out of it
@@ -48,7 +48,7 @@ def pack(store: Path, out: Path, classes: list[str] | None, crf: int) -> dict[st
         raise UserError(f"--classes {','.join(unknown)}: {store} holds {', '.join(manifest.classes)}")
     chosen = [
         video
-        for video in sorted(opened.playable, key=lambda video: video.name)
+        for video in sorted(opened.usable, key=lambda video: video.name)
         if NAME.fullmatch(video.name) and video.split in LISTS and (not classes or video.action in classes)
     ]
     check_no_leak(chosen)

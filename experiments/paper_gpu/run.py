@@ -15,18 +15,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fbm.cli import main as fbm
+from fbm.cli.main import main as fbm
+from fbm.config.overrides import text
 from fbm.data.store import read_manifest
-from fbm.errors import Stopped, UserError
-from fbm.files import whole_file, write_text
-from fbm.overrides import text
-from fbm.run_files import CONFIG, METRICS, STUDY, SUMMARY
-from fbm.study.declared import Declared, read
+from fbm.runs.files import CONFIG, METRICS, STUDY, SUMMARY
+from fbm.study.declared import StudySpec, read
 from fbm.study.estimate import Cost, costs, spoken
 from fbm.study.job import Job
 from fbm.study.launcher import Launcher
 from fbm.study.plan import plan, write_study
 from fbm.study.run import run
+from fbm.utils.errors import Stopped, UserError
+from fbm.utils.files import atomic_write, write_text
 
 HERE = Path(__file__).resolve().parent
 NAME = "paper_gpu"  # of the study
@@ -166,7 +166,7 @@ class Study:
         """Run all that is left; gives the exit status. What failed before is told here."""
         return command("study", str(HERE), "report=false", *self._own(), *self.settings)
 
-    def _planned(self) -> tuple[Declared, list[Job]]:
+    def _planned(self) -> tuple[StudySpec, list[Job]]:
         declared, groups = read(str(HERE), self._own())
         return declared, plan(declared, self.settings, groups)
 
@@ -201,7 +201,7 @@ def bring_home(out: Path, study: Study, told: dict[str, Any]) -> tuple[int, int]
     write_text(out / SUMMARY, json.dumps(summary, indent=1) + "\n")
     if reported:
         write_text(out / TABLE, (RESULTS / "report" / TABLE).read_text())
-    with whole_file(out / "results.tar.gz") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
+    with atomic_write(out / "results.tar.gz") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
         for path in small_files():
             archive.add(path)
     return len(finished), len(missing)
@@ -233,7 +233,7 @@ def main(argv: list[str] | None = None, clock: Clock = time.monotonic) -> int:
         given.out.mkdir(parents=True, exist_ok=True)  # now, not when the time is over
         content = prepare(given.pack)
     except (UserError, OSError) as error:
-        return complain(error)
+        return print_error(error)
     seconds = {"prepare": round(clock() - began, 1)}
     status = 0
 
@@ -247,14 +247,14 @@ def main(argv: list[str] | None = None, clock: Clock = time.monotonic) -> int:
     try:
         until(study.left, all_stages)
     except UserError as error:
-        status = complain(error)
+        status = print_error(error)
     pack = {key: value for key, value in content.items() if key != "videos"}
     finished, missing = bring_home(given.out, study, {"pack": pack, "seconds": seconds})
     print(f"{given.out}: {finished} runs finished, {missing} not, in {spoken(clock() - began)}")
     return status
 
 
-def complain(error: Exception) -> int:
+def print_error(error: Exception) -> int:
     """One line for what can be mended; gives the exit status."""
     print(f"run.py: error: {error}", file=sys.stderr, flush=True)
     return 1

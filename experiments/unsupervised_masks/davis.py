@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from measures import centre_box, flow_threshold, iou, save, shrunk, tight_boxes
 
-from fbm.masks.unsupervised import Settings
-from fbm.masks.unsupervised.segment import segment
+from fbm.data.masks.unsupervised import Settings
+from fbm.data.masks.unsupervised.segment import segment
 
 SIZE = 128  # of the store's frames
 HEAD = """| sequence | frames | centre box | flow threshold | ours | ours, first 40 | CPU s | box at 128 | its CPU s |

@@ -18,7 +18,7 @@ def main() -> None:
     given = parser.parse_args()
     store = FrameStore(given.store)
     scores: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for video in store.playable:
+    for video in store.usable:
         with np.load(given.masks / f"{video.name}.npz") as file:
             true = np.unpackbits(file["mask"], axis=-1, count=int(file["shape"][-1])).astype(bool)
         found, true = store.masks(video.name, slice(video.frames)).astype(bool), shrunk(true, store.manifest.size)

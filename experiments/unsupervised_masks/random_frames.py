@@ -20,9 +20,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="PNG file")
     given = parser.parse_args()
     store, rng = FrameStore(given.store), np.random.default_rng(given.seed)
-    videos = rng.choice(len(store.playable), COLUMNS * ROWS, replace=False)
+    videos = rng.choice(len(store.usable), COLUMNS * ROWS, replace=False)
     pairs = []
-    for video in (store.playable[number] for number in videos):
+    for video in (store.usable[number] for number in videos):
         number = int(rng.integers(video.frames))
         frame = store.frames(video.name, number, number + 1)[0]
         mask = store.masks(video.name, [number])[0].astype(bool)

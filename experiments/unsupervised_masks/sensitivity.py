@@ -9,8 +9,8 @@ import numpy as np
 from davis import SIZE, read
 from measures import iou, shrunk, tight_boxes
 
-from fbm.masks.unsupervised import Settings
-from fbm.masks.unsupervised.segment import segment
+from fbm.data.masks.unsupervised import Settings
+from fbm.data.masks.unsupervised.segment import segment
 
 CHANGES: list[dict[str, Any]] = [
     *({}, {"distances": (1,)}, {"noise": 0.4}, {"fences": 1.5}, {"fences": 4.0}, {"slip": 1.0}, {"memory": 0.0}),

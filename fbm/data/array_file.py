@@ -16,7 +16,7 @@ PREPARE, REPLACE = "run `fbm prepare` again", "delete it and run `fbm prepare` a
 PIECE = 1 << 20  # bytes hashed at a time: small enough to stay in the processor's cache
 
 
-class WrongFileError(Exception):
+class IntegrityError(Exception):
     """A file is not the one that was stored: how it differs, without its name, and how to mend that."""
 
     def __init__(self, reason: str, mend: str) -> None:
@@ -47,7 +47,7 @@ class ArrayFile:
         """Look at the file from the outside (a microsecond or two).
 
         Raises:
-            WrongFileError: it is not there, not readable, or not of its size.
+            IntegrityError: it is not there, not readable, or not of its size.
         """
         try:
             self._compare_size(os.stat(self.path).st_size)  # noqa: PTH116 (pathlib takes three times as long)
@@ -58,26 +58,26 @@ class ArrayFile:
         """Read the whole file and compare it with what was stored.
 
         Raises:
-            WrongFileError: there is any difference.
+            IntegrityError: there is any difference.
         """
         try:
             with self.path.open("rb", buffering=0) as file:
                 self._compare_size(os.fstat(file.fileno()).st_size)
                 if not _describes(file.read(HEADER), self.shape):
-                    raise WrongFileError("is not what was stored (header)", REPLACE)
+                    raise IntegrityError("is not what was stored (header)", REPLACE)
                 digest, piece = xxhash.xxh3_128(), memoryview(bytearray(PIECE))
                 while count := file.readinto(piece):
                     digest.update(piece[:count])
         except OSError as error:
             raise unreadable(error) from error
         if digest.hexdigest() != self.checksum:
-            raise WrongFileError("is not what was stored (checksum)", REPLACE)
+            raise IntegrityError("is not what was stored (checksum)", REPLACE)
 
     def mapped(self) -> np.ndarray:
         """The values, uint8 and read-only, as a map of the file, whose content was looked at before.
 
         Raises:
-            WrongFileError: the file is shorter by now, or cannot be mapped.
+            IntegrityError: the file is shorter by now, or cannot be mapped.
         """
         import torch  # here, for those who only look at a file need not wait for it
 
@@ -97,11 +97,11 @@ class ArrayFile:
             self.path.open("rb").close()
         except OSError as reason:
             raise unreadable(reason) from reason
-        raise WrongFileError(f"cannot be mapped ({error})", "give it more memory, or a path in UTF-8") from error
+        raise IntegrityError(f"cannot be mapped ({error})", "give it more memory, or a path in UTF-8") from error
 
     def _compare_size(self, found: int) -> None:
         if found != self.size:
-            raise WrongFileError(f"has {found:,} bytes in place of {self.size:,}", PREPARE)
+            raise IntegrityError(f"has {found:,} bytes in place of {self.size:,}", PREPARE)
 
 
 def checksum_of(values: np.ndarray) -> str:
@@ -109,13 +109,13 @@ def checksum_of(values: np.ndarray) -> str:
     return xxhash.xxh3_128_hexdigest(np.ascontiguousarray(values).data)
 
 
-def unreadable(error: OSError) -> WrongFileError:
+def unreadable(error: OSError) -> IntegrityError:
     """What to say of a file that the system does not give."""
     if isinstance(error, FileNotFoundError):
-        return WrongFileError("is missing", PREPARE)
+        return IntegrityError("is missing", PREPARE)
     if error.errno in (errno.EMFILE, errno.ENFILE):
-        return WrongFileError(f"cannot be read ({error.strerror})", "raise the limit of open files: `ulimit -n 1024`")
-    return WrongFileError(f"cannot be read ({error.strerror})", "mend the disk or its permissions")
+        return IntegrityError(f"cannot be read ({error.strerror})", "raise the limit of open files: `ulimit -n 1024`")
+    return IntegrityError(f"cannot be read ({error.strerror})", "mend the disk or its permissions")
 
 
 def _describes(header: bytes, shape: tuple[int, ...]) -> bool:

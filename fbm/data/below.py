@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
 
 UNSAFE = re.compile(r"[^\w.,=+@-]+")
 LONGEST = 120  # bytes of a part of a name; a file system takes 255, and endings are put behind it
@@ -73,7 +73,7 @@ def video_names(files: Sequence[File], taken: set[str]) -> list[str]:
     return numbered(names, taken)
 
 
-def files_below(folders: Sequence[Path]) -> list[File]:
+def iter_files(folders: Sequence[Path]) -> list[File]:
     """The files of all folders in their order, those of each sorted; hidden ones are left out.
 
     A folder that is met again, through a link, is passed over.
@@ -92,7 +92,7 @@ def files_below(folders: Sequence[Path]) -> list[File]:
     return found
 
 
-def own_name(folder: Path) -> str:
+def folder_name(folder: Path) -> str:
     """What a folder itself is called, also where it is named as `.` or by a link."""
     return folder.name or folder.resolve().name
 
@@ -114,7 +114,7 @@ def _check_apart(folders: Sequence[Path]) -> None:
 
 def files_in(folder: Path, seen: set[str]) -> Iterator[File]:
     """The files of one folder and of those below it; see `walk`."""
-    own = own_name(folder)
+    own = folder_name(folder)
     for inside, _, files in walk(folder, seen):
         way = inside.relative_to(folder).parts
         for name in files:

@@ -10,7 +10,7 @@ import numpy as np
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
 
 # The only names a pickle of plain containers and numpy arrays needs. numpy moved `core` to `_core` in version 2.
 _HARMLESS = {

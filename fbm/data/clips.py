@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler, get_worker_info
 from xxhash import xxh3_64_intdigest
 
-from fbm.batch import ClipBatch
+from fbm.data.batch import ClipBatch
 from fbm.data.store import FrameStore, StoredVideo
 
 
-class Key(NamedTuple):
+class SampleKey(NamedTuple):
     """What a worker is asked for. The epoch travels with the sample, so a worker's state cannot matter."""
 
     epoch: int
@@ -25,14 +25,14 @@ class Key(NamedTuple):
     counted: bool = True  # False: the sample only fills up a rank's share
 
 
-class Begun(NamedTuple):
+class ResumePosition(NamedTuple):
     """Where a resumed training goes on: so many steps of this epoch are done."""
 
     epoch: int
     steps: int
 
 
-AFRESH = Begun(0, 0)
+FROM_START = ResumePosition(0, 0)
 
 
 class Window(NamedTuple):
@@ -48,7 +48,7 @@ def chunks(frames: int, chunk_frames: int) -> range:
     return range(0, frames - chunk_frames + 1, chunk_frames)
 
 
-def draw_window(seed: int, key: Key, slack: int) -> Window:
+def draw_window(seed: int, key: SampleKey, slack: int) -> Window:
     """The random choices for one training sample, from (seed, epoch, sample) alone.
 
     Args:
@@ -78,8 +78,8 @@ def spread(samples: int, most: int) -> list[int]:
     return [int(sample) for sample in np.linspace(0, samples - 1, min(samples, most)).round()]
 
 
-class Clips(Dataset[ClipBatch]):
-    """One split of a store as clips; a sample is a chunk, asked for by `Key`.
+class ClipDataset(Dataset[ClipBatch]):
+    """One split of a store as clips; a sample is a chunk, asked for by `SampleKey`.
 
     Args:
         store: opened.
@@ -108,7 +108,7 @@ class Clips(Dataset[ClipBatch]):
         self.chunk_frames, self.clip_frames, self.slack = chunk_frames, clip_frames, chunk_frames - clip_frames
         self.random = augment and split == "train"
         self.masked: Sequence[int] | None = None  # the frames of a clip that a sample has masks of; None is all
-        videos = [video for video in store.playable if video.split == split]
+        videos = [video for video in store.usable if video.split == split]
         self._take(labelled(videos, label_fraction) if split == "train" else videos)
 
     def _take(self, videos: list[StoredVideo]) -> None:
@@ -120,7 +120,7 @@ class Clips(Dataset[ClipBatch]):
         ]
 
     @property
-    def labelled(self) -> "Clips":
+    def labelled(self) -> "ClipDataset":
         """The clips of the videos that have a label."""
         if -1 not in self.labels:
             return self
@@ -131,14 +131,14 @@ class Clips(Dataset[ClipBatch]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, key: Key) -> ClipBatch:
+    def __getitem__(self, key: SampleKey) -> ClipBatch:
         return ClipBatch(*(field[0] for field in self.batch([key])))
 
-    def __getitems__(self, keys: Sequence[Key]) -> ClipBatch:
+    def __getitems__(self, keys: Sequence[SampleKey]) -> ClipBatch:
         """What a loader that collates nothing asks for."""
         return self.batch(keys)
 
-    def batch(self, keys: Sequence[Key]) -> ClipBatch:
+    def batch(self, keys: Sequence[SampleKey]) -> ClipBatch:
         """Several samples. Every frame is copied once, from the page cache to its place in the batch."""
         size = self.store.manifest.size
         frames = _room(len(keys), self.clip_frames, size, size, 3)
@@ -155,7 +155,7 @@ class Clips(Dataset[ClipBatch]):
             torch.tensor([key.counted for key in keys]),
         )
 
-    def _read(self, key: Key, frames: np.ndarray, masks: np.ndarray) -> None:
+    def _read(self, key: SampleKey, frames: np.ndarray, masks: np.ndarray) -> None:
         """One sample into frames `T H W 3` and masks `M H W`, flipped while it is in the processor's cache."""
         number, chunk = self.samples[key.sample]
         name = self.videos[number].name
@@ -177,8 +177,8 @@ def _mirror(pictures: np.ndarray) -> None:
     cv2.flip(column, 1, column)
 
 
-def as_it_is(batch: Any) -> Any:
-    """For a loader's `collate_fn`: `Clips` gives whole batches."""
+def identity_collate(batch: Any) -> Any:
+    """For a loader's `collate_fn`: `ClipDataset` gives whole batches."""
     return batch
 
 
@@ -190,7 +190,7 @@ def _room(*shape: int) -> Tensor:
     return torch.empty(0, dtype=torch.uint8).set_(shared).view(shape)
 
 
-class KeySampler(Sampler[Key]):
+class ResumableDistributedSampler(Sampler[SampleKey]):
     """One rank's share of an epoch's samples: step k over all ranks holds the same samples whatever their number.
 
     In training the order is shuffled by (seed, epoch) and cut to whole batches, so that every rank has equally many.
@@ -208,7 +208,13 @@ class KeySampler(Sampler[Key]):
     """
 
     def __init__(
-        self, samples: int, batch: int, seed: int | None, rank: int = 0, ranks: int = 1, begun: Begun = AFRESH
+        self,
+        samples: int,
+        batch: int,
+        seed: int | None,
+        rank: int = 0,
+        ranks: int = 1,
+        begun: ResumePosition = FROM_START,
     ) -> None:
         self.samples, self.batch, self.seed = samples, batch, seed
         self.rank, self.ranks, self.begun = rank, ranks, begun
@@ -218,7 +224,7 @@ class KeySampler(Sampler[Key]):
         """Lightning calls this at the start of every epoch."""
         self.epoch = epoch
 
-    def __iter__(self) -> Iterator[Key]:
+    def __iter__(self) -> Iterator[SampleKey]:
         done = self.begun.steps if self.epoch == self.begun.epoch else 0
         keys = self._evaluated() if self.seed is None else self._shuffled(self.seed)
         return iter(keys[self.rank + done * self.batch :: self.ranks])
@@ -234,10 +240,10 @@ class KeySampler(Sampler[Key]):
             return -(-self.samples // self.ranks) * self.ranks
         return self.samples // self.batch * self.batch or self.samples
 
-    def _shuffled(self, seed: int) -> list[Key]:
+    def _shuffled(self, seed: int) -> list[SampleKey]:
         order = np.random.default_rng([seed, self.epoch]).permutation(self.samples)
-        return [Key(self.epoch, int(sample)) for sample in order[: self._places]]
+        return [SampleKey(self.epoch, int(sample)) for sample in order[: self._places]]
 
-    def _evaluated(self) -> list[Key]:
+    def _evaluated(self) -> list[SampleKey]:
         last = self.samples - 1
-        return [Key(self.epoch, min(place, last), place <= last) for place in range(self._places)]
+        return [SampleKey(self.epoch, min(place, last), place <= last) for place in range(self._places)]

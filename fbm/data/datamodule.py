@@ -8,12 +8,12 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from fbm.batch import ClipBatch
-from fbm.data.clips import AFRESH, Begun, Clips, KeySampler, as_it_is
-from fbm.data.source import Source
+from fbm.data.batch import ClipBatch
+from fbm.data.clips import FROM_START, ClipDataset, ResumableDistributedSampler, ResumePosition, identity_collate
+from fbm.data.source import VideoDataset
 from fbm.data.store import FrameStore
 from fbm.data.ucf101 import check_no_leak
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
 
 
 class ClipDataModule(pl.LightningDataModule):
@@ -47,7 +47,7 @@ class ClipDataModule(pl.LightningDataModule):
         store: Path,
         size: int,
         masks: str,
-        source: Source,
+        source: VideoDataset,
         skip_broken: bool,
         chunk_frames: int,
         clip_frames: int,
@@ -79,7 +79,7 @@ class ClipDataModule(pl.LightningDataModule):
             classes = [name for name in classes if name not in self.empty_classes]
         self.classes = classes
         self.clips = {
-            split: Clips(self.store, split, chunk_frames, clip_frames, seed, label_fraction, classes=classes)
+            split: ClipDataset(self.store, split, chunk_frames, clip_frames, seed, label_fraction, classes=classes)
             for split in ("train", "val", "test")
         }
         self.seed = seed
@@ -167,7 +167,7 @@ class ClipDataModule(pl.LightningDataModule):
                 f"the first is {first.name} ({first.status}: {first.reason}): mend them and prepare again, "
                 "or leave them out with data.skip_broken=true"
             )
-        check_no_leak(self.store.playable)
+        check_no_leak(self.store.usable)
 
     def train_dataloader(self) -> DataLoader[ClipBatch]:
         """Shuffled anew each epoch, in whole batches where there is one. A resumed epoch goes on where it was left."""
@@ -183,7 +183,7 @@ class ClipDataModule(pl.LightningDataModule):
 
     def _loader(self, split: str, seed: int | None = None) -> DataLoader[ClipBatch]:
         clips, trainer = self.clips[split], self.trainer
-        rank, ranks, begun, on_gpu = 0, 1, AFRESH, False
+        rank, ranks, begun, on_gpu = 0, 1, FROM_START, False
         if trainer is not None:
             rank, ranks = trainer.global_rank, trainer.world_size
             begun = begun_epoch(trainer) if split == "train" else begun
@@ -191,8 +191,8 @@ class ClipDataModule(pl.LightningDataModule):
         return DataLoader(
             clips,
             batch_size=self.rank_batch_size(ranks),
-            sampler=KeySampler(len(clips), self.batch_size, seed, rank, ranks, begun),
-            collate_fn=as_it_is,
+            sampler=ResumableDistributedSampler(len(clips), self.batch_size, seed, rank, ranks, begun),
+            collate_fn=identity_collate,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=on_gpu,
@@ -200,7 +200,7 @@ class ClipDataModule(pl.LightningDataModule):
         )
 
 
-def begun_epoch(trainer: pl.Trainer) -> Begun:
+def begun_epoch(trainer: pl.Trainer) -> ResumePosition:
     """The epoch that a fit begins in and how many of its steps are done: none, but where it was left in the middle.
 
     Lightning restores its counters before it asks for the loader, and leaves it to the loader to skip what is done.
@@ -208,7 +208,7 @@ def begun_epoch(trainer: pl.Trainer) -> Begun:
     epochs: Any = trainer.fit_loop.epoch_progress.current  # declared as less than it is
     steps: Any = trainer.fit_loop.epoch_loop.batch_progress
     if not epochs.started == epochs.ready == epochs.processed + 1:  # at an epoch's start or end
-        return Begun(epochs.processed, 0)
+        return ResumePosition(epochs.processed, 0)
     if steps.is_last_batch:  # nothing but the epoch's end is left
-        return Begun(epochs.processed + 1, 0)
-    return Begun(epochs.processed, steps.current.processed)
+        return ResumePosition(epochs.processed + 1, 0)
+    return ResumePosition(epochs.processed, steps.current.processed)

@@ -6,13 +6,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from fbm.data.below import File, files_below, numbered, own_name, video_names
+from fbm.data.below import File, folder_name, iter_files, numbered, video_names
 from fbm.data.decode import VideoError
 from fbm.data.look import look_at
-from fbm.data.sameness import Found, UCFGroup, together, ucf_group, with_contents, without_doubles, without_tests
-from fbm.data.source import Fault, Split, Video
+from fbm.data.sameness import (
+    ScannedFile,
+    UCFGroup,
+    drop_duplicates,
+    drop_test_videos,
+    together,
+    ucf_group,
+    with_contents,
+)
+from fbm.data.source import Rejection, Split, Video
 from fbm.data.ucf101 import UCF101, carve, read_split_file
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
 
 Choice = Literal["leave_out", "keep"]
 
@@ -53,7 +61,7 @@ class Folders:
         """The choices that decide which video is in which split, and the places that are given, not where they are."""
         places: dict[str, Any] = {}
         if self.folders:
-            places["folders"] = sorted(own_name(Path(folder)) for folder in self.folders)
+            places["folders"] = sorted(folder_name(Path(folder)) for folder in self.folders)
         if self.root is not None:
             places["root"] = "UCF-101"
         return {**places, **self._ucf101.selection(), "duplicates": self.duplicates, "test_videos": self.test_videos}
@@ -72,16 +80,16 @@ class Folders:
             )
         folders = [Path(folder) for folder in self.folders]
         labelled = self._ucf101.videos() if self.root is not None else []
-        found, of_ucf101 = with_contents(_looked_at(files_below(folders)), labelled)
+        found, of_ucf101 = with_contents(_looked_at(iter_files(folders)), labelled)
         for folder in folders:
             _check_any_video(folder, [one for one in found if one.file.path.is_relative_to(folder)])
         if self.test_videos == "leave_out":
-            found = without_tests(found, of_ucf101, self._tested(found))
+            found = drop_test_videos(found, of_ucf101, self._tested(found))
         if self.duplicates == "leave_out":
-            found = without_doubles(found, of_ucf101)
+            found = drop_duplicates(found, of_ucf101)
         return [*labelled, *self._placed(found, labelled, of_ucf101)]
 
-    def _tested(self, found: list[Found]) -> set[UCFGroup]:
+    def _tested(self, found: list[ScannedFile]) -> set[UCFGroup]:
         """The groups on the official test list; says where it is missing and would be needed."""
         if self.split == "all":
             return set()
@@ -96,7 +104,7 @@ class Folders:
             )
         return set()
 
-    def _placed(self, found: list[Found], labelled: list[Video], of_ucf101: dict[str, Video]) -> list[Video]:
+    def _placed(self, found: list[ScannedFile], labelled: list[Video], of_ucf101: dict[str, Video]) -> list[Video]:
         """The files as videos with names of their own, in groups that stay in one split."""
         whole = [one for one in found if not one.fault]
         groups = dict(zip(whole, together(whole), strict=True))
@@ -115,7 +123,9 @@ class Folders:
                 made.append(Video(names[one], one.file.path, "", group, split, one.expected))
         return made
 
-    def _splits(self, groups: dict[Found, int], labelled: list[Video], of_ucf101: dict[str, Video]) -> dict[int, Split]:
+    def _splits(
+        self, groups: dict[ScannedFile, int], labelled: list[Video], of_ucf101: dict[str, Video]
+    ) -> dict[int, Split]:
         """The split of each group: that of UCF-101's own video of the same group or content, else a draw."""
         own: dict[str | UCFGroup | None, Split] = {ucf_group(Path(video.name).name): video.split for video in labelled}
         own |= {content: video.split for content, video in of_ucf101.items()}
@@ -131,15 +141,17 @@ class Folders:
         return {**settled, **dict.fromkeys(carve("", free, share, self.validation_seed), "val")}
 
 
-def _looked_at(files: list[File]) -> list[Found]:
+def _looked_at(files: list[File]) -> list[ScannedFile]:
     """Open every file once."""
     return [
-        Found(file, fault=Fault(said.status, said.reason)) if isinstance(said, VideoError) else Found(file, said)
+        ScannedFile(file, fault=Rejection(said.status, said.reason))
+        if isinstance(said, VideoError)
+        else ScannedFile(file, said)
         for file, said in zip(files, look_at([file.path for file in files]), strict=True)
     ]
 
 
-def _check_any_video(folder: Path, found: list[Found]) -> None:
+def _check_any_video(folder: Path, found: list[ScannedFile]) -> None:
     faults = [(one.file.name(ending=True), *one.fault) for one in found if one.fault]
     if len(faults) == len(found):
         name, status, reason = faults[0]

@@ -9,7 +9,7 @@ from fbm.data.below import File, files_in, video_names
 from fbm.data.decode import VideoError
 from fbm.data.lists import is_head, path_in, read_lines
 from fbm.data.look import look_at
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
 
 LISTS = frozenset([".txt", ".csv", ".tsv", ".lst"])
 NAMED = 20  # skipped files that are named one by one

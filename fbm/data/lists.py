@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
 
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 HEADS = frozenset(["path", "paths", "video", "videos", "file", "filename", "file_name", "name", "video_path", "clip"])

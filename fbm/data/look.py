@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from fbm.data.decode import VideoError, video_stream
-from fbm.progress import progress
+from fbm.utils.progress import progress
 
 HEAD = 12  # bytes that tell a container
 MATROSKA = b"\x1aE\xdf\xa3"  # WebM, too

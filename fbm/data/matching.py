@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from fbm.data.masks.source import MaskSource, MaskTrack
 from fbm.data.source import Video
-from fbm.errors import UserError
-from fbm.masks.source import MaskSource, MaskTrack
+from fbm.utils.errors import UserError
 
 NAMED = 5  # names in a line
 

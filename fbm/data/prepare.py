@@ -9,17 +9,17 @@ from typing import Any
 
 from rich.filesize import decimal
 
-from fbm.data.child import CrashedError, in_children
 from fbm.data.decode import VideoError, read_header
+from fbm.data.masks.source import MaskSource, MaskTrack
 from fbm.data.matching import match
 from fbm.data.prepare_video import Job, bare_row, placed, prepare_video
-from fbm.data.source import Source, Video
+from fbm.data.source import Video, VideoDataset
 from fbm.data.store import FORMAT, MANIFEST, Manifest, StoredVideo, frames_file, is_whole, masks_file, read_manifest
 from fbm.data.stored import refuse_drop
-from fbm.errors import UserError
-from fbm.files import checksum, held, sweep, write_text
-from fbm.masks.source import MaskSource, MaskTrack
-from fbm.progress import progress
+from fbm.utils.errors import UserError
+from fbm.utils.files import checksum, held, sweep, write_text
+from fbm.utils.process import CrashedError, in_children
+from fbm.utils.progress import progress
 
 # Finished videos of a preparation that has not ended; not those of a store of another format, with other checksums.
 JOURNAL = f"journal-{FORMAT}.jsonl"
@@ -41,7 +41,7 @@ class Prepared:
 
 
 def prepare(
-    source: Source,
+    source: VideoDataset,
     masks: MaskSource | None,
     masks_name: str,
     store: Path,

@@ -9,10 +9,10 @@ import xxhash
 
 from fbm.data.array_file import checksum_of
 from fbm.data.decode import Status, VideoError, decoder, opened
+from fbm.data.masks.source import DecodedVideo, MaskError, MaskTrack
 from fbm.data.source import Video
 from fbm.data.store import StoredVideo, frames_file, masks_file
-from fbm.files import checksum, whole_file
-from fbm.masks.source import DecodedVideo, MaskError, MaskTrack
+from fbm.utils.files import atomic_write, checksum
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _store_frames(job: Job) -> StoredVideo:
     path = job.video.path
     digest = xxhash.xxh3_128()
     count = 0
-    with opened(path) as video, whole_file(frames_file(job.store, job.video.name)) as file:
+    with opened(path) as video, atomic_write(frames_file(job.store, job.video.name)) as file:
         _write_header(file, (video.header.frames, job.size, job.size, 3))
         for batch in video.decode(job.size):
             file.write(batch.data)
@@ -101,7 +101,7 @@ def _store_masks(job: Job, row: StoredVideo) -> StoredVideo:
     except MaskError as error:
         return replace(row, status="bad_annotation", reason=str(error))
     packed = np.packbits(masks, axis=-1)
-    with whole_file(masks_file(job.store, job.masks_name, job.video.name)) as file:
+    with atomic_write(masks_file(job.store, job.masks_name, job.video.name)) as file:
         np.save(file, packed)
     masked = int(masks.any((1, 2)).sum())
     return replace(row, masked_frames=masked, masks_checksum=checksum_of(packed), reason=unused)

@@ -16,7 +16,7 @@ MAPS = 30_000  # that a process keeps; Linux lets it have 65,530, shared librari
 Made = TypeVar("Made")
 
 
-class Reader:
+class VerifiedReader:
     """Reads array files, and remembers which were found right: by inode, size and both times, so a change is seen.
 
     Files are mapped, which makes a read one plain copy. A process that touches a mapped file behind its end is killed,
@@ -37,7 +37,7 @@ class Reader:
         self._maps: dict[int, tuple[int, np.ndarray]] = {}  # each with the mark of the file that it is of
 
     def __reduce__(self) -> Any:
-        return Reader, (self.files,)
+        return VerifiedReader, (self.files,)
 
     def read(self, number: int, use: Callable[[np.ndarray], Made]) -> Made:
         """What `use` makes of the values of the file with this number; it must copy what it wants to keep.

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from fbm.data.below import File
 from fbm.data.decode import LeftOut
-from fbm.data.source import Fault, Video
-from fbm.files import checksum
-from fbm.progress import progress
+from fbm.data.source import Rejection, Video
+from fbm.utils.files import checksum
+from fbm.utils.progress import progress
 
 UCF_NAME = re.compile(r"v_(?P<class>\w+)_g(?P<group>\d\d)_c\d\d(\..*)?")
 
@@ -24,7 +24,7 @@ class UCFGroup(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Found:
+class ScannedFile:
     """A file that was looked at.
 
     Attributes:
@@ -36,7 +36,7 @@ class Found:
     file: File
     expected: int = 0
     content: str = ""
-    fault: Fault | None = None
+    fault: Rejection | None = None
 
     @property
     def is_video(self) -> bool:
@@ -48,9 +48,9 @@ class Found:
         """What its name says, where it is named as in UCF-101."""
         return ucf_group(self.file.path.name)
 
-    def left_out(self, status: LeftOut, reason: str) -> "Found":
+    def left_out(self, status: LeftOut, reason: str) -> "ScannedFile":
         """The same file, with a fault."""
-        return replace(self, fault=Fault(status, reason))
+        return replace(self, fault=Rejection(status, reason))
 
 
 def ucf_group(name: str) -> UCFGroup | None:
@@ -59,7 +59,9 @@ def ucf_group(name: str) -> UCFGroup | None:
     return UCFGroup(named["class"].casefold(), int(named["group"])) if named else None
 
 
-def with_contents(found: Sequence[Found], labelled: Sequence[Video]) -> tuple[list[Found], dict[str, Video]]:
+def with_contents(
+    found: Sequence[ScannedFile], labelled: Sequence[Video]
+) -> tuple[list[ScannedFile], dict[str, Video]]:
     """The files with checksums, where others have their size; and UCF-101's videos of these sizes by theirs.
 
     UCF-101's videos are not compared with each other.
@@ -84,7 +86,9 @@ def with_contents(found: Sequence[Found], labelled: Sequence[Video]) -> tuple[li
     return [one if one.fault else replace(one, content=sums.get(one.file.path, "")) for one in found], contents
 
 
-def without_tests(found: Sequence[Found], of_ucf101: Mapping[str, Video], tested: set[UCFGroup]) -> list[Found]:
+def drop_test_videos(
+    found: Sequence[ScannedFile], of_ucf101: Mapping[str, Video], tested: set[UCFGroup]
+) -> list[ScannedFile]:
     """Leave out what is named as a test video, and what has the content of one or of a validation video.
 
     Args:
@@ -107,7 +111,7 @@ def without_tests(found: Sequence[Found], of_ucf101: Mapping[str, Video], tested
     return made
 
 
-def without_doubles(found: Sequence[Found], of_ucf101: Mapping[str, Video]) -> list[Found]:
+def drop_duplicates(found: Sequence[ScannedFile], of_ucf101: Mapping[str, Video]) -> list[ScannedFile]:
     """Leave out what has the content of an earlier file, or of a video of UCF-101 that is not tested on."""
     known = {content: video.name for content, video in of_ucf101.items() if video.split != "test"}
     made = []
@@ -121,7 +125,7 @@ def without_doubles(found: Sequence[Found], of_ucf101: Mapping[str, Video]) -> l
     return made
 
 
-def together(found: Sequence[Found]) -> list[int]:
+def together(found: Sequence[ScannedFile]) -> list[int]:
     """A number for each file, from 1: the same one for those of the same content or the same group by name."""
     from scipy.cluster.hierarchy import DisjointSet
 

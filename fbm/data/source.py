@@ -9,7 +9,7 @@ from fbm.data.decode import Status
 Split = Literal["train", "val", "test"]
 
 
-class Fault(NamedTuple):
+class Rejection(NamedTuple):
     """Why a file is not stored, as its row in the manifest says it."""
 
     status: Status
@@ -35,11 +35,11 @@ class Video:
     group: int
     split: Split
     expected: int | None = None
-    fault: Fault | None = None
+    fault: Rejection | None = None
     name_in_use: str = ""
 
 
-class Source(Protocol):
+class VideoDataset(Protocol):
     """A data set: which videos there are, and which is in which split."""
 
     def selection(self) -> dict[str, Any]:

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from fbm.data.array_file import HEADER, ArrayFile, WrongFileError
+from fbm.data.array_file import HEADER, ArrayFile, IntegrityError
 from fbm.data.decode import LEFT_OUT, Status
-from fbm.data.reading import Made, Reader
-from fbm.errors import UserError
-from fbm.files import in_use
+from fbm.data.reading import Made, VerifiedReader
+from fbm.utils.errors import UserError
+from fbm.utils.files import is_locked
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -65,7 +65,7 @@ class Manifest:
     Attributes:
         size: of the frames, pixels.
         masks: the mask source's name.
-        selection: the data set's choices that made the splits (`Source.selection`).
+        selection: the data set's choices that made the splits (`VideoDataset.selection`).
         videos: every video of that selection, usable or not.
         others: decoded for an earlier selection, kept so that a later one need not decode them again.
         settings: what else training takes over, by setting: `name` of the data, `skip_broken`.
@@ -190,14 +190,14 @@ class FrameStore:
         self.manifest = read_manifest(root)
         files: list[ArrayFile] = []
         self._first: dict[str, int] = {}  # number of a video's frames; its masks are the next
-        for video in self.playable:
+        for video in self.usable:
             self._first[video.name] = len(files)
             files += files_of(root, self.manifest, video)
-        self._reader = Reader(files)
+        self._reader = VerifiedReader(files)
         self._check_sizes()
 
     @cached_property
-    def playable(self) -> list[StoredVideo]:
+    def usable(self) -> list[StoredVideo]:
         """The videos that can be trained on, in the manifest's order."""
         return [video for video in self.manifest.videos if video.ok]
 
@@ -220,16 +220,16 @@ class FrameStore:
     def _read(self, number: int, use: Callable[[np.ndarray], Made]) -> Made:
         try:
             return self._reader.read(number, use)
-        except WrongFileError as error:
+        except IntegrityError as error:
             path = self._reader.files[number].path
             raise StoreError(f"{path} {error}: {self._advice(error.mend)}") from error
 
     def _check_sizes(self) -> None:
-        wrong: list[tuple[Path, WrongFileError]] = []
+        wrong: list[tuple[Path, IntegrityError]] = []
         for file in self._reader.files:
             try:
                 file.check_size()
-            except WrongFileError as error:
+            except IntegrityError as error:
                 wrong.append((file.path, error))
         if wrong:
             path, first = wrong[0]
@@ -238,7 +238,7 @@ class FrameStore:
 
     def _advice(self, mend: str) -> str:
         """How to mend a wrong file, unless a preparation has put it in the place of the one that was asked for."""
-        if in_use(self.root):
+        if is_locked(self.root):
             return "another `fbm prepare` is at work on this store; wait for it, then run again"
         try:
             if read_manifest(self.root).fingerprint == self.manifest.fingerprint:

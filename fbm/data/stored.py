@@ -7,7 +7,7 @@ from typing import Any
 
 from fbm.data.source import Video
 from fbm.data.store import MANIFEST, read_manifest
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
 
 
 def read_made_of(store: Path) -> dict[str, Any]:

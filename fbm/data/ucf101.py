@@ -11,8 +11,8 @@ import numpy as np
 from fbm.data.lists import fields, is_head, read_lines
 from fbm.data.paper import ANNOTATED_CLASSES, VALIDATION_GROUPS
 from fbm.data.source import Video
-from fbm.errors import UserError
-from fbm.suggest import did_you_mean
+from fbm.utils.errors import UserError
+from fbm.utils.suggest import did_you_mean
 
 NAMED = 5  # missing classes that are named one by one
 NAME = re.compile(r"(?P<folder>\w+)/v_(?P<class>\w+)_g(?P<group>\d\d)_c(?P<clip>\d\d)")

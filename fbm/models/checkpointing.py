@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from fbm.models.layers import NORMS
 
 
-class Staged(nn.Sequential):
+class CheckpointedSequential(nn.Sequential):
     """A sequence of which the backward pass keeps only what goes into its stages, and makes the rest of each anew.
 
     A stage ends behind a pooling and before a transposed convolution, where the maps are smallest. Outputs and
@@ -41,7 +41,9 @@ def checkpoint_activations(network: nn.Module) -> None:
         if not any(parameter.requires_grad for parameter in module.parameters()):
             continue  # nothing of it is kept, so that there is nothing to save
         if type(module) is nn.Sequential:
-            module.__class__ = Staged  # only the class: parameters, names and hooks stay what others hold
+            module.__class__ = (
+                CheckpointedSequential  # only the class: parameters, names and hooks stay what others hold
+            )
         else:
             checkpoint_activations(module)
 

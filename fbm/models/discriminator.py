@@ -10,7 +10,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from fbm.models.layers import initialise
 
 SLOPE = 0.2  # of the leaky ReLU
-STRIDES = (
+NUM_DOWNSAMPLINGS = (
     3  # convolutions that halve a picture: a patch's answer stands for 22 x 22 pixels, with the last convolution 38
 )
 
@@ -42,7 +42,7 @@ class PatchDiscriminator(nn.Module):
 
 def _patches(width: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    channels = [6, *(width * 2**number for number in range(STRIDES))]
+    channels = [6, *(width * 2**number for number in range(NUM_DOWNSAMPLINGS))]
     for inputs, outputs in pairwise(channels):
         layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE, inplace=True)]
     network = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 3, padding=1))

@@ -65,8 +65,8 @@ class Disentangler(nn.Module):
         encoder: shared with the other tasks.
         kernels: K of the cross convolution; None takes the paper's proportion, 3/4 of the encoder's width (48).
         decoder_width: of the frame decoders; None takes the encoder's, as the paper does.
-        any_frame: the motion's kernels can be asked for any frame's foreground: they are made from the motion features
-            and a code of the frame (see `frame_code`). False, as in the paper: the last one's alone.
+        conditional_target: the motion's kernels can be asked for any frame's foreground: they are made from the motion
+            features and a code of the frame (see `time_embedding`). False, as in the paper: the last one's alone.
         decoder_norm: of both frame decoders; None takes that of the encoder's convolutions.
         motion_norm: of the kernel decoder and the cross convolution; None takes that of the encoder's mapping, whose
             maps are as small.
@@ -78,7 +78,7 @@ class Disentangler(nn.Module):
         encoder: Encoder,
         kernels: int | None = None,
         decoder_width: int | None = None,
-        any_frame: bool = False,
+        conditional_target: bool = False,
         decoder_norm: Norm | None = None,
         motion_norm: Norm | None = None,
         output_init: OutputInit = "xavier",
@@ -96,8 +96,8 @@ class Disentangler(nn.Module):
         self.encoder = encoder
         self.foreground_decoder = FrameDecoder(third, decoder_width, decoder_norm, output_init)
         self.background_decoder = FrameDecoder(third, decoder_width, decoder_norm, output_init)
-        self.any_frame = any_frame
-        code = 2 * OCTAVES if any_frame else 0
+        self.conditional_target = conditional_target
+        code = 2 * OCTAVES if conditional_target else 0
         self.kernel_decoder = KernelDecoder(channels - 2 * third + code, kernels, motion_norm)
         self.cross_convolution = CrossConvolution(third, kernels, motion_norm)
 
@@ -132,28 +132,30 @@ class Disentangler(nn.Module):
 
     def _asked(self, motion: Tensor, frame: Tensor | None) -> Tensor:
         """The motion features and, as further channels, which frame is asked for."""
-        if not self.any_frame:
+        if not self.conditional_target:
             if frame is not None:
-                raise ValueError("this network knows the last frame alone: it was not made with any_frame=True")
+                raise ValueError(
+                    "this network knows the last frame alone: it was not made with conditional_target=True"
+                )
             return motion
         frames = self.encoder.frames
         if frame is None:
             frame = torch.full((len(motion),), frames - 1, device=motion.device)
-        code = frame_code(frame, frames).to(motion.dtype)
+        code = time_embedding(frame, frames).to(motion.dtype)
         return torch.cat([motion, code[..., None, None].expand(-1, -1, *motion.shape[2:])], dim=1)
 
     @torch.no_grad()
-    def last_foreground_target(self, clip: Tensor, frame: Tensor | None = None) -> Tensor:
+    def foreground_feature_target(self, clip: Tensor, frame: Tensor | None = None) -> Tensor:
         """Pseudo ground truth of L_feat: first foreground features of the time-reversed clip, `B C h w`.
 
         No gradient reaches the encoder through it (section 3, equation 7); the running statistics of an encoder with
         batch norm follow it all the same, so that a training step moves them twice. With `frame`, `B` int64, of the
-        clip that begins with that frame, see `backwards_from`.
+        clip that begins with that frame, see `reversed_clip`.
         """
-        return split(self.encoder(clip.flip(2) if frame is None else backwards_from(clip, frame))).foreground
+        return split(self.encoder(clip.flip(2) if frame is None else reversed_clip(clip, frame))).foreground
 
 
-def frame_code(frame: Tensor, frames: int) -> Tensor:
+def time_embedding(frame: Tensor, frames: int) -> Tensor:
     """Which of T frames, `B` int64 from 0, as cosines and sines of its place in the clip, `B 2 * OCTAVES` float.
 
     The slowest makes half a turn from the first frame to the last, each other one turns twice as fast.
@@ -163,7 +165,7 @@ def frame_code(frame: Tensor, frames: int) -> Tensor:
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
-def backwards_from(clip: Tensor, frame: Tensor) -> Tensor:
+def reversed_clip(clip: Tensor, frame: Tensor) -> Tensor:
     """Clips `B 3 T H W` played backwards from a frame each, `B` int64, and forwards again from the first on.
 
     From the last frame it is the reversed clip; from any it is T frames long, and moves as the clip does.

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from fbm.models.layers import Norm, conv3d, conv3d_norm, has_bias, initialise, norm3d, pool3d
+from fbm.models.layers import Norm, conv3d, conv3d_norm, has_bias, initialise, maxpool_relu, norm3d
 
 STRIDE = 32  # four poolings and the mapping's stride
 TIME_STRIDE = 8  # three of the poolings halve time
@@ -57,10 +57,10 @@ class C3DEncoder(Encoder):
         self.norm, self.mapping_norm = norm, mapping_norm
         self.feature_shape = (8 * w, size // STRIDE, size // STRIDE)
         self.convolutions = nn.Sequential(
-            *(conv3d_norm(3, w, norm), pool3d((1, 2, 2))),
-            *(conv3d_norm(w, 2 * w, norm), pool3d(2)),
-            *(conv3d(2 * w, 4 * w, norm), conv3d_norm(4 * w, 4 * w, norm), pool3d(2)),
-            *(conv3d(4 * w, 8 * w, norm), conv3d_norm(8 * w, 8 * w, norm), pool3d(2)),
+            *(conv3d_norm(3, w, norm), maxpool_relu((1, 2, 2))),
+            *(conv3d_norm(w, 2 * w, norm), maxpool_relu(2)),
+            *(conv3d(2 * w, 4 * w, norm), conv3d_norm(4 * w, 4 * w, norm), maxpool_relu(2)),
+            *(conv3d(4 * w, 8 * w, norm), conv3d_norm(8 * w, 8 * w, norm), maxpool_relu(2)),
             *(conv3d(8 * w, 8 * w, norm), conv3d(8 * w, 8 * w, norm)),
         )
         self.mapping = nn.Sequential(

@@ -54,11 +54,11 @@ def conv3d(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
 
 
 def conv3d_norm(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
-    """The same without ReLU, for what is pooled: `pool3d` has it."""
+    """The same without ReLU, for what is pooled: `maxpool_relu` has it."""
     return nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1, bias=has_bias(norm)), norm3d(outputs, norm))
 
 
-def pool3d(kernel: int | tuple[int, int, int]) -> nn.Sequential:
+def maxpool_relu(kernel: int | tuple[int, int, int]) -> nn.Sequential:
     """Max pooling, then ReLU: the same values and gradients as in the other order, with 4 to 8 times fewer to do."""
     return nn.Sequential(MaxPool3d(kernel), nn.ReLU(inplace=True))
 

@@ -12,7 +12,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from fbm.errors import UserError, parsed
+from fbm.utils.errors import UserError, parsed
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fbm.errors import UserError
 from fbm.report.labels import FRACTION, KNOWN, differing_keys, flatten, natural, order, share, variant
 from fbm.report.origins import origin
 from fbm.report.read.runs import Run
+from fbm.utils.errors import UserError
 
 Group = Sequence[Run]
 

@@ -4,14 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fbm.places import PLACES, under
+from fbm.config.keys import NON_SEMANTIC_KEYS, under
 
 KNOWN = {
     "random": "Random initialization",
     "autoencoder": "Pretrained (autoencoder)",
     "ours": "Pretrained (ours)",
 }
-# Beside `fbm.places`: a key with one of these as a whole word of its last part names a place or an instance, no choice.
+# A key with one of these as a whole word of its last part names a place or an instance, no choice.
 INSTANCE_WORDS = {"seed", "seeds", "name", "run", "study", "path", "dir", "folder", "root", "file", "id"}
 INSTANCE_WORDS |= {"checkpoint", "pretrained", "workers", "overwrite", "test"}
 CHOICES = {"data.name", "masks.name"}  # although they are names
@@ -89,7 +89,7 @@ def _tells_apart(key: str, groups: Sequence[Sequence[Mapping[str, str]]]) -> boo
 def _names_an_instance(key: str) -> bool:
     last = key.lower().rpartition(".")[2]
     named = key not in CHOICES and bool(set(last.split("_")) & INSTANCE_WORDS)
-    return key == TESTED or under(key, PLACES) or named
+    return key == TESTED or under(key, NON_SEMANTIC_KEYS) or named
 
 
 def variant(config: Mapping[str, Any], keys: Sequence[str], fingerprint: str) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fbm.errors import UserError
 from fbm.report.absent import missing_seeds
 from fbm.report.groups import Group, groups, name, settings
 from fbm.report.labels import share
@@ -13,6 +12,7 @@ from fbm.report.read.runs import Found, Run
 from fbm.report.read.summary import CLIP as CLIP
 from fbm.report.read.summary import VIDEO as VIDEO
 from fbm.report.stats import Estimate, estimate
+from fbm.utils.errors import UserError
 
 FITTED = 0.90
 PUBLISHED = {"random": 0.522, "autoencoder": 0.568, "ours": 0.625}

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from fbm.errors import UserError
-from fbm.files import whole_file
 from fbm.report.read.places import shown
+from fbm.utils.errors import UserError
+from fbm.utils.files import atomic_write
 
 
 def write(path: Path, content: bytes | str) -> Path:
     """Write `path` in one step, its folder included. UserError where that is not possible."""
     try:
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(content.encode("utf-8") if isinstance(content, str) else content)
     except OSError as error:
         why = error.strerror or type(error).__name__

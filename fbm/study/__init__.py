@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fbm.errors import UserError, parsed
-from fbm.suggest import did_you_mean
+from fbm.utils.errors import UserError, parsed
+from fbm.utils.suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from fbm.study.declared import Declared
+    from fbm.study.declared import StudySpec
     from fbm.study.job import Job
     from fbm.study.run import Failures
 
@@ -45,11 +45,13 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Run a study; 1 where a run of it failed. UserError for what the user can mend."""
     asked = parsed(parser(), argv, mixed=True)
-    from fbm.study.declared import read, runs, shipped
+    from fbm.study.declared import builtin_studies, read, runs
     from fbm.study.plan import plan
 
     if asked.name is None or "=" in asked.name:
-        raise UserError(f"which study? There is {', '.join(shipped())}, or name a folder with one in its sweep/")
+        raise UserError(
+            f"which study? There is {', '.join(builtin_studies())}, or name a folder with one in its sweep/"
+        )
     own, launcher, each = _sorted(asked.settings)
     if any(word.startswith("study=") for word in own) and not any("pretrain.study=" in word for word in own):
         own.append("pretrain.study=${study}")  # with its weights, whatever the file shares with other studies
@@ -73,7 +75,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _bring_to_an_end(declared: "Declared", jobs: Sequence["Job"], settings: list[str], command: str) -> "Failures":
+def _bring_to_an_end(declared: "StudySpec", jobs: Sequence["Job"], settings: list[str], command: str) -> "Failures":
     from fbm.study.estimate import expected
     from fbm.study.launcher import Launcher
     from fbm.study.plan import write_study
@@ -92,7 +94,7 @@ def _bring_to_an_end(declared: "Declared", jobs: Sequence["Job"], settings: list
     failed = run(launcher, jobs) if left else {}
     encoders = [job.folder for job in jobs if job.stage == "pretrain" and job.finished]
     if declared.analyse and encoders:
-        from fbm.analysis import analyse
+        from fbm.evaluation.probing import analyse
 
         try:
             analyse(encoders)
@@ -111,7 +113,7 @@ def _bring_to_an_end(declared: "Declared", jobs: Sequence["Job"], settings: list
     return failed
 
 
-def _tell_jobs(declared: "Declared", jobs: Sequence["Job"], name: str) -> None:
+def _tell_jobs(declared: "StudySpec", jobs: Sequence["Job"], name: str) -> None:
     from fbm.study.estimate import expected, how_to_tell
 
     for job in jobs:
@@ -124,10 +126,10 @@ def _tell_jobs(declared: "Declared", jobs: Sequence["Job"], name: str) -> None:
 
 def _sorted(settings: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     """The study's own keys, its launcher's, and those of every run."""
-    from fbm.launch import known_keys
-    from fbm.overrides import refuse_folders
+    from fbm.config.messages import known_keys
+    from fbm.config.overrides import check_hydra_folders
 
-    refuse_folders(settings)
+    check_hydra_folders(settings)
     own: list[str] = []
     launcher: list[str] = []
     each: list[str] = []

@@ -12,10 +12,10 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from yaml import YAMLError, safe_load
 
-from fbm.config import compose, conf_dir, flatten, resolved
-from fbm.errors import UserError
-from fbm.launch import explain
-from fbm.suggest import did_you_mean
+from fbm.config.compose import compose, conf_dir, flatten, resolved
+from fbm.config.messages import explain_hydra_error
+from fbm.utils.errors import UserError
+from fbm.utils.suggest import did_you_mean
 
 Values = dict[str, list[Any]]
 
@@ -43,7 +43,7 @@ class Classification:
 
 
 @dataclass(frozen=True)
-class Declared:
+class StudySpec:
     """A whole study; `conf/study.yaml` says what each part means."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -57,7 +57,7 @@ class Declared:
     report: bool
 
 
-def read(name: str, overrides: list[str], own: Path | None = None) -> tuple[Declared, Path | None]:
+def read(name: str, overrides: list[str], own: Path | None = None) -> tuple[StudySpec, Path | None]:
     """The study that `name` declares, and the folder of config groups that its runs know beside ours.
 
     Args:
@@ -80,7 +80,7 @@ def read(name: str, overrides: list[str], own: Path | None = None) -> tuple[Decl
     if OmegaConf.is_missing(config, "study"):
         raise UserError(f"{name} says no `study: NAME`; does its file begin with `# @package _global_`?")
     try:
-        return TypeAdapter(Declared).validate_python(resolved(config)), own
+        return TypeAdapter(StudySpec).validate_python(resolved(config)), own
     except ValidationError as error:
         raise UserError(f"the study {name}: {_fault(error)}") from error
 
@@ -91,7 +91,7 @@ def told(error: Exception, config_name: str) -> str:
         return (
             f"{match[1]}={match[2]}: a study takes lists, {match[1]}=[{match[2]}]; to vary KEY, classify.over.KEY=[A,B]"
         )
-    return explain(error, config_name)
+    return explain_hydra_error(error, config_name)
 
 
 def axes(over: dict[str, Any]) -> Values:
@@ -102,7 +102,7 @@ def axes(over: dict[str, Any]) -> Values:
     return {key: value if isinstance(value, list) else [value] for key, value in flat.items()}
 
 
-def runs(declared: Declared) -> int:
+def runs(declared: StudySpec) -> int:
     """How many runs a study asks for; some may be the same."""
     pretrained, compared = (
         math.prod(map(len, axes(stage.over).values())) for stage in (declared.pretrain, declared.classify)
@@ -110,7 +110,7 @@ def runs(declared: Declared) -> int:
     return len(declared.pretrain.inits) * pretrained + compared
 
 
-def shipped() -> list[str]:
+def builtin_studies() -> list[str]:
     """Names of the studies in `conf/sweep`."""
     return sorted(path.stem for path in (conf_dir() / "sweep").glob("*.yaml"))
 
@@ -118,7 +118,9 @@ def shipped() -> list[str]:
 def _find(name: str, own: Path | None) -> tuple[str, Path | None]:
     folder = Path(name)
     if not (folder / "sweep").is_dir():
-        known = [*shipped(), *(path.stem for path in (own / "sweep").glob("*.yaml"))] if own else shipped()
+        known = (
+            [*builtin_studies(), *(path.stem for path in (own / "sweep").glob("*.yaml"))] if own else builtin_studies()
+        )
         if name not in known and folder.is_dir():
             raise UserError(f"{folder} declares no sweep: a file FOLDER/sweep/NAME.yaml is wanted")
         if name not in known:
@@ -138,6 +140,6 @@ def _fault(error: ValidationError) -> str:
     *path, key = (str(part) for part in first["loc"])
     where = ".".join([*path, key])
     if first["type"] == "unexpected_keyword_argument":
-        part = {"pretrain": Pretraining, "classify": Classification}.get(".".join(path), Declared)
+        part = {"pretrain": Pretraining, "classify": Classification}.get(".".join(path), StudySpec)
         return f"unknown key {where}{did_you_mean(key, [field.name for field in fields(part)])}"
     return f"{where}={first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"

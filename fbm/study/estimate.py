@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 from rich.filesize import decimal
 
-from fbm.config import flatten
-from fbm.overrides import text
-from fbm.run_files import CONFIG, SUMMARY
-from fbm.study.declared import Declared, axes
+from fbm.config.compose import flatten
+from fbm.config.overrides import text
+from fbm.runs.files import CONFIG, SUMMARY
+from fbm.study.declared import StudySpec, axes
 from fbm.study.job import Job
 
 # What decides how long a step takes and how many an epoch has.
@@ -69,7 +69,7 @@ def costs(jobs: Iterable[Job], outputs: Path = Path("outputs")) -> dict[Path, Co
     return found
 
 
-def expected(declared: Declared, jobs: Sequence[Job]) -> str:
+def expected(declared: StudySpec, jobs: Sequence[Job]) -> str:
     """A line on what the unfinished jobs take, one after the other; empty where not all are of a known kind."""
     left = [job for job in jobs if not job.finished]
     known = costs(left)
@@ -81,7 +81,7 @@ def expected(declared: Declared, jobs: Sequence[Job]) -> str:
     return f"{declared.study}: about {spoken(seconds)} one after the other, and {space}, by finished runs on {devices}"
 
 
-def how_to_tell(declared: Declared, name: str, jobs: Sequence[Job]) -> str:
+def how_to_tell(declared: StudySpec, name: str, jobs: Sequence[Job]) -> str:
     """A line on how to find out what the unfinished jobs take: one epoch of each kind. Empty where none is left.
 
     Args:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fbm.files import in_use
-from fbm.run_files import CONFIG, SUMMARY
+from fbm.runs.files import CONFIG, SUMMARY
+from fbm.utils.files import is_locked
 
 Combination = dict[str, Any]
 
@@ -54,7 +54,7 @@ class Job:
     @property
     def running(self) -> bool:
         """Whether some process is at it now."""
-        return in_use(self.folder)
+        return is_locked(self.folder)
 
 
 def _summary(folder: Path) -> dict[str, Any] | None:

@@ -15,11 +15,12 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from fbm.config import composing
-from fbm.errors import InUseError, UserError
-from fbm.files import unwritable
-from fbm.launch import explain, mendable
+from fbm.config.compose import composing
+from fbm.config.messages import explain_hydra_error
 from fbm.study.job import Job
+from fbm.utils.errors import InUseError, UserError
+from fbm.utils.files import describe_write_error
+from fbm.utils.messages import user_message
 
 LONGEST = 120  # characters of a launcher's error
 # The study says itself what it launches.
@@ -27,7 +28,7 @@ QUIET = ("hydra.mode=MULTIRUN", "hydra/hydra_logging=none")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobResult:
     """How a job ended.
 
     Attributes:
@@ -37,7 +38,7 @@ class Outcome:
     """
 
     reason: str | None = None
-    in_use: bool = False
+    is_locked: bool = False
     died: bool = False
 
 
@@ -60,13 +61,13 @@ class Launcher:
                 overrides = [f"study={study}", *chosen, *QUIET, *settings]
                 self.config = hydra.compose("train", overrides, return_hydra_config=True)
             except (HydraException, OmegaConfBaseException) as error:
-                raise UserError(explain(error, "train")) from error
+                raise UserError(explain_hydra_error(error, "train")) from error
         if "BasicSweeper" not in self.config.hydra.sweeper._target_:
             raise UserError(
                 "a study launches the runs that it declares, and searches for none: a sweeper is for `fbm train -m`"
             )
 
-    def run(self, jobs: Sequence[Job]) -> list[Outcome]:
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         """Run jobs that do not need each other, and say how each ended."""
         for name in ("hydra", "hydra_plugins"):  # a job's logging would have them list every job again
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -77,28 +78,28 @@ class Launcher:
             try:
                 returned = launcher.launch([list(job.overrides) for job in jobs], initial_job_idx=0)
             except OSError as error:
-                return [Outcome(unwritable(error) or str(error))] * len(jobs)
+                return [JobResult(describe_write_error(error) or str(error))] * len(jobs)
             except Exception as error:  # the launcher's own: a worker was killed, a queue refused the jobs
                 said = " ".join(str(error).split())[:LONGEST]
-                lost = Outcome(f"its process ended without a word ({type(error).__name__}: {said})", died=True)
-                return [Outcome() if job.finished else lost for job in jobs]
+                lost = JobResult(f"its process ended without a word ({type(error).__name__}: {said})", died=True)
+                return [JobResult() if job.finished else lost for job in jobs]
             finally:
                 HydraConfig.instance().cfg = None
         return [done.return_value for done in returned]
 
 
-def run_one(config: DictConfig) -> Outcome:
+def run_one(config: DictConfig) -> JobResult:
     """One job, in whichever process the launcher chose. Raises nothing, so that the others are run."""
-    from fbm.train import train
+    from fbm.training.train import train
 
     try:
         train(config)
     except InUseError as error:
-        return Outcome(str(error), in_use=True)
+        return JobResult(str(error), is_locked=True)
     except Exception as error:
-        reason = mendable(error)
+        reason = user_message(error)
         if reason is None:
             traceback.print_exc()
             reason = f"{type(error).__name__}: {error}"
-        return Outcome(" ".join(reason.split()))
-    return Outcome()
+        return JobResult(" ".join(reason.split()))
+    return JobResult()

@@ -14,18 +14,19 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from fbm.config import check_run, composing, conf_dir, flatten
-from fbm.errors import UserError
-from fbm.files import write_text
-from fbm.fingerprints import identify
-from fbm.naming import sweep_setting
-from fbm.overrides import expand_home, text
-from fbm.run_files import STUDY
-from fbm.study.declared import Declared, Values, axes, told
+from fbm.config.compose import composing, conf_dir, flatten
+from fbm.config.instantiate import check_run
+from fbm.config.naming import sweep_setting
+from fbm.config.overrides import expand_home, text
+from fbm.runs.files import STUDY
+from fbm.runs.fingerprints import identify
+from fbm.study.declared import StudySpec, Values, axes, told
 from fbm.study.job import Combination, Job
+from fbm.utils.errors import UserError
+from fbm.utils.files import write_text
 
 
-def plan(declared: Declared, more: Sequence[str] = (), own: Path | None = None) -> list[Job]:
+def plan(declared: StudySpec, more: Sequence[str] = (), own: Path | None = None) -> list[Job]:
     """All jobs of a study, pretraining first. Every one is composed and checked before any is run.
 
     Args:
@@ -53,7 +54,7 @@ def plan(declared: Declared, more: Sequence[str] = (), own: Path | None = None) 
     return _once(jobs)
 
 
-def _unlimited(declared: Declared) -> Declared:
+def _unlimited(declared: StudySpec) -> StudySpec:
     """The same without what its settings say of a run's length: a debug run is as short in a study as alone."""
     keys = {f"trainer.{key!s}" for key in OmegaConf.load(conf_dir() / "limits" / "debug.yaml")}
 
@@ -69,7 +70,7 @@ def _unlimited(declared: Declared) -> Declared:
     )
 
 
-def write_study(declared: Declared, jobs: Iterable[Job]) -> Path:
+def write_study(declared: StudySpec, jobs: Iterable[Job]) -> Path:
     """Leave `study.json` in the study's folder: what it consists of, for the report."""
     folder = Path("outputs") / declared.study
     rows = [
@@ -83,7 +84,7 @@ def write_study(declared: Declared, jobs: Iterable[Job]) -> Path:
     return folder
 
 
-def _pretraining(declared: Declared) -> dict[tuple[str, str], Job]:
+def _pretraining(declared: StudySpec) -> dict[tuple[str, str], Job]:
     """The runs that weights come from, by initialisation and what they were made with."""
     stage, jobs = declared.pretrain, {}
     over = axes(stage.over)
@@ -97,7 +98,7 @@ def _pretraining(declared: Declared) -> dict[tuple[str, str], Job]:
 
 
 def _classification(
-    declared: Declared, pretraining: Mapping[tuple[str, str], Job], starts: Mapping[str, list[str]]
+    declared: StudySpec, pretraining: Mapping[tuple[str, str], Job], starts: Mapping[str, list[str]]
 ) -> list[Job]:
     """The runs that are compared; `starts` are the settings of each initialisation that is pretrained here."""
     stage, shared = declared.classify, axes(declared.pretrain.over)

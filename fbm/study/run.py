@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
-from fbm.progress import Advance, progress
 from fbm.study.job import Job
-from fbm.study.launcher import Launcher, Outcome
+from fbm.study.launcher import JobResult, Launcher
+from fbm.utils.progress import Advance, progress
 
 CHANGED = "it ended well, but with other settings than planned: a config file changed meanwhile; start the study again"
 PAUSE = 2.0  # seconds between two looks at runs that somebody else is at
@@ -25,7 +25,7 @@ def run(launcher: Launcher, jobs: Sequence[Job]) -> Failures:
         Run folder to reason, of those that failed.
     """
     failed: Failures = {}
-    suspects: list[Job] = []
+    crashed_jobs: list[Job] = []
     told: set[Path] = set()
     with _watched([job for job in jobs if not job.finished]):
         while left := [job for job in jobs if job.folder not in failed and not job.finished]:
@@ -35,29 +35,29 @@ def run(launcher: Launcher, jobs: Sequence[Job]) -> Failures:
             unmet = {job.folder for job in left}
             ready = [job for job in left if job.folder not in failed and job.needs not in unmet]
             free = [job for job in ready if not job.running]
-            alone = [job for job in suspects if job in free][:1]
+            alone = [job for job in crashed_jobs if job in free][:1]
             if not free:
                 told = _wait(ready, told)
                 continue
             batch = alone or free
             outcomes = launcher.run(batch)
             failed |= _failures(batch, outcomes)
-            suspects = [job for job in suspects if job not in alone] + _suspects(batch, outcomes, failed)
+            crashed_jobs = [job for job in crashed_jobs if job not in alone] + _suspects(batch, outcomes, failed)
     return failed
 
 
-def _failures(batch: Sequence[Job], outcomes: Sequence[Outcome]) -> Failures:
+def _failures(batch: Sequence[Job], outcomes: Sequence[JobResult]) -> Failures:
     """Of a batch, those that need not be tried again, with the reason."""
     # A death is a job's own where it was alone, and the launcher's where none was begun.
     final = len(batch) == 1 or not any(job.begun for job in batch)
     return {
         job.folder: outcome.reason or CHANGED
         for job, outcome in zip(batch, outcomes, strict=True)
-        if not job.finished and not outcome.in_use and (final or not outcome.died)
+        if not job.finished and not outcome.is_locked and (final or not outcome.died)
     }
 
 
-def _suspects(batch: Sequence[Job], outcomes: Sequence[Outcome], failed: Failures) -> list[Job]:
+def _suspects(batch: Sequence[Job], outcomes: Sequence[JobResult], failed: Failures) -> list[Job]:
     died = [job for job, outcome in zip(batch, outcomes, strict=True) if outcome.died and job.folder not in failed]
     begun = [job for job in died if job.begun]
     if begun:

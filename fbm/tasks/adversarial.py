@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fbm.losses import adversarial_loss, discriminator_loss
 from fbm.models.discriminator import PatchDiscriminator
 from fbm.models.disentangler import Reconstruction
+from fbm.models.losses import adversarial_loss, discriminator_loss
 
 
 class Adversarial(NamedTuple):
@@ -19,7 +19,7 @@ class Adversarial(NamedTuple):
     discriminator: Tensor  # the discriminators'; no gradient of it reaches the network
 
 
-class Adversary(nn.Module):
+class PatchGANLoss(nn.Module):
     """A discriminator for foregrounds and one for backgrounds, as there is a decoder for each.
 
     Args:

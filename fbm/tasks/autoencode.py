@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from fbm.batch import ClipBatch
+from fbm.data.batch import ClipBatch
 from fbm.models.autoencoder import Autoencoder
 from fbm.models.encoder import Encoder
 from fbm.models.layers import Norm, OutputInit

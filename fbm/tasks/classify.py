@@ -8,7 +8,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix
 
-from fbm.batch import ClipBatch
+from fbm.data.batch import ClipBatch
 from fbm.models.classifier import Classifier
 from fbm.models.encoder import Encoder
 from fbm.tasks.metrics import VideoAccuracy, VideoConfusion
@@ -63,7 +63,7 @@ class Classify(Task):
     def training_step(self, batch: ClipBatch, index: int) -> Tensor:
         logits = self.network(self.inputs(batch)[0])
         loss = F.cross_entropy(logits, batch.label)
-        self.last_terms = {"loss": loss.detach()}
+        self.last_losses = {"loss": loss.detach()}
         self.log_measure("train/loss", loss, len(logits), bar=True)
         self.log_measure("train/top1", logits.detach(), batch.label)
         return loss

@@ -6,13 +6,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from fbm.batch import ClipBatch
-from fbm.losses import DisentanglingLosses, LossWeights, disentangling_losses, foreground_of, truth
+from fbm.data.batch import ClipBatch
 from fbm.models.disentangler import Disentangler, Reconstruction, split
 from fbm.models.encoder import Encoder
 from fbm.models.layers import Norm, OutputInit
-from fbm.tasks.adversarial import Adversarial, Adversary
-from fbm.tasks.frames import any_frame_of, draw_frames, first_and
+from fbm.models.losses import DisentanglingLosses, LossWeights, disentangling_losses, foreground_of, truth
+from fbm.tasks.adversarial import Adversarial, PatchGANLoss
+from fbm.tasks.frames import any_frame_of, gather_first_and, sample_target_frames
 from fbm.tasks.metrics import FrameMean
 from fbm.tasks.quality import ReconstructionQuality, frames_with_loss, psnr
 from fbm.tasks.task import MakeOptimizer, MakeSchedule, Pictures, PretrainingTask, stacked
@@ -38,7 +38,7 @@ class Disentangle(PretrainingTask):
             `psnr_any_foreground` is of a frame for each clip, all equally often; those whose mask is empty do not
             count, and it is nan where all are.
         adversarial: weight of the adversarial loss (Mathieu et al., 2016, take 0.05); 0 has no discriminators.
-        discriminator: makes them; None takes the usual `Adversary`.
+        discriminator: makes them; None takes the usual `PatchGANLoss`.
         seed: of the random frames.
         decoder_norm, motion_norm, output_init: see `Disentangler`.
         weights: of the terms of L_total; None takes the paper's, all 1.
@@ -58,7 +58,7 @@ class Disentangle(PretrainingTask):
         decoder_width: int | None = None,
         target: Literal["last", "random"] = "last",
         adversarial: float = 0.0,
-        discriminator: Callable[[], Adversary] | None = None,
+        discriminator: Callable[[], PatchGANLoss] | None = None,
         seed: int = 0,
         decoder_norm: Norm | None = None,
         motion_norm: Norm | None = None,
@@ -68,23 +68,27 @@ class Disentangle(PretrainingTask):
         if adversarial < 0:
             raise ValueError(f"adversarial={adversarial} must be at least 0")
         parts = [*DisentanglingLosses._fields, "reconstruction", *(Adversarial._fields if adversarial else ())]
-        any_frame = target == "random"
-        measures = {f"{split}/{ANY}": FrameMean() for split in ("val", "test")} if any_frame else {}
-        network = Disentangler(encoder, kernels, decoder_width, any_frame, decoder_norm, motion_norm, output_init)
+        conditional_target = target == "random"
+        measures = {f"{split}/{ANY}": FrameMean() for split in ("val", "test")} if conditional_target else {}
+        network = Disentangler(
+            encoder, kernels, decoder_width, conditional_target, decoder_norm, motion_norm, output_init
+        )
         super().__init__(network, optimizer, schedule, parts, measures)
         self.network: Disentangler
-        if any_frame:
+        if conditional_target:
             self.masked = None
         self.seed, self.weight, self.weights = seed, adversarial, weights or LossWeights()
-        self.adversary = (discriminator or Adversary)() if adversarial else None
+        self.adversary = (discriminator or PatchGANLoss)() if adversarial else None
         self.quality = nn.ModuleDict({split: ReconstructionQuality() for split in ("val", "test")})
 
     def terms(self, batch: ClipBatch) -> dict[str, Tensor]:
         clip, masks = self.inputs(batch)
-        frame = draw_frames(self.seed, self.current_epoch, batch.sample, clip.shape[2]) if self._random else None
+        frame = (
+            sample_target_frames(self.seed, self.current_epoch, batch.sample, clip.shape[2]) if self._random else None
+        )
         return self._learn(clip, masks, frame)[0]
 
-    def to_minimise(self, terms: dict[str, Tensor]) -> Tensor:
+    def total_loss(self, terms: dict[str, Tensor]) -> Tensor:
         # One backward pass for both sides: each other's weights get no gradient (see `Adversarial`).
         return terms["loss"] + terms["discriminator"] if self.adversary else terms["loss"]
 
@@ -105,7 +109,7 @@ class Disentangle(PretrainingTask):
 
     def _evaluate_any(self, split: str, clip: Tensor, masks: Tensor, frame: Tensor) -> None:
         made = self.network(clip, frame).reconstruction.last_foreground
-        clip, masks = first_and(frame, clip, masks)
+        clip, masks = gather_first_and(frame, clip, masks)
         values = psnr(made.float(), truth(clip, masks).last_foreground)
         self.log_measure(f"{split}/{ANY}", values, frames_with_loss(masks).last_foreground)
 
@@ -129,16 +133,16 @@ class Disentangle(PretrainingTask):
 
     @property
     def _random(self) -> bool:
-        return self.network.any_frame
+        return self.network.conditional_target
 
     def _learn(
         self, clip: Tensor, masks: Tensor, frame: Tensor | None = None
     ) -> tuple[dict[str, Tensor], Reconstruction]:
         """What is logged by name, and the frames, of clips that are asked for these frames; None is the last."""
-        target = self.network.last_foreground_target(clip, frame)
+        target = self.network.foreground_feature_target(clip, frame)
         out = self.network(clip, frame)
         if frame is not None:
-            clip, masks = first_and(frame, clip, masks)
+            clip, masks = gather_first_and(frame, clip, masks)
         losses, made = disentangling_losses(out, clip, masks, target), out.reconstruction
         total = losses.weighted(self.weights)
         named = {"loss": total, **losses._asdict(), "reconstruction": losses.reconstruction}

@@ -6,7 +6,7 @@ from torch import Tensor
 MASK = (1 << 63) - 1  # int64 wraps around, and shifts its sign in: what is shifted must not be negative
 
 
-def draw_frames(seed: int, epoch: int, sample: Tensor, frames: int) -> Tensor:
+def sample_target_frames(seed: int, epoch: int, sample: Tensor, frames: int) -> Tensor:
     """A frame from 1 to T - 1 for each of these samples, `B` int64, from (seed, epoch, sample) alone.
 
     So neither ranks nor an interruption change what is drawn. Computed where the samples are: no GPU is waited for.
@@ -31,7 +31,7 @@ def any_frame_of(sample: Tensor, frames: int) -> Tensor:
     return 1 + sample % (frames - 1)
 
 
-def first_and(frame: Tensor, clip: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+def gather_first_and(frame: Tensor, clip: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     """The first frame and the one asked for, with their masks: `B 3 2 H W` and `B 2 H W`."""
     both = torch.stack([torch.zeros_like(frame), frame], dim=1)  # B 2
     shape = (*both.shape, *clip.shape[3:])

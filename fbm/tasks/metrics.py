@@ -58,7 +58,7 @@ class FrameMean(Metric):
         return self.total / self.frames
 
 
-class Seen(Metric):
+class SampleCounter(Metric):
     """Which samples of a split were measured, by their numbers."""
 
     full_state_update = False

@@ -48,7 +48,7 @@ class ForegroundIoU(Metric):
         return self.total / self.frames
 
 
-class Edges(Metric):
+class EdgeRatio(Metric):
     """How much of the truth's sharpness a reconstruction has: the sum of its gradients over that of the truth's.
 
     Below 1 it is blurred, above it has edges or grain that the truth has not. It says nothing of where they are.
@@ -79,7 +79,7 @@ class ReconstructionQuality(nn.Module):
     """Measures of the three pictures.
 
     `psnr_PICTURE`: dB, of each frame, averaged. `ssim_PICTURE`: at most 1, see `ssim`.
-    `sharpness_PICTURE`: dB, see `sharpness_difference`. `edges_PICTURE`: 1 is as sharp as the truth, see `Edges`.
+    `sharpness_PICTURE`: dB, see `sharpness_difference`. `edges_PICTURE`: 1 is as sharp as the truth, see `EdgeRatio`.
     PICTURE is a field of `Reconstruction`; the masked-out grey counts too, in the truth and in the reconstruction.
     A foreground counts where its mask is not empty, a background always, see `frames_with_loss`; a measure of
     foregrounds is nan where no frame counts.
@@ -93,7 +93,7 @@ class ReconstructionQuality(nn.Module):
             made[f"psnr_{picture}"] = FrameMean()
             made[f"ssim_{picture}"] = FrameMean()
             made[f"sharpness_{picture}"] = FrameMean()
-            made[f"edges_{picture}"] = Edges()
+            made[f"edges_{picture}"] = EdgeRatio()
         made |= {f"iou_{picture}_foreground": ForegroundIoU() for picture in ("first", "last")}
         self.metrics = nn.ModuleDict(made)
 

@@ -13,11 +13,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
-from fbm.batch import ClipBatch, KnowsSizes
+from fbm.data.batch import ClipBatch, SizedEvaluation
 from fbm.models.encoder import Encoder
 from fbm.models.layers import NORMS, centred
 from fbm.tasks.epoch_state import restore_states, states_of_ranks
-from fbm.tasks.metrics import Mean, Seen
+from fbm.tasks.metrics import Mean, SampleCounter
 
 MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]
 MakeSchedule = Callable[[Optimizer], LRScheduler]
@@ -62,9 +62,9 @@ class Task(pl.LightningModule, ABC):
         self.network = network
         self.make_optimizer, self.make_schedule = optimizer, schedule
         self.measures = nn.ModuleDict({**{f"{split}/loss": Mean() for split in SPLITS}, **measures})
-        self.seen = Seen()
+        self.seen = SampleCounter()
         # Of the newest training step: the loss, and its parts by name; scalars without gradient.
-        self.last_terms: dict[str, Tensor] = {}
+        self.last_losses: dict[str, Tensor] = {}
         # What a test leaves for the summary beside its metrics: how many clips it measured, which a limit makes fewer
         # than there are. Confusions: counts, rows true, columns predicted.
         self.tested: dict[str, Any] = {"tested_clips": None, "confusion": None, "video_confusion": None}
@@ -108,7 +108,7 @@ class Task(pl.LightningModule, ABC):
         self._evaluate(batch, "test")
 
     def _evaluate(self, batch: ClipBatch, split: str) -> None:
-        batch = batch.counted_alone()
+        batch = batch.without_padding()
         if len(batch.sample):
             self.seen.update(batch.sample)
             self.evaluate(batch, split)
@@ -132,7 +132,7 @@ class Task(pl.LightningModule, ABC):
 
     def _check_seen(self, split: str, batches: Iterable[float], limit: float = 0) -> None:
         data = getattr(self.trainer, "datamodule", None)  # Lightning sets it without declaring it
-        if isinstance(data, KnowsSizes):
+        if isinstance(data, SizedEvaluation):
             whole = isinstance(limit, float) and limit == 1  # 1 is a number of batches, 1.0 all of them
             self.seen.check(split, data.evaluated(split, None if whole else int(sum(batches))))
 
@@ -193,7 +193,7 @@ class PretrainingTask(Task):
     def terms(self, batch: ClipBatch) -> dict[str, Tensor]:
         """The loss as `loss`, and its parts by name."""
 
-    def to_minimise(self, terms: dict[str, Tensor]) -> Tensor:
+    def total_loss(self, terms: dict[str, Tensor]) -> Tensor:
         """What the optimiser minimises, of a batch's terms."""
         return terms["loss"]
 
@@ -203,9 +203,9 @@ class PretrainingTask(Task):
 
     def training_step(self, batch: ClipBatch, index: int) -> Tensor:
         terms = self.terms(batch)
-        self.last_terms = {name: value.detach() for name, value in terms.items()}
+        self.last_losses = {name: value.detach() for name, value in terms.items()}
         self.log_terms("train", terms, len(batch.sample))
-        return self.to_minimise(terms)
+        return self.total_loss(terms)
 
     def evaluate(self, batch: ClipBatch, split: str) -> None:
         self.log_terms(split, self.terms(batch), len(batch.sample))

@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from fbm.data.array_file import PREPARE, REPLACE, ArrayFile, WrongFileError, checksum_of
+from fbm.data.array_file import PREPARE, REPLACE, ArrayFile, IntegrityError, checksum_of
 
 SHAPE = (5, 4, 4, 3)
 
@@ -35,7 +35,7 @@ def test_a_byte_flipped_anywhere_is_found_wherever_it_can_matter(file, values):
         file.path.write_bytes(content)
         if whole[place : place + 1] == b" " and read_by_numpy(file.path, values):
             continue  # a blank between the header's words, which nothing reads
-        with pytest.raises(WrongFileError) as caught:
+        with pytest.raises(IntegrityError) as caught:
             file.check()
         assert caught.value.mend == REPLACE
 
@@ -70,24 +70,24 @@ def damage(file, how):
 )
 def test_what_is_wrong_from_the_outside_is_found_without_reading(file, how, words):
     damage(file, how)
-    with pytest.raises(WrongFileError, match=words) as caught:
+    with pytest.raises(IntegrityError, match=words) as caught:
         file.check_size()
     assert caught.value.mend == PREPARE
-    with pytest.raises(WrongFileError, match=words):
+    with pytest.raises(IntegrityError, match=words):
         file.check()
 
 
 def test_a_file_of_other_values_and_of_another_shape_is_found(file, values):
     np.save(file.path, values[::-1])
-    with pytest.raises(WrongFileError, match=r"not what was stored \(checksum\)"):
+    with pytest.raises(IntegrityError, match=r"not what was stored \(checksum\)"):
         file.check()
     np.save(file.path, values.reshape(5, 3, 4, 4))
-    with pytest.raises(WrongFileError, match=r"not what was stored \(header\)"):
+    with pytest.raises(IntegrityError, match=r"not what was stored \(header\)"):
         file.check()
 
 
 def test_a_file_cut_after_it_was_looked_at_cannot_be_mapped(file):
     file.check()
     os.truncate(file.path, 200)
-    with pytest.raises(WrongFileError, match="has 200 bytes in place of 368"):
+    with pytest.raises(IntegrityError, match="has 200 bytes in place of 368"):
         file.mapped()

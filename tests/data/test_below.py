@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from fbm.data.below import LONGEST, File, files_below, video_names
-from fbm.errors import UserError
+from fbm.data.below import LONGEST, File, iter_files, video_names
+from fbm.utils.errors import UserError
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def folder(tmp_path):
 
 
 def names(*folders):
-    return [file.name() for file in files_below(folders)]
+    return [file.name() for file in iter_files(folders)]
 
 
 def test_every_file_is_found_in_order_and_hidden_ones_are_not(folder):
@@ -25,7 +25,7 @@ def test_every_file_is_found_in_order_and_hidden_ones_are_not(folder):
     for name in (".DS_Store", ".hidden/c.avi", "a.txt"):
         (folder / name).touch()
     assert names(folder) == ["films/a", "films/b", "films/old/a"]
-    assert [file.name(ending=True) for file in files_below([folder])] == [
+    assert [file.name(ending=True) for file in iter_files([folder])] == [
         "films/a.txt",
         "films/b.avi",
         "films/old/a.mp4",
@@ -60,7 +60,7 @@ def test_a_folder_that_cannot_be_meant_is_one_line(folder, tmp_path, given, word
     (tmp_path / "empty" / ".hidden").touch()
     (tmp_path / "link").symlink_to(folder)
     with pytest.raises(UserError, match=f"data.folders: .*{words}"):
-        files_below([tmp_path / name for name in given])
+        iter_files([tmp_path / name for name in given])
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_long_name_is_cut_and_stays_its_own(tmp_path):
 
 def test_a_folder_is_called_by_its_own_name(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    assert [file.name() for file in files_below([folder.relative_to(folder)])] == ["films/b", "films/old/a"]
+    assert [file.name() for file in iter_files([folder.relative_to(folder)])] == ["films/b", "films/old/a"]
 
 
 def test_videos_have_names_of_their_own_and_none_is_a_folder_of_another(tmp_path):

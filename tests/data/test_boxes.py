@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fbm.data.boxes import read_pickle, read_xgtf
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
 
 SPACES = 'xmlns="http://lamp.cfar.umd.edu/viper#" xmlns:data="http://lamp.cfar.umd.edu/viperdata#"'
 

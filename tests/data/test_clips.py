@@ -6,11 +6,21 @@ import torch
 from torch.utils.data import DataLoader
 
 from fbm.data.boxes import read_xgtf
-from fbm.data.clips import Begun, Clips, Key, KeySampler, Window, as_it_is, chunks, draw_window, labelled
+from fbm.data.clips import (
+    ClipDataset,
+    ResumableDistributedSampler,
+    ResumePosition,
+    SampleKey,
+    Window,
+    chunks,
+    draw_window,
+    identity_collate,
+    labelled,
+)
 from fbm.data.datamodule import ClipDataModule
+from fbm.data.masks.boxes import rasterise
 from fbm.data.store import FrameStore, StoredVideo
 from fbm.data.ucf101 import UCF101
-from fbm.masks.boxes import rasterise
 
 
 @pytest.mark.parametrize(
@@ -26,14 +36,14 @@ def store(demo_store):
 
 
 def clips(store, split="train", seed=0, chunk=32, clip=16, **options):
-    return Clips(store, split, chunk, clip, seed, **options)
+    return ClipDataset(store, split, chunk, clip, seed, **options)
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_the_middle_window_is_taken_where_nothing_is_learnt(store, split):
     taken = clips(store, split)
     for epoch in (0, 7):
-        sample = taken[Key(epoch, 0)]
+        sample = taken[SampleKey(epoch, 0)]
         name = taken.videos[0].name
         assert (sample.frames.numpy() == store.frames(name, 8, 24)).all()
         assert (sample.masks.numpy() == store.masks(name, slice(8, 24))).all()
@@ -41,16 +51,16 @@ def test_the_middle_window_is_taken_where_nothing_is_learnt(store, split):
 
 def test_training_without_augmentation_takes_the_middle_too(store):
     plain = clips(store, augment=False)
-    assert (plain[Key(3, 0)].frames.numpy() == store.frames(plain.videos[0].name, 8, 24)).all()
+    assert (plain[SampleKey(3, 0)].frames.numpy() == store.frames(plain.videos[0].name, 8, 24)).all()
 
 
 def test_later_chunks_of_a_video_start_where_the_last_one_ended(store):
     taken = clips(store, "test", chunk=16, clip=8)
     video = taken.videos[0]
     assert taken.samples[:2] == [(0, 0), (0, 16)]
-    assert (taken[Key(0, 1)].frames.numpy() == store.frames(video.name, 20, 28)).all()
-    assert taken[Key(0, 1)].video == 0
-    assert taken[Key(0, 1)].sample == 1
+    assert (taken[SampleKey(0, 1)].frames.numpy() == store.frames(video.name, 20, 28)).all()
+    assert taken[SampleKey(0, 1)].video == 0
+    assert taken[SampleKey(0, 1)].sample == 1
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
@@ -62,18 +72,18 @@ def test_chunks_as_long_as_clips_are_whole_clips_without_an_offset(store, split)
     for sample, (number, start) in enumerate(taken.samples[:4]):
         true = store.frames(taken.videos[number].name, start, start + 16)
         for epoch in range(4):
-            window = draw_window(0, Key(epoch, sample), 0) if split == "train" else Window(0, False, False)
+            window = draw_window(0, SampleKey(epoch, sample), 0) if split == "train" else Window(0, False, False)
             assert window.start == 0
-            seen = taken[Key(epoch, sample)].frames.numpy()
+            seen = taken[SampleKey(epoch, sample)].frames.numpy()
             seen = seen[::-1] if window.backwards else seen
             assert (true == (seen[:, :, ::-1] if window.mirrored else seen)).all()
 
 
 def test_a_window_depends_on_seed_epoch_and_sample_alone():
-    drawn = {(s, e, i): draw_window(s, Key(e, i), 16) for s in range(3) for e in range(8) for i in range(40)}
+    drawn = {(s, e, i): draw_window(s, SampleKey(e, i), 16) for s in range(3) for e in range(8) for i in range(40)}
     np.random.seed(5)
     torch.manual_seed(5)
-    again = {place: draw_window(place[0], Key(*place[1:]), 16) for place in reversed(drawn)}
+    again = {place: draw_window(place[0], SampleKey(*place[1:]), 16) for place in reversed(drawn)}
     assert again == drawn
     assert set(Counter(window.start for window in drawn.values())) == set(range(17))
     flips = Counter((window.backwards, window.mirrored) for window in drawn.values())
@@ -87,13 +97,13 @@ def test_a_window_depends_on_seed_epoch_and_sample_alone():
 
 
 def test_no_slack_leaves_one_window():
-    assert {draw_window(0, Key(0, sample), 0).start for sample in range(20)} == {0}
+    assert {draw_window(0, SampleKey(0, sample), 0).start for sample in range(20)} == {0}
 
 
 def test_flips_act_on_frames_and_masks_together(store):
     train = clips(store, seed=1)
     met = set()
-    for key in (Key(epoch, sample) for epoch in range(2) for sample in range(len(train))):
+    for key in (SampleKey(epoch, sample) for epoch in range(2) for sample in range(len(train))):
         window = draw_window(1, key, 16)
         met.add((window.backwards, window.mirrored))
         number, chunk = train.samples[key.sample]
@@ -111,7 +121,7 @@ def test_flips_act_on_frames_and_masks_together(store):
 
 def test_masks_of_a_sample_are_the_rasterised_boxes(store, demo_root):
     taken = clips(store, "test")
-    for sample in (taken[Key(0, number)] for number in range(len(taken))):
+    for sample in (taken[SampleKey(0, number)] for number in range(len(taken))):
         video = taken.videos[int(sample.video)]
         boxes = read_xgtf(demo_root / "annotations" / f"{video.name}.xgtf").boxes
         drawn = rasterise(boxes, video.frames, video.width, video.height, 32)
@@ -124,7 +134,7 @@ def test_labels_are_the_classes_in_order(store):
     taken = clips(store, "test")
     classes = store.manifest.classes
     assert classes == sorted(classes)
-    assert [classes[int(taken[Key(0, n)].label)] for n in range(len(taken))] == [v.action for v in taken.videos]
+    assert [classes[int(taken[SampleKey(0, n)].label)] for n in range(len(taken))] == [v.action for v in taken.videos]
 
 
 def videos(groups, per_group=2):
@@ -165,7 +175,7 @@ def test_a_label_fraction_spares_the_other_splits(store):
 
 def shares(samples, ranks, seed, epoch=0, batch=8, **options):
     """The keys of every rank in an epoch."""
-    samplers = [KeySampler(samples, batch, seed, rank, ranks, **options) for rank in range(ranks)]
+    samplers = [ResumableDistributedSampler(samples, batch, seed, rank, ranks, **options) for rank in range(ranks)]
     for sampler in samplers:
         sampler.set_epoch(epoch)
     return [list(sampler) for sampler in samplers]
@@ -176,40 +186,44 @@ def shares(samples, ranks, seed, epoch=0, batch=8, **options):
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_a_training_step_holds_the_same_samples_whatever_the_ranks(samples, ranks, epoch):
     parts = shares(samples, ranks, 3, epoch)
-    assert {len(part) for part in parts} == {len(KeySampler(samples, 8, 3, 0, ranks))}
+    assert {len(part) for part in parts} == {len(ResumableDistributedSampler(samples, 8, 3, 0, ranks))}
     whole = samples // 8 * 8
     together = [parts[place % ranks][place // ranks] for place in range(whole)]
     assert together == shares(samples, 1, 3, epoch)[0]
     order = np.random.default_rng([3, epoch]).permutation(samples)[:whole]
-    assert together == [Key(epoch, sample) for sample in order]  # all of them counted
+    assert together == [SampleKey(epoch, sample) for sample in order]  # all of them counted
     assert sum(map(len, parts)) == whole
 
 
 def test_fewer_samples_than_a_batch_are_one():
-    assert sorted(shares(5, 1, 3)[0]) == [Key(0, sample) for sample in range(5)]
+    assert sorted(shares(5, 1, 3)[0]) == [SampleKey(0, sample) for sample in range(5)]
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 @pytest.mark.parametrize("samples", [4, 21, 24])
 def test_in_evaluation_every_sample_counts_once_and_every_rank_has_equally_many(samples, ranks):
     parts = shares(samples, ranks, None)
-    assert {len(part) for part in parts} == {-(-samples // ranks)} == {len(KeySampler(samples, 8, None, 0, ranks))}
+    assert (
+        {len(part) for part in parts}
+        == {-(-samples // ranks)}
+        == {len(ResumableDistributedSampler(samples, 8, None, 0, ranks))}
+    )
     together = [parts[place % ranks][place // ranks] for place in range(len(parts[0]) * ranks)]
-    assert together[:samples] == [Key(0, sample) for sample in range(samples)]
-    assert all(key == Key(0, samples - 1, counted=False) for key in together[samples:])
+    assert together[:samples] == [SampleKey(0, sample) for sample in range(samples)]
+    assert all(key == SampleKey(0, samples - 1, counted=False) for key in together[samples:])
     assert all(part[0].counted for part in parts)
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 @pytest.mark.parametrize("done", [0, 1, 3])
 def test_an_epoch_goes_on_with_exactly_what_is_left_and_later_ones_are_whole(ranks, done):
-    begun = Begun(epoch=2, steps=done)
+    begun = ResumePosition(epoch=2, steps=done)
     for rank, part in enumerate(shares(24, ranks, 3, epoch=2, begun=begun)):
         assert part == shares(24, ranks, 3, epoch=2)[rank][done * 8 // ranks :]
     for epoch in (0, 3):
         assert shares(24, ranks, 3, epoch, begun=begun) == shares(24, ranks, 3, epoch)
-    assert len(KeySampler(24, 8, 3, 0, ranks, begun)) == 24 // ranks
-    fresh = KeySampler(24, 8, 3, 0, ranks, begun)  # asked before it is told the epoch
+    assert len(ResumableDistributedSampler(24, 8, 3, 0, ranks, begun)) == 24 // ranks
+    fresh = ResumableDistributedSampler(24, 8, 3, 0, ranks, begun)  # asked before it is told the epoch
     assert list(fresh) == shares(24, ranks, 3, epoch=2, begun=begun)[0]
 
 
@@ -224,7 +238,7 @@ def test_the_order_changes_with_seed_and_epoch_and_not_without_a_seed():
 
 def test_a_sample_says_whether_it_counts(store):
     taken = clips(store, "test")
-    one, other = taken[Key(0, 3)], taken[Key(0, 3, counted=False)]
+    one, other = taken[SampleKey(0, 3)], taken[SampleKey(0, 3, counted=False)]
     assert (one.counted.tolist(), other.counted.tolist()) == (True, False)
     assert all(torch.equal(a, b) for a, b in zip(one[:-1], other[:-1], strict=True))
 
@@ -236,7 +250,7 @@ def seen(store, root, workers):
     train, test = module.train_dataloader(), module.test_dataloader()
     batches = []
     for epoch in range(2):
-        assert isinstance(train.sampler, KeySampler)
+        assert isinstance(train.sampler, ResumableDistributedSampler)
         train.sampler.set_epoch(epoch)
         batches += list(train)
     batches += list(test)
@@ -254,16 +268,16 @@ def test_workers_do_not_change_what_is_seen(demo_store, demo_root):
 @pytest.mark.parametrize("masked", [None, (), (0, -1), (3,)])
 def test_a_batch_is_its_samples_and_comes_from_workers_as_it_is(demo_store, masked):
     taken = clips(FrameStore(demo_store), seed=1)
-    every = [taken[Key(0, sample)].masks for sample in (5, 0, 3, 9)]
+    every = [taken[SampleKey(0, sample)].masks for sample in (5, 0, 3, 9)]
     taken.masked = masked
-    keys = [Key(0, sample, counted=sample != 3) for sample in (5, 0, 3, 9)]
+    keys = [SampleKey(0, sample, counted=sample != 3) for sample in (5, 0, 3, 9)]
     batch = taken.batch(keys)
     for place, key in enumerate(keys):
         for of_batch, of_sample in zip(batch, taken[key], strict=True):
             assert (of_batch[place] == of_sample).all()
     for masks, whole in zip(batch.masks, every, strict=True):
         assert (masks == (whole if masked is None else whole[list(masked)])).all()
-    loader = DataLoader(taken, 4, sampler=keys, num_workers=1, collate_fn=as_it_is)
+    loader = DataLoader(taken, 4, sampler=keys, num_workers=1, collate_fn=identity_collate)
     for _ in range(2):
         (found,) = loader
         assert found.frames.is_shared()

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from fbm.batch import KnowsSizes
 from fbm.data.array_file import checksum_of
+from fbm.data.batch import SizedEvaluation
 from fbm.data.datamodule import ClipDataModule, begun_epoch
 from fbm.data.demo import CLASSES
 from fbm.data.store import MANIFEST, Manifest, files_of, read_manifest
 from fbm.data.ucf101 import UCF101
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
 
 
 def make(store, **changes):
@@ -151,7 +151,7 @@ def test_what_ranks_cannot_share_is_refused(demo_store, changes, ranks, message)
 def test_how_many_are_evaluated(demo_store):
     module = make(demo_store)
     assert [module.evaluated("val", batches) for batches in (0, 1, 2, 9, None)] == [0, 4, 6, 6, 6]
-    assert isinstance(module, KnowsSizes)
+    assert isinstance(module, SizedEvaluation)
 
 
 def test_an_incomplete_last_batch_is_dropped_only_in_training_and_where_there_is_another(demo_store):

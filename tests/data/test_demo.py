@@ -14,7 +14,7 @@ from fbm.data.demo.render import render_group
 from fbm.data.demo.settings import Group, Settings, draw_group, draw_groups
 from fbm.data.demo.textures import APART, draw_palettes
 from fbm.data.demo.writer import tight_box, viper_xml
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
 
 TINY = {"groups": 2, "test_groups": 1, "clips": 1, "frames": 8}
 DATA = "{http://lamp.cfar.umd.edu/viperdata#}"

@@ -6,11 +6,11 @@ from collections import Counter
 import pytest
 
 from fbm.data.folders import Folders
+from fbm.data.masks.unsupervised import UnsupervisedMasks
 from fbm.data.prepare import prepare
 from fbm.data.store import FrameStore, masks_file
 from fbm.data.ucf101 import UCF101
-from fbm.errors import UserError
-from fbm.masks.unsupervised import UnsupervisedMasks
+from fbm.utils.errors import UserError
 from tests.data.small_videos import make_video
 from tests.tiny import SIZE, fbm, only_error
 
@@ -273,5 +273,5 @@ def test_unsupervised_masks_are_made_of_them(folder, tmp_path):
     place = folder(a=0)
     prepare(Folders([place]), UnsupervisedMasks(), "unsupervised", tmp_path / "store", SIZE, workers=1, timeout=600)
     store = FrameStore(tmp_path / "store")
-    assert store.playable[0].masked_frames > 0
+    assert store.usable[0].masked_frames > 0
     assert masks_file(tmp_path / "store", "unsupervised", "films/a").is_file()

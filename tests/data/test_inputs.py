@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fbm.data.inputs import NAMED, find_videos
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
 from tests.data.small_videos import make_video
 
 PLACES = ("v/b.avi", "v/a.MP4", "v/inner/c", "v/inner/d.mts", "v/._b.avi", "v/.hidden/d.avi", "one.avi")

@@ -1,4 +1,4 @@
-"""Preparing in this process; what needs a process of its own is in tests/test_prepare_command.py."""
+"""Preparing in this process; what needs a process of its own is in tests/data/test_prepare_command.py."""
 
 import json
 import os
@@ -11,13 +11,13 @@ import av
 import numpy as np
 import pytest
 
+from fbm.data.masks.boxes import BoxMasks, rasterise
 from fbm.data.prepare import JOURNAL, prepare, time_limit
 from fbm.data.prepare_video import Job
 from fbm.data.store import MANIFEST, FrameStore, files_of, frames_file, masks_file, read_manifest
 from fbm.data.ucf101 import UCF101
-from fbm.errors import UserError
-from fbm.files import held
-from fbm.masks.boxes import BoxMasks, rasterise
+from fbm.utils.errors import UserError
+from fbm.utils.files import held
 from tests.data.tracks import Crashing, Hanging, Tracks
 
 SIZE = 32
@@ -55,7 +55,7 @@ def test_every_listed_video_is_stored_with_its_masks(small_root, store):
         (name, split, "ok")
         for name, split in zip(small_root.names, [s.split for s in UCF101(small_root.path).videos()], strict=True)
     ]
-    for video in FrameStore(store).playable:
+    for video in FrameStore(store).usable:
         assert (video.width, video.height, video.masked_frames > 0) == (160, 120, True)
         assert video.decoder.startswith("PyAV")
         assert (len(video.source_checksum), len(video.checksum), len(video.masks_checksum)) == (64, 32, 32)
@@ -124,7 +124,7 @@ def test_a_journal_of_frames_of_another_size_is_not_taken_for_this_one(small_roo
     (store / MANIFEST).unlink()
     (store / JOURNAL).write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
     run(small_root, store, size=sizes[1])
-    for video in FrameStore(store).playable:
+    for video in FrameStore(store).usable:
         assert FrameStore(store).frames(video.name, 0, 1).shape == (1, sizes[1], sizes[1], 3)
         check_files(store, video)
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from fbm.data import reading
-from fbm.data.array_file import ArrayFile, WrongFileError, checksum_of
-from fbm.data.reading import Reader
+from fbm.data.array_file import ArrayFile, IntegrityError, checksum_of
+from fbm.data.reading import VerifiedReader
 
 LONG_AGO = time.time() - 1000
 
@@ -44,7 +44,7 @@ def checked(monkeypatch):
 
 
 def test_a_file_is_looked_at_whole_once_and_again_when_it_changed(file, checked):
-    reader = Reader([file])
+    reader = VerifiedReader([file])
     for start in (0, 1, 2):
         assert read(reader, start, start + 1).tolist() == [list(range(16 * start, 16 * start + 16))]
     assert len(checked) == 1
@@ -54,24 +54,24 @@ def test_a_file_is_looked_at_whole_once_and_again_when_it_changed(file, checked)
 
 
 def test_a_byte_changed_with_the_old_time_put_back_is_found(file, checked):
-    reader = Reader([file])
+    reader = VerifiedReader([file])
     read(reader, 0, 1)
     stat = file.path.stat()
     content = bytearray(file.path.read_bytes())
     content[-1] ^= 1
     file.path.write_bytes(content)
     os.utime(file.path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    with pytest.raises(WrongFileError, match="checksum"):
+    with pytest.raises(IntegrityError, match="checksum"):
         read(reader, 0, 1)  # another frame than the damaged one
 
 
 def test_a_file_replaced_by_another_of_its_size_and_by_its_like(file, checked):
-    reader = Reader([file])
+    reader = VerifiedReader([file])
     read(reader, 0, 1)
     right, other = file.path.read_bytes(), file.path.with_name("other.npy")
     other.write_bytes(right[:-1] + b"\xff")
     other.replace(file.path)
-    with pytest.raises(WrongFileError, match="checksum"):
+    with pytest.raises(IntegrityError, match="checksum"):
         read(reader, 0, 1)
     other.write_bytes(right)
     other.replace(file.path)
@@ -80,7 +80,7 @@ def test_a_file_replaced_by_another_of_its_size_and_by_its_like(file, checked):
 
 def test_a_file_that_was_changed_a_moment_ago_is_not_believed_for_long(file, monkeypatch):
     """Two changes within one tick of the file system's clock leave the same times."""
-    reader = Reader([file])
+    reader = VerifiedReader([file])
     stat = file.path.stat()
     monkeypatch.setattr(time, "time_ns", lambda: stat.st_ctime_ns + 1)
     read(reader, 0, 1)
@@ -91,7 +91,7 @@ def test_a_file_that_was_changed_a_moment_ago_is_not_believed_for_long(file, mon
 
 
 def test_a_file_changed_while_it_is_read_is_read_again(file, checked):
-    reader = Reader([file])
+    reader = VerifiedReader([file])
     changes = [file.path.read_bytes()[:-1] + b"\xff"]
 
     def changing(values):
@@ -100,18 +100,18 @@ def test_a_file_changed_while_it_is_read_is_read_again(file, checked):
             file.path.write_bytes(changes.pop())
         return found
 
-    with pytest.raises(WrongFileError, match="checksum"):
+    with pytest.raises(IntegrityError, match="checksum"):
         reader.read(0, changing)
 
 
 def test_a_file_that_is_cut_is_found_before_it_is_touched(file, checked):
-    reader = Reader([file])
+    reader = VerifiedReader([file])
     read(reader, 0, 3)
     os.truncate(file.path, 128)  # to touch its map now would end this process
-    with pytest.raises(WrongFileError, match="has 128 bytes in place of 176"):
+    with pytest.raises(IntegrityError, match="has 128 bytes in place of 176"):
         read(reader, 0, 3)
     file.path.unlink()
-    with pytest.raises(WrongFileError, match="is missing"):
+    with pytest.raises(IntegrityError, match="is missing"):
         read(reader, 0, 3)
 
 
@@ -120,7 +120,7 @@ def _read(reader, found):
 
 
 def test_what_a_forked_worker_has_looked_at_the_others_believe(file, checked):
-    reader = Reader([file])
+    reader = VerifiedReader([file])
     context = multiprocessing.get_context("fork")
     found = context.Queue()
     worker = context.Process(target=_read, args=(reader, found))
@@ -132,7 +132,7 @@ def test_what_a_forked_worker_has_looked_at_the_others_believe(file, checked):
 
 
 def test_pickled_it_begins_anew(file, checked):
-    reader = Reader([file])
+    reader = VerifiedReader([file])
     read(reader, 0, 1)
     read(pickle.loads(pickle.dumps(reader)), 0, 1)
     assert len(checked) == 2
@@ -164,25 +164,25 @@ def few_descriptors():
 
 
 def test_a_store_may_have_more_files_than_a_process_may_open(many, few_descriptors):
-    reader = Reader(many)
+    reader = VerifiedReader(many)
     assert first_values(reader) == first_values(reader) == list(range(100))
 
 
 def test_no_more_maps_are_kept_than_a_process_may_have(many, checked, monkeypatch):
     monkeypatch.setattr(reading, "MAPS", 3)
-    reader = Reader(many)
+    reader = VerifiedReader(many)
     assert first_values(reader) == first_values(reader) == list(range(100))
     assert list(reader._maps) == [97, 98, 99]
     assert len(checked) == 100  # a file is looked at once, however often it is mapped
 
 
 def test_where_no_descriptor_is_left_the_limit_is_named(many, few_descriptors):
-    reader, held = Reader(many), []
+    reader, held = VerifiedReader(many), []
     try:
         with suppress(OSError):
             while True:
                 held.append(os.open(many[0].path, os.O_RDONLY))
-        with pytest.raises(WrongFileError, match="Too many open files") as raised:
+        with pytest.raises(IntegrityError, match="Too many open files") as raised:
             reader.read(0, np.copy)
     finally:
         for descriptor in held:

@@ -20,8 +20,8 @@ from fbm.data.store import (
     masks_file,
     read_manifest,
 )
-from fbm.errors import UserError
-from fbm.files import held
+from fbm.utils.errors import UserError
+from fbm.utils.files import held
 
 NAME = "A/v_A_g01_c01"
 
@@ -119,7 +119,7 @@ def stored(root, packed=None, **values):
 
 def test_frames_and_masks_are_what_is_stored(demo_store):
     store = FrameStore(demo_store)
-    video = store.playable[3]
+    video = store.usable[3]
     frames = np.load(frames_file(demo_store, video.name))
     assert frames.shape == (video.frames, 32, 32, 3)
     assert (store.frames(video.name, 4, 20) == frames[4:20]).all()
@@ -146,7 +146,7 @@ def test_a_store_without_masks_gives_empty_ones(tmp_path):
 
 def test_an_open_store_travels_to_a_worker_without_its_arrays(demo_store):
     store = FrameStore(demo_store)
-    name = store.playable[0].name
+    name = store.usable[0].name
     fresh = len(pickle.dumps(store))
     first = store.frames(name, 0, 2).copy()
     assert len(pickle.dumps(store)) == fresh
@@ -166,7 +166,7 @@ def flip(path):
 
 
 def test_missing_and_cut_files_are_named_when_the_store_is_opened(copy):
-    one, two = (video.name for video in FrameStore(copy).playable[:2])
+    one, two = (video.name for video in FrameStore(copy).usable[:2])
     cut = masks_file(copy, "boxes", two)
     cut.write_bytes(cut.read_bytes()[:-10])
     with pytest.raises(
@@ -180,7 +180,7 @@ def test_missing_and_cut_files_are_named_when_the_store_is_opened(copy):
 
 def test_a_damaged_file_is_named_by_the_read_that_hits_it_and_no_other(copy):
     store = FrameStore(copy)
-    one, two = (video.name for video in store.playable[:2])
+    one, two = (video.name for video in store.usable[:2])
     flip(frames_file(copy, one))
     assert len(store.frames(two, 0, 16)) == len(store.masks(one, slice(0, 16))) == 16
     for _ in range(2):  # it does not pass the second time either
@@ -192,7 +192,7 @@ def test_a_damaged_file_is_named_by_the_read_that_hits_it_and_no_other(copy):
 
 def test_a_store_prepared_anew_under_a_reader_is_told_from_a_damaged_one(copy):
     store = FrameStore(copy)
-    video = store.playable[0]
+    video = store.usable[0]
     flip(masks_file(copy, "boxes", video.name))
     with held(copy, "the store"), pytest.raises(StoreError, match="another `fbm prepare` is at work"):
         store.masks(video.name, slice(0, 1))
@@ -207,7 +207,7 @@ def test_a_store_prepared_anew_under_a_reader_is_told_from_a_damaged_one(copy):
 
 def test_other_splits_and_the_same_files_written_again_are_no_damage(copy):
     store = FrameStore(copy)
-    video = store.playable[0]
+    video = store.usable[0]
     first = store.frames(video.name, 0, 4)
     rows = [replace(row, split="test") for row in store.manifest.videos]
     (copy / MANIFEST).write_text(replace(store.manifest, videos=rows).to_json())
@@ -232,7 +232,7 @@ class Read(Dataset[np.ndarray]):
 @pytest.mark.parametrize("how", ["fork", "spawn"])
 def test_a_loaders_worker_says_it_in_one_line_as_well(copy, how):
     store = FrameStore(copy)
-    name = store.playable[0].name
+    name = store.usable[0].name
     flip(frames_file(copy, name))
     with pytest.raises(StoreError) as caught:
         list(DataLoader(Read(store, name), num_workers=1, multiprocessing_context=how))

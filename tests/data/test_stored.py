@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from fbm.config import compose, resolved
+from fbm.config.compose import compose, resolved
 from fbm.data.store import MANIFEST, Manifest, StoredVideo, read_manifest
 from fbm.data.stored import read_made_of, refuse_drop
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
 
 SELECTION: dict[str, Any] = {"classes": ["Archery", "Biking"], "split": 2, "validation": 0.25, "validation_seed": 7}
 

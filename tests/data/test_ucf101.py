@@ -6,7 +6,7 @@ import pytest
 from fbm.data.paper import ANNOTATED_CLASSES, VALIDATION_GROUPS
 from fbm.data.source import Video
 from fbm.data.ucf101 import UCF101, check_no_leak, read_split_file
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
 
 
 def make_root(path, train, test=(), classes=None, end="\n"):

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from fbm.callbacks.probes import KNN, LINEAR
-from fbm.data.clips import Clips, Key
+from fbm.data.clips import ClipDataset, SampleKey
 from fbm.data.datamodule import ClipDataModule
 from fbm.data.store import MANIFEST, FrameStore, read_manifest
 from fbm.data.ucf101 import UCF101
-from fbm.errors import UserError
+from fbm.training.callbacks.probes import KNN, LINEAR
+from fbm.utils.errors import UserError
 from tests.tiny import CLASSES, SIZE, fbm, make_store, settings
 
 
@@ -46,7 +46,7 @@ def test_pretraining_takes_all_and_classification_what_is_labelled(store):
     data.leave_out_unlabelled()
     assert data.samples == {"train": 9, "val": 3, "test": 12}
     assert data.steps_per_epoch == 2
-    batch = data.clips["train"].batch([Key(0, sample) for sample in range(9)])
+    batch = data.clips["train"].batch([SampleKey(0, sample) for sample in range(9)])
     assert sorted(batch.label.tolist()) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert batch.video.tolist() == list(range(9))
 
@@ -58,7 +58,7 @@ def test_a_label_fraction_is_of_the_labels(store):
 
 
 def test_where_all_are_labelled_nothing_is_left_out(tmp_path):
-    taken = Clips(FrameStore(make_store(tmp_path / "store")), "train", 32, 16, 0)
+    taken = ClipDataset(FrameStore(make_store(tmp_path / "store")), "train", 32, 16, 0)
     assert taken.labelled is taken
 
 

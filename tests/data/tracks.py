@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fbm.masks.source import DecodedVideo, MaskTrack
+from fbm.data.masks.source import DecodedVideo, MaskTrack
 
 
 @dataclass(frozen=True)

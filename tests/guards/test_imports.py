@@ -9,58 +9,31 @@ import fbm
 
 PACKAGE = Path(fbm.__file__).parent
 HEAVY = {"torch", "pytorch_lightning", "torchmetrics", "hydra", "omegaconf", "wandb"}
-SHARED = {
-    "fbm.errors",
-    "fbm.suggest",
-    "fbm.batch",
-    "fbm.files",
-    "fbm.run_files",
-    "fbm.places",
-    "fbm.progress",
-    "fbm.__version__",
+# From the command to the tensors: a room may import itself and those behind it, never one before it.
+ORDER = ("cli", "study", "training", "evaluation", "report", "tasks", "runs", "config", "data", "models", "utils")
+# Rooms that import less than that, so that they can be used and tested alone.
+ONLY: dict[str, set[str]] = {
+    "models": {"fbm.utils.errors", "fbm.utils.memory"},
+    "data": {"fbm.utils"},
+    "tasks": {"fbm.models", "fbm.data.batch", "fbm.utils.errors"},
+    "report": {"fbm.config.keys", "fbm.config.compose", "fbm.runs.files", "fbm.runs.fingerprints", "fbm.utils"},
+    "runs": {"fbm.config", "fbm.models", "fbm.utils"},
+    "training.loggers": {"fbm.runs", "fbm.config", "fbm.utils", "fbm.training.callbacks"},
 }
-
-# room: (what of the package it may import beside itself and SHARED, what else it may never import)
-ROOMS: dict[str, tuple[set[str], set[str]]] = {
-    "models": (set(), HEAVY - {"torch"} | {"numpy"}),
-    "losses": ({"fbm.models"}, HEAVY - {"torch"} | {"numpy"}),
-    # `fbm masks` reads videos of its own: how they are found and decoded is written once.
-    "masks": (
-        {"fbm.data.boxes", "fbm.data.ucf101", "fbm.data.decode", "fbm.data.child", "fbm.data.inputs", "fbm.data.below"},
-        HEAVY - {"torch"},
-    ),
-    "data": ({"fbm.masks"}, HEAVY - {"torch"}),
-    "tasks": ({"fbm.models", "fbm.losses"}, {"hydra", "omegaconf", "numpy", "av", "cv2", "pathlib", "os", "wandb"}),
-    "analysis": (
-        {"fbm.models", "fbm.data", "fbm.tasks", "fbm.checkpoints", "fbm.config", "fbm.run_folder", "fbm.machine"},
-        {"pytorch_lightning", "hydra", "omegaconf", "wandb"},
-    ),
-    "callbacks": (
-        # A checkpoint holds what the loggers were told, so that they can go on with it.
-        {
-            "fbm.tasks",
-            "fbm.data",
-            "fbm.analysis.features",
-            "fbm.analysis.fit",
-            "fbm.loggers.resumable",
-        },
-        {"hydra", "omegaconf", "wandb"},
-    ),
-    "loggers": ({"fbm.checkpoints", "fbm.config"}, {"hydra", "omegaconf", "torch"}),
-    "report": (set(), HEAVY),
-    "extract": (
-        {"fbm.models", "fbm.data.decode", "fbm.data.inputs", "fbm.data.pictures", "fbm.checkpoints", "fbm.machine"},
-        HEAVY - {"torch"},
-    ),
-    "ranks": (
-        {"fbm.config", "fbm.fingerprints", "fbm.provenance", "fbm.run_folder", "fbm.machine", "fbm.data.store"}
-        | {"fbm.train.bring_to_an_end", "fbm.launch.mendable"},
-        {"hydra", "wandb", "torchmetrics"},
-    ),
-    # `run_folder` reads checkpoints, and they are looked for by the names of a run folder's files: no circle.
-    "run_files": (set(), HEAVY),
-    "checkpoints": ({"fbm.config", "fbm.models"}, {"pytorch_lightning", "hydra", "wandb"}),
-    "diff": ({"fbm.config", "fbm.fingerprints"}, HEAVY),
+# What a room may never import: it would be slow to load, or be bound to a library that is not its business.
+NEVER: dict[str, set[str]] = {
+    "models": HEAVY - {"torch"} | {"numpy"},
+    "data": HEAVY - {"torch"},
+    "tasks": {"hydra", "omegaconf", "numpy", "av", "cv2", "pathlib", "os", "wandb"},
+    "evaluation": {"hydra", "omegaconf", "wandb"},
+    "report": HEAVY - {"omegaconf"},
+    "training.callbacks": {"hydra", "omegaconf", "wandb"},
+    "training.loggers": {"hydra", "omegaconf", "torch"},
+    "training.distributed": {"hydra", "wandb", "torchmetrics"},
+    "runs.files": HEAVY,
+    "runs.checkpoints": {"pytorch_lightning", "hydra", "wandb"},
+    "config.keys": HEAVY,
+    "utils": HEAVY - {"torch", "pytorch_lightning", "omegaconf"},
 }
 
 
@@ -92,9 +65,11 @@ def within(name: str, rooms: set[str]) -> bool:
     return any(name == room or name.startswith(f"{room}.") for room in rooms)
 
 
-def test_the_package_is_looked_at_whole():
-    assert set(ROOMS) <= {name.split(".")[1] for name in MODULES if "." in name}
-    assert len(MODULES) > 50
+def test_every_room_has_its_place():
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
+    assert rooms == set(ORDER)
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", "__main__"}
+    assert {name for room in {*ONLY, *NEVER} for name in MODULES if within(name, {f"fbm.{room}"})}
 
 
 def test_imports_are_found_wherever_they_stand(tmp_path):
@@ -102,34 +77,64 @@ def test_imports_are_found_wherever_they_stand(tmp_path):
     assert imports(tmp_path / "a.py") == {"x.y", "u.v", "u.w", "t"}
 
 
-@pytest.mark.parametrize("module", sorted(name for name in MODULES if name.count(".") and name.split(".")[1] in ROOMS))
-def test_rooms_know_only_whom_they_may(module):
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if name.count(".")))
+def test_imports_go_one_way(module):
     room = module.split(".")[1]
-    allowed, never = ROOMS[room]
-    if module == "fbm.data.datamodule":
-        never = never - {"pytorch_lightning"}
+    if room not in ORDER:
+        return
+    behind = {f"fbm.{other}" for other in ORDER[ORDER.index(room) :]} | {"fbm.__version__"}
     found = imports(MODULES[module])
-    strangers = {
-        name for name in found if within(name, {"fbm"}) and not within(name, {f"fbm.{room}", *allowed, *SHARED})
-    }
-    assert not strangers
-    assert not {name for name in found if within(name, never)}
+    assert not {name for name in found if within(name, {"fbm"}) and name != "fbm" and not within(name, behind)}
+
+
+@pytest.mark.parametrize("room", ONLY)
+def test_rooms_that_stand_alone(room):
+    allowed = {f"fbm.{room}", f"fbm.{room.split('.')[0]}", *ONLY[room]}
+    for module in (name for name in MODULES if within(name, {f"fbm.{room}"})):
+        found = imports(MODULES[module])
+        assert not {name for name in found if within(name, {"fbm"}) and name != "fbm" and not within(name, allowed)}, (
+            module
+        )
+
+
+@pytest.mark.parametrize("room", NEVER)
+def test_rooms_are_free_of_what_is_not_their_business(room):
+    for module in (name for name in MODULES if within(name, {f"fbm.{room}"})):
+        never = NEVER[room] - ({"pytorch_lightning"} if module == "fbm.data.datamodule" else set())
+        assert not {name for name in imports(MODULES[module]) if within(name, never)}, module
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_every_module_keeps_the_houses_rules(module):
     found = imports(MODULES[module])
     # One import name: with `lightning` beside it there are two of every class.
-    assert not {name for name in found if within(name, {"lightning", "experiments", "tests"})}
-    if module != "fbm.config":  # the one place that makes objects of names
+    assert not {name for name in found if within(name, {"lightning", "experiments", "tests", "benchmarks"})}
+    if module != "fbm.config.instantiate":  # the one place that makes objects of names
         assert not {name for name in found if name.startswith("hydra.utils.")}
         assert "importlib.import_module" not in found
 
 
-def test_only_the_spine_and_the_rooms_at_the_top_know_all():
-    """A room's module may not import the spine, so that none of them can be reached around it."""
-    spine = {"fbm.train", "fbm.launch", "fbm.cli", "fbm.jobs", "fbm.completion"}
-    spine |= {"fbm.__main__", "fbm.ranks.rank"}  # a process begins there
-    for module, path in MODULES.items():
-        if module not in spine and not within(module, {"fbm.doctor", "fbm.study", "fbm.bench"}):
-            assert not {name for name in imports(path) if within(name, spine)}, module
+def test_there_is_no_circle():
+    """Not within a room either; imports inside functions count."""
+    known = {
+        module: {other for name in imports(path) if (other := _module(name)) not in (None, module)}
+        for module, path in MODULES.items()
+    }
+    done: set[str] = set()
+
+    def follow(module: str, above: tuple[str, ...]) -> None:
+        assert module not in above, " -> ".join([*above[above.index(module) :], module])
+        if module not in done:
+            for other in sorted(known[module]):
+                follow(other, (*above, module))
+            done.add(module)
+
+    for module in sorted(known):
+        follow(module, ())
+
+
+def _module(name: str) -> str | None:
+    """The module that `name` is or is in."""
+    while name and name not in MODULES:
+        name = name.rpartition(".")[0]
+    return name or None

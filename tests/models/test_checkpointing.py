@@ -23,7 +23,7 @@ Loss = Callable[[Any, Tensor], Tensor]
 
 
 def of_disentangler(network: Disentangler, clip: Tensor) -> Tensor:
-    target = network.last_foreground_target(clip)
+    target = network.foreground_feature_target(clip)
     made = network(clip)
     losses = [frame.square().mean() for frame in made.reconstruction]
     return torch.stack([*losses, (made.last_foreground_features - target).square().mean()]).sum()

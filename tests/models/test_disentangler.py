@@ -2,19 +2,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from fbm.losses import disentangling_losses
 from fbm.models.disentangler import (
     FOREGROUND_THRESHOLD,
     Disentangled,
     Disentangler,
     Features,
     Reconstruction,
-    backwards_from,
     foreground_shown,
-    frame_code,
+    reversed_clip,
     split,
+    time_embedding,
 )
 from fbm.models.encoder import C3DEncoder
+from fbm.models.losses import disentangling_losses
 from tests.models.count import millions
 
 THIRD = 10  # of the 32 feature channels at width 4; motion has the last 12
@@ -36,7 +36,7 @@ def clip() -> Tensor:
 def losses(network, clip):
     masks = torch.zeros(3, 16, 64, 64)
     masks[:, :, 16:40, 16:40] = 1
-    return disentangling_losses(network(clip), clip, masks, network.last_foreground_target(clip))
+    return disentangling_losses(network(clip), clip, masks, network.foreground_feature_target(clip))
 
 
 def channel_gradients(network: Disentangler) -> Tensor:
@@ -111,7 +111,7 @@ def test_one_decoder_serves_both_foregrounds_and_batch_statistics_are_no_way_aro
 
 def test_the_feature_target_is_the_reversed_clips_first_foreground_without_gradient(network, clip):
     network.eval()
-    target = network.last_foreground_target(clip)
+    target = network.foreground_feature_target(clip)
     assert not target.requires_grad
     with torch.no_grad():
         assert torch.equal(target, split(network.encoder(clip.flip(2))).foreground)
@@ -119,7 +119,7 @@ def test_the_feature_target_is_the_reversed_clips_first_foreground_without_gradi
 
 
 def test_the_target_has_gradients_on_afterwards(network, clip):
-    network.last_foreground_target(clip)
+    network.foreground_feature_target(clip)
     assert network(clip).last_foreground_features.requires_grad
 
 
@@ -156,7 +156,7 @@ def two_steps(kind: type[Disentangler], clip: Tensor) -> tuple[list[Tensor], dic
     masks[:, :, 16:40, 16:40] = 1
     losses = []
     for _ in range(2):
-        target = network.last_foreground_target(clip)
+        target = network.foreground_feature_target(clip)
         losses.append(disentangling_losses(network(clip), clip, masks, target).total)
         optimizer.zero_grad()
         losses[-1].backward()
@@ -198,7 +198,7 @@ def test_a_foreground_shows_where_any_channel_is_far_from_grey():
 @pytest.fixture
 def for_any_frame() -> Disentangler:
     torch.manual_seed(0)
-    return Disentangler(C3DEncoder(width=4, frames=16, size=64), any_frame=True).eval()
+    return Disentangler(C3DEncoder(width=4, frames=16, size=64), conditional_target=True).eval()
 
 
 @torch.no_grad()
@@ -212,12 +212,12 @@ def test_any_frame_can_be_asked_for_and_the_last_is_what_is_meant_without(for_an
 
 
 def test_a_network_of_the_last_frame_refuses_another(network, clip):
-    with pytest.raises(ValueError, match="any_frame=True"):
+    with pytest.raises(ValueError, match="conditional_target=True"):
         network(clip, torch.tensor([1, 2, 3]))
 
 
 def test_each_frame_has_a_code_of_its_own():
-    codes = frame_code(torch.arange(16), 16)
+    codes = time_embedding(torch.arange(16), 16)
     assert codes.shape == (16, 8)
     assert codes[0].tolist() == [1.0] * 4 + [0.0] * 4
     apart = torch.cdist(codes, codes) + torch.eye(16)
@@ -227,8 +227,8 @@ def test_each_frame_has_a_code_of_its_own():
 
 
 def test_backwards_from_the_last_frame_is_the_reversed_clip(clip):
-    assert torch.equal(backwards_from(clip, torch.full((3,), 15)), clip.flip(2))
-    taken = backwards_from(clip, torch.tensor([0, 2, 5]))
+    assert torch.equal(reversed_clip(clip, torch.full((3,), 15)), clip.flip(2))
+    taken = reversed_clip(clip, torch.tensor([0, 2, 5]))
     assert torch.equal(taken[0], clip[0])
     assert torch.equal(taken[1], clip[1][:, [2, 1, 0, *range(1, 14)]])
     assert torch.equal(taken[2], clip[2][:, [5, 4, 3, 2, 1, 0, *range(1, 11)]])

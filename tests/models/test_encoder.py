@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fbm.contract import made_encoder
-from fbm.errors import UserError
 from fbm.models.autoencoder import Autoencoder
 from fbm.models.classifier import Classifier
+from fbm.models.contract import checked_encoder
 from fbm.models.disentangler import Disentangler
 from fbm.models.encoder import C3DEncoder, Encoder
-from fbm.models.layers import pool3d
+from fbm.models.layers import maxpool_relu
+from fbm.utils.errors import UserError
 from tests.models.count import millions
 
 
@@ -63,7 +63,7 @@ def test_features_depend_on_time_and_on_every_frame():
 def test_relu_behind_the_pooling_is_relu_before_it():
     maps = torch.randn(3, 4, 4, 8, 8)
     pooled, before = (maps.clone().requires_grad_() for _ in range(2))
-    made, expected = pool3d(2)(pooled), nn.functional.max_pool3d(before.relu(), 2)
+    made, expected = maxpool_relu(2)(pooled), nn.functional.max_pool3d(before.relu(), 2)
     assert torch.equal(made, expected)
     for result in (made, expected):
         result.square().sum().backward()
@@ -118,7 +118,7 @@ def fails() -> Encoder:
 
 
 def test_any_module_that_keeps_the_contract_is_an_encoder_of_every_task():
-    encoder = made_encoder(Own, 8, 32)
+    encoder = checked_encoder(Own, 8, 32)
     assert encoder.training
     assert isinstance(encoder, Own)
     assert not encoder.frozen.training  # as it was made
@@ -151,7 +151,7 @@ def test_any_module_that_keeps_the_contract_is_an_encoder_of_every_task():
 )
 def test_what_is_missing_or_wrong_is_said_before_anything_is_trained(make, said):
     with pytest.raises(UserError, match=f"^encoder: .*{said}"):
-        made_encoder(make, 8, 32)
+        checked_encoder(make, 8, 32)
 
 
 @pytest.mark.parametrize("kind", [Disentangler, Autoencoder])

@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from fbm.errors import UserError
 from fbm.report.groups import groups
 from fbm.report.read.runs import find
 from fbm.report.table1 import table1
+from fbm.utils.errors import UserError
 from tests.report.fake import declare, fake_run
 
 
@@ -23,7 +23,7 @@ def test_by_initialisation_and_seed(tmp_path):
 
 
 def test_unlike_pretrainings_are_never_averaged_and_told_apart(tmp_path):
-    """The config fingerprint holds the pretraining's: see tests/test_fingerprints.py."""
+    """The config fingerprint holds the pretraining's: see tests/runs/test_fingerprints.py."""
     for kind, clip in (("wide", 0.6), ("narrow", 0.8)):
         for seed in (0, 1):
             fake_run(

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from fbm.errors import UserError
 from fbm.report import main
+from fbm.utils.errors import UserError
 from tests.report.fake import declare, fake_run, fake_study, labelled
 
 

@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 
-from fbm.errors import UserError
 from fbm.report.as_json import table1_json
 from fbm.report.comparisons import differences
 from fbm.report.headline import headline
@@ -13,6 +12,7 @@ from fbm.report.records import runs
 from fbm.report.sheet import markdown
 from fbm.report.table1 import table1
 from fbm.report.tables import HEAD, PAPER, caption, sheet
+from fbm.utils.errors import UserError
 from tests.report.fake import fake_run, fake_study
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from fbm.errors import UserError
 from fbm.report.write import write
+from fbm.utils.errors import UserError
 
 
 def test_replaces_and_leaves_no_draft(tmp_path):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fbm.study.declared import Classification, Declared, Pretraining
+from fbm.study.declared import Classification, Pretraining, StudySpec
 from fbm.study.estimate import Cost, costs, expected, how_to_tell, spoken
 from fbm.study.job import Job
 
@@ -57,9 +57,9 @@ def job(content: dict[str, Any], name: str = "left", stage: str = "classify") ->
     return Job(stage, "random", {}, (), Path("outputs/none") / name, "x", content)
 
 
-def declared(**over: list[Any]) -> Declared:
+def declared(**over: list[Any]) -> StudySpec:
     pretrain = Pretraining("mine", [], {"ours": []}, {"seed": [3, 4]})
-    return Declared("mine", None, [], pretrain, Classification([], over), analyse=False, report=False)
+    return StudySpec("mine", None, [], pretrain, Classification([], over), analyse=False, report=False)
 
 
 def test_a_run_takes_what_a_finished_one_of_its_kind_took(tmp_path):

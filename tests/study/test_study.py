@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from fbm.files import held
 from fbm.study.declared import read
 from fbm.study.plan import plan
+from fbm.utils.files import held
 from tests.conftest import REPOSITORY
-from tests.interrupted import Killed, Moment, end_at
 from tests.study.conftest import declare, summaries
 from tests.tiny import fbm, only_error
+from tests.training.interrupted import Killed, Moment, end_at
 
-COMMAND = [sys.executable, "-c", "import sys; from fbm.cli import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-c", "import sys; from fbm.cli.main import main; sys.exit(main())"]
 NAMES = {"disentangle-random-seed0", "autoencode-random-seed0"}
 NAMES |= {f"classify-{init}-seed{seed}" for init in ("random", "autoencoder", "ours") for seed in (0, 1)}
 

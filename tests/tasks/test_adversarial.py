@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from fbm.batch import ClipBatch
+from fbm.data.batch import ClipBatch
 from fbm.models.disentangler import Reconstruction
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks import Disentangle
-from fbm.tasks.adversarial import Adversary
+from fbm.tasks.adversarial import PatchGANLoss
 from fbm.tasks.schedules import one_cycle
 from tests.tasks.test_disentangle import clips as clips  # a fixture
 from tests.tasks.test_task import ADAM
@@ -19,7 +19,7 @@ from tests.tasks.test_task import ADAM
 def made(**more) -> Disentangle:
     torch.manual_seed(0)
     return Disentangle(
-        C3DEncoder(4, 8, 32), ADAM, adversarial=0.05, discriminator=partial(Adversary, width=4), **more
+        C3DEncoder(4, 8, 32), ADAM, adversarial=0.05, discriminator=partial(PatchGANLoss, width=4), **more
     ).train()
 
 
@@ -51,7 +51,7 @@ def test_one_step_trains_both_by_their_own_losses(clips):
     """What is minimised is the sum, of which each side sees its part."""
     task = made()
     terms = task.terms(clips)
-    assert torch.equal(task.to_minimise(terms), terms["loss"] + terms["discriminator"])
+    assert torch.equal(task.total_loss(terms), terms["loss"] + terms["discriminator"])
     total = sum(terms[name] for name in ("first_foreground", "first_background", "last_foreground", "features"))
     torch.testing.assert_close(terms["loss"], total + 0.05 * terms["adversarial"])
 
@@ -65,7 +65,7 @@ def test_the_adversarial_loss_reaches_every_decoder_and_the_encoder(clips):
 
 def test_a_foreground_without_a_mask_is_not_judged():
     torch.manual_seed(0)
-    adversary = Adversary(width=4, scales=1).eval()
+    adversary = PatchGANLoss(width=4, scales=1).eval()
     frames = torch.rand(2, 3, 32, 32)
     true = Reconstruction(frames, frames, frames)
     wrong = torch.zeros(2, 3, 32, 32, requires_grad=True)
@@ -79,7 +79,7 @@ def test_a_foreground_without_a_mask_is_not_judged():
 
 def test_discriminators_learn_to_tell_the_truth_from_grey():
     torch.manual_seed(0)
-    adversary = Adversary(width=4, scales=1)
+    adversary = PatchGANLoss(width=4, scales=1)
     frames = torch.rand(4, 3, 32, 32)
     true, grey = Reconstruction(frames, frames, frames), Reconstruction(*[torch.zeros_like(frames)] * 3)
     optimizer = torch.optim.Adam([adversary.group()], lr=1e-2)
@@ -101,7 +101,7 @@ def test_both_sides_have_a_rate_and_the_schedule_is_of_both():
         *(C3DEncoder(4, 8, 32), partial(torch.optim.Adam, lr=1e-3, weight_decay=0.1)),
         partial(one_cycle, total_steps=10, pct_start=0.3),
         adversarial=0.05,
-        discriminator=partial(Adversary, width=4, lr=4e-3),
+        discriminator=partial(PatchGANLoss, width=4, lr=4e-3),
     )
     both = task.configure_optimizers()
     optimizer, schedule = both["optimizer"], both["lr_scheduler"]["scheduler"]
@@ -127,9 +127,9 @@ def test_off_by_default():
     "settings",
     [
         {"adversarial": -1.0},
-        {"adversarial": 0.1, "discriminator": partial(Adversary, width=0)},
-        {"adversarial": 0.1, "discriminator": partial(Adversary, scales=0)},
-        {"adversarial": 0.1, "discriminator": partial(Adversary, lr=0.0)},
+        {"adversarial": 0.1, "discriminator": partial(PatchGANLoss, width=0)},
+        {"adversarial": 0.1, "discriminator": partial(PatchGANLoss, scales=0)},
+        {"adversarial": 0.1, "discriminator": partial(PatchGANLoss, lr=0.0)},
     ],
 )
 def test_impossible_settings_are_refused(settings):

@@ -9,12 +9,12 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from fbm.batch import ClipBatch
-from fbm.losses import feature_loss, foreground_loss, truth
+from fbm.data.batch import ClipBatch
 from fbm.models.disentangler import Reconstruction
 from fbm.models.encoder import C3DEncoder
+from fbm.models.losses import feature_loss, foreground_loss, truth
 from fbm.tasks import Disentangle
-from fbm.tasks.frames import any_frame_of, draw_frames
+from fbm.tasks.frames import any_frame_of, sample_target_frames
 from fbm.tasks.quality import ReconstructionQuality, psnr
 from tests.tasks.test_task import ADAM
 
@@ -103,50 +103,50 @@ def test_training_measures_no_quality(task, clips, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def any_frame() -> Disentangle:
+def conditional_target() -> Disentangle:
     torch.manual_seed(0)
     return Disentangle(C3DEncoder(4, 8, 32), ADAM, target="random", seed=3)
 
 
-def test_a_random_frame_is_learnt_with_its_own_masks(any_frame, clips, monkeypatch):
+def test_a_random_frame_is_learnt_with_its_own_masks(conditional_target, clips, monkeypatch):
     """Held against the truth of another frame, or by another frame's mask, the loss would be another."""
-    assert any_frame.masked is None
-    clip, masks = any_frame.inputs(clips)
+    assert conditional_target.masked is None
+    clip, masks = conditional_target.inputs(clips)
     masks = masks.clone()
     masks[:, 3, 16:] = 0  # the foreground is cut in half in one frame
     asked = torch.full((5,), 3)
-    monkeypatch.setattr("fbm.tasks.disentangle.draw_frames", lambda *_: asked)
+    monkeypatch.setattr("fbm.tasks.disentangle.sample_target_frames", lambda *_: asked)
     batch = clips._replace(masks=masks.byte())
     with torch.no_grad():
-        losses = any_frame.eval().terms(batch)
-        made = any_frame.network(clip, asked).reconstruction.last_foreground
-        target = any_frame.network.last_foreground_target(clip, asked)
+        losses = conditional_target.eval().terms(batch)
+        made = conditional_target.network(clip, asked).reconstruction.last_foreground
+        target = conditional_target.network.foreground_feature_target(clip, asked)
     expected = foreground_loss(made, clip[:, :, 3], masks[:, 3])
     torch.testing.assert_close(losses["last_foreground"], expected)
     torch.testing.assert_close(
-        losses["features"], feature_loss(any_frame.network(clip, asked).last_foreground_features, target)
+        losses["features"], feature_loss(conditional_target.network(clip, asked).last_foreground_features, target)
     )
 
 
-def test_frames_are_drawn_by_seed_epoch_and_sample(any_frame, clips, monkeypatch):
+def test_frames_are_drawn_by_seed_epoch_and_sample(conditional_target, clips, monkeypatch):
     drawn: list[tuple[int, int, list[int], int]] = []
 
     def draw(seed, epoch, sample, frames):
         drawn.append((seed, epoch, sample.tolist(), frames))
-        return draw_frames(seed, epoch, sample, frames)
+        return sample_target_frames(seed, epoch, sample, frames)
 
-    monkeypatch.setattr("fbm.tasks.disentangle.draw_frames", draw)
-    any_frame.terms(clips)
+    monkeypatch.setattr("fbm.tasks.disentangle.sample_target_frames", draw)
+    conditional_target.terms(clips)
     assert drawn == [(3, 0, [0, 1, 2, 3, 4], 8)]
 
 
-def test_val_asks_for_the_last_frame_and_for_any(any_frame, clips):
-    found = evaluate(any_frame, clips, "val")
-    clip, masks = any_frame.inputs(clips)
+def test_val_asks_for_the_last_frame_and_for_any(conditional_target, clips):
+    found = evaluate(conditional_target, clips, "val")
+    clip, masks = conditional_target.inputs(clips)
     with torch.no_grad():
-        last = any_frame.eval().network(clip).reconstruction
+        last = conditional_target.eval().network(clip).reconstruction
         asked = any_frame_of(clips.sample, 8)
-        made = any_frame.network(clip, asked).reconstruction.last_foreground
+        made = conditional_target.network(clip, asked).reconstruction.last_foreground
     true = torch.stack([clip[row, :, frame] * masks[row, frame] for row, frame in enumerate(asked)])
     assert found["val/last_foreground"] == pytest.approx(
         float(foreground_loss(last.last_foreground, clip[:, :, -1], masks[:, -1])), rel=1e-4
@@ -154,26 +154,26 @@ def test_val_asks_for_the_last_frame_and_for_any(any_frame, clips):
     assert found["val/psnr_any_foreground"] == pytest.approx(float(psnr(made, true).mean()), rel=1e-4)
 
 
-def test_any_frame_is_measured_where_it_has_a_mask(any_frame, clips):
+def test_any_frame_is_measured_where_it_has_a_mask(conditional_target, clips):
     asked = any_frame_of(clips.sample, 8)
     masks = clips.masks.clone()
     for row in (0, 3):
         masks[row, asked[row]] = 0
-    found = evaluate(any_frame, clips._replace(masks=masks), "val")
-    without = evaluate(any_frame, clips, "val", [1], [2, 4])
+    found = evaluate(conditional_target, clips._replace(masks=masks), "val")
+    without = evaluate(conditional_target, clips, "val", [1], [2, 4])
     assert found["val/psnr_any_foreground"] == pytest.approx(without["val/psnr_any_foreground"], rel=1e-5)
-    assert math.isnan(evaluate(any_frame, clips._replace(masks=masks * 0), "val")["val/psnr_any_foreground"])
+    assert math.isnan(evaluate(conditional_target, clips._replace(masks=masks * 0), "val")["val/psnr_any_foreground"])
 
 
-def test_a_strip_shows_the_foreground_in_all_frames(any_frame, task, clips):
-    strip = any_frame.eval().strip(clips)
+def test_a_strip_shows_the_foreground_in_all_frames(conditional_target, task, clips):
+    strip = conditional_target.eval().strip(clips)
     assert task.strip(clips) is None
     assert strip is not None
     assert strip.titles == tuple("12345678")
     assert strip.true.shape == strip.reconstructed.shape == (5, 8, 3, 32, 32)
-    clip, masks = any_frame.inputs(clips)
+    clip, masks = conditional_target.inputs(clips)
     assert torch.equal(strip.true[:, 5], clip[:, :, 5] * masks[:, 5, None])
     with torch.no_grad():
-        made = any_frame.network(clip, torch.full((5,), 5)).reconstruction
+        made = conditional_target.network(clip, torch.full((5,), 5)).reconstruction
     torch.testing.assert_close(strip.reconstructed[:, 5], made.last_foreground)
     torch.testing.assert_close(strip.reconstructed[:, 0], made.first_foreground)

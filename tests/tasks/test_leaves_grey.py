@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from fbm.config import build, compose
-from fbm.data.clips import Clips, Key
+from fbm.config.compose import compose
+from fbm.config.instantiate import build
+from fbm.data.clips import ClipDataset, SampleKey
+from fbm.data.masks.boxes import BoxMasks
 from fbm.data.prepare import prepare
 from fbm.data.store import FrameStore
 from fbm.data.ucf101 import UCF101
-from fbm.losses import disentangling_losses
-from fbm.masks.boxes import BoxMasks
+from fbm.models.losses import disentangling_losses
 from fbm.tasks import Disentangle
 from fbm.tasks.quality import ForegroundIoU
 
@@ -28,10 +29,10 @@ BOUND = 0.35
 
 
 @pytest.fixture(scope="module")
-def clips(demo_root, tmp_path_factory) -> Clips:
+def clips(demo_root, tmp_path_factory) -> ClipDataset:
     folder: Path = tmp_path_factory.mktemp("stores") / "demo"
     prepare(UCF101(demo_root), BoxMasks(demo_root), "boxes", folder, SIZE, workers=1, timeout=600)
-    some = Clips(FrameStore(folder), "train", 32, FRAMES, seed=0, augment=False)
+    some = ClipDataset(FrameStore(folder), "train", 32, FRAMES, seed=0, augment=False)
     some.masked = (0, -1)
     return some
 
@@ -46,10 +47,10 @@ def test_foregrounds_are_found_within_a_few_steps(clips, seed):
     )
     network, optimizer = task.network, task.configure_optimizers()
     samples = np.linspace(0, len(clips) - 1, CLIPS).astype(int).reshape(-1, 4)
-    batches = [task.inputs(clips.batch([Key(0, int(sample)) for sample in batch])) for batch in samples]
+    batches = [task.inputs(clips.batch([SampleKey(0, int(sample)) for sample in batch])) for batch in samples]
     for step in range(STEPS):
         clip, masks = batches[step % len(batches)]
-        losses = disentangling_losses(network(clip), clip, masks, network.last_foreground_target(clip))
+        losses = disentangling_losses(network(clip), clip, masks, network.foreground_feature_target(clip))
         optimizer.zero_grad()
         losses.total.backward()
         optimizer.step()

@@ -9,7 +9,7 @@ from fbm.tasks import Classify
 from fbm.tasks.metrics import (
     FrameMean,
     Mean,
-    Seen,
+    SampleCounter,
     VideoAccuracy,
 )
 from tests.tasks.test_task import ADAM
@@ -98,7 +98,7 @@ def test_a_mean_that_was_reset_in_inference_mode_can_be_added_to_later():
 
 @pytest.mark.parametrize("batches", [[[0, 1], [2]], [[2], [1, 0]], [[0, 1, 2]]])
 def test_all_seen_once_is_right(batches):
-    seen = Seen()
+    seen = SampleCounter()
     for batch in batches:
         seen.update(torch.tensor(batch))
     seen.check("val", 3)
@@ -114,7 +114,7 @@ def test_all_seen_once_is_right(batches):
     ],
 )
 def test_what_is_seen_twice_or_missing_is_told(numbers, samples, message):
-    seen = Seen()
+    seen = SampleCounter()
     seen.update(torch.tensor(numbers))
     with pytest.raises(RuntimeError, match=f"^{message}$"):
         seen.check("test", samples)

@@ -7,7 +7,7 @@ from scipy.ndimage import uniform_filter
 
 from fbm.models.disentangler import FOREGROUND_THRESHOLD, Reconstruction
 from fbm.tasks.quality import (
-    Edges,
+    EdgeRatio,
     ForegroundIoU,
     ReconstructionQuality,
     frames_with_loss,
@@ -238,7 +238,7 @@ def test_sharpness_difference_by_hand():
 @pytest.mark.parametrize(("strength", "expected"), [(1.0, 1.0), (0.5, 0.5), (2.0, 2.0), (0.0, 0.0)])
 def test_edges_are_a_share_of_the_truths(strength, expected):
     true = frames(2, 3, 8, 8, seed=1)
-    edges = Edges()
+    edges = EdgeRatio()
     edges.update(true[:1] * strength, true[:1], EVERY)
     edges.update(true[1:] * strength, true[1:], EVERY)
     assert edges.compute().item() == pytest.approx(expected)
@@ -246,6 +246,6 @@ def test_edges_are_a_share_of_the_truths(strength, expected):
 
 def test_a_blurred_picture_has_fewer_edges():
     true = frames(1, 3, 16, 16, seed=1)
-    edges = Edges()
+    edges = EdgeRatio()
     edges.update(torch.nn.functional.avg_pool2d(true, 3, stride=1, padding=1), true, EVERY)
     assert edges.compute() < 0.5

@@ -12,10 +12,10 @@ import torch.distributed as dist
 from fbm.models.encoder import C3DEncoder
 from fbm.models.layers import Norm
 from fbm.tasks import Autoencode, Classify, Disentangle
-from fbm.tasks.adversarial import Adversary
+from fbm.tasks.adversarial import PatchGANLoss
 from fbm.tasks.task import Task
 from tests.tasks.training import Save, data_of, exact, fitted, outcome, uneven_store
-from tests.two_ranks import on_ranks
+from tests.training.two_ranks import on_ranks
 
 CLASSES = ["a", "b", "c"]
 # Some biases before a norm have no gradient but rounding's: eps keeps Adam from making steps of it.
@@ -39,7 +39,7 @@ CASES: dict[str, Case] = {
     "classify": (lambda encoder: Classify(encoder, SLOW, CLASSES), FEW),
     "disentangle, double": (
         lambda encoder: exact(
-            Disentangle(encoder, ADAM, target="random", adversarial=0.5, discriminator=partial(Adversary, width=4))
+            Disentangle(encoder, ADAM, target="random", adversarial=0.5, discriminator=partial(PatchGANLoss, width=4))
         ),
         THREE,
     ),

@@ -10,8 +10,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchmetrics import Metric
 
-from fbm.batch import ClipBatch
-from fbm.bench.programs import loss_of
+from benchmarks.programs import loss_of
+from fbm.data.batch import ClipBatch
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks import Autoencode, Classify, Disentangle
 from fbm.tasks.schedules import one_cycle
@@ -162,10 +162,10 @@ def test_pictures_show_reconstruction_and_truth(batch, make, titles):
 
 def test_the_newest_terms_are_kept_without_gradient(task, batch):
     loss = task.training_step(batch, 0)
-    assert torch.equal(task.last_terms["loss"], loss.detach())
-    assert not any(value.requires_grad or value.dim() for value in task.last_terms.values())
+    assert torch.equal(task.last_losses["loss"], loss.detach())
+    assert not any(value.requires_grad or value.dim() for value in task.last_losses.values())
     if isinstance(task, Disentangle):
-        assert {"first_foreground", "first_background", "last_foreground", "features"} < set(task.last_terms)
+        assert {"first_foreground", "first_background", "last_foreground", "features"} < set(task.last_losses)
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
@@ -313,5 +313,5 @@ def test_beyond_the_paper_as_well(batch, deterministic, options):
     task = Disentangle(C3DEncoder(4, 8, 32), ADAM, **options).to("meta")
     with Operators() as called:
         terms = task.terms(batch.moved(torch.device("meta")))
-        task.to_minimise(terms).backward()
+        task.total_loss(terms).backward()
     assert called.names & REFUSED == set()

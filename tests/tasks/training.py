@@ -1,4 +1,4 @@
-"""Small trainings that are watched, alone or on ranks of `tests.two_ranks`, so that two of them can be compared."""
+"""Small trainings that are watched, alone or on ranks, so that two of them can be compared."""
 
 from pathlib import Path
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
-from fbm.batch import ClipBatch
-from fbm.callbacks import OnlineProbes, Throughput
+from fbm.data.batch import ClipBatch
 from fbm.data.datamodule import ClipDataModule
 from fbm.data.store import MANIFEST, Manifest, read_manifest
 from fbm.data.ucf101 import UCF101
-from fbm.files import write_text
 from fbm.tasks.task import Task
+from fbm.training.callbacks import OnlineProbes, Throughput
+from fbm.utils.files import write_text
 from tests.tiny import SIZE, make_store
 
 CHUNK, CLIP = 11, 8  # frames: three chunks a video
@@ -65,7 +65,7 @@ def logged(trainer: pl.Trainer) -> dict[str, float]:
 
 def trainer_of(ranks: int, **options: Any) -> pl.Trainer:
     """A trainer of two epochs that writes nothing; with several ranks one of `on_ranks`."""
-    quiet = dict.fromkeys(
+    silence_lightning = dict.fromkeys(
         ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary", "use_distributed_sampler"),
         False,
     )
@@ -74,7 +74,7 @@ def trainer_of(ranks: int, **options: Any) -> pl.Trainer:
         devices=ranks,
         strategy="ddp" if ranks > 1 else "auto",
         plugins=[LightningEnvironment()],
-        **{**quiet, "max_epochs": 2, "num_sanity_val_steps": 1, **options},
+        **{**silence_lightning, "max_epochs": 2, "num_sanity_val_steps": 1, **options},
     )
 
 

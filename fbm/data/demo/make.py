@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.text import Text
 
-from fbm.data.child import end_with_parent
 from fbm.data.demo.lists import write_lists
 from fbm.data.demo.render import render_group
 from fbm.data.demo.settings import CLASSES, Group, Settings, draw_groups
 from fbm.data.demo.writer import write_clip
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
+from fbm.utils.process import end_with_parent
 
 MARKER = ".fbm-demo"  # written first: what lies here is ours to make again
 FACTORS = "factors.json"  # written last: the set is whole

@@ -15,7 +15,7 @@ Path = npt.NDArray[np.float64]  # one number for each frame
 
 
 @dataclass(frozen=True)
-class Poses:
+class Trajectory:
     """Where the object is in each frame, four arrays of `T`: centre in pixels, scale, turn in radians."""
 
     x: Path
@@ -24,11 +24,11 @@ class Poses:
     angle: Path
 
 
-def move(motion: str, frames: int, radius: float, rng: np.random.Generator) -> Poses:
+def move(motion: str, frames: int, radius: float, rng: np.random.Generator) -> Trajectory:
     """One clip's track of an object of this radius (pixels); speed, amplitude, phase and place are drawn."""
     dx, dy, scale, angle = MOTIONS[motion](np.arange(frames, dtype=np.float64), rng)
     size = radius * scale
-    return Poses(_place(dx, size, WIDTH, rng), _place(dy, size, HEIGHT, rng), scale, angle)
+    return Trajectory(_place(dx, size, WIDTH, rng), _place(dy, size, HEIGHT, rng), scale, angle)
 
 
 def _place(path: Path, radius: Path, size: int, rng: np.random.Generator) -> Path:

@@ -17,7 +17,7 @@ REACH = 1.4  # radii from the centre to the patch's sides: no silhouette reaches
 
 
 @dataclass(frozen=True)
-class Thing:
+class SyntheticObject:
     """One object. Its patch `P P 4`: colour (0..255) and signed distance to the edge (radii, inside > 0)."""
 
     patch: Array
@@ -25,7 +25,7 @@ class Thing:
     angle: float  # radians: how it stands
 
 
-def make_thing(kind: str, palette: Palette, rng: np.random.Generator) -> Thing:
+def make_thing(kind: str, palette: Palette, rng: np.random.Generator) -> SyntheticObject:
     """Draw one instance of a kind: colours, texture, size and lean.
 
     It is 34 to 60 % of the frame's height: where about half of UCF-101's annotated boxes are.
@@ -33,10 +33,10 @@ def make_thing(kind: str, palette: Palette, rng: np.random.Generator) -> Thing:
     family = TEXTURES[kind]
     colour = paint(family, (PATCH, PATCH), Sizes(rng.uniform(16, 24), REGIONS), palette, rng)
     patch = np.concatenate([colour, _distance(SILHOUETTES[kind])[..., None]], axis=-1)
-    return Thing(patch, radius=rng.uniform(0.17, 0.30) * HEIGHT, angle=rng.uniform(-0.4, 0.4))
+    return SyntheticObject(patch, radius=rng.uniform(0.17, 0.30) * HEIGHT, angle=rng.uniform(-0.4, 0.4))
 
 
-def draw(frame: Array, thing: Thing, x: float, y: float, scale: float, angle: float) -> Mask:
+def draw(frame: Array, thing: SyntheticObject, x: float, y: float, scale: float, angle: float) -> Mask:
     """Lay the object over `frame` (`H W 3`, changed in place) at (x, y) pixels; returns its mask `H W`."""
     height, width, _ = frame.shape
     mask = np.zeros((height, width), dtype=np.bool_)

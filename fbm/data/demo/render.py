@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fbm.data.demo.motions import move
-from fbm.data.demo.objects import Mask, Thing, draw, make_thing
+from fbm.data.demo.objects import Mask, SyntheticObject, draw, make_thing
 from fbm.data.demo.scenes import make_scene, pan, view
 from fbm.data.demo.settings import HEIGHT, SPARE_FRAMES, WIDTH, Group, Settings, random_for
 from fbm.data.demo.textures import Array, draw_palettes
@@ -31,7 +31,7 @@ def render_group(settings: Settings, group: Group) -> Iterator[Clip]:
         yield _film(settings, group, scene, thing, random_for(settings, group.label, group.number, clip))
 
 
-def _film(settings: Settings, group: Group, scene: Array, thing: Thing, rng: np.random.Generator) -> Clip:
+def _film(settings: Settings, group: Group, scene: Array, thing: SyntheticObject, rng: np.random.Generator) -> Clip:
     count = settings.frames + int(rng.integers(SPARE_FRAMES + 1))
     camera = pan(count, rng)
     poses = move(group.motion, count, thing.radius, rng)

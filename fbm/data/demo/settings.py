@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from fbm.errors import UserError
+from fbm.utils.errors import UserError
 
 HEIGHT, WIDTH, RATE = 120, 160, 25  # pixels, pixels, frames per second
 SPARE_FRAMES = 12  # a clip is up to this much longer than asked for: real lengths differ

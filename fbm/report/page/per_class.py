@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fbm.errors import UserError
 from fbm.report import numbers
 from fbm.report.read.runs import Run
 from fbm.report.table1 import Row, Table1
+from fbm.utils.errors import UserError
 
 # A matrix of more classes is neither read by eye nor light enough for the page.
 MOST_CLASSES = 30

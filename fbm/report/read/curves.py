@@ -3,9 +3,9 @@
 import csv
 import math
 
-from fbm.errors import UserError
 from fbm.report.read.places import shown
 from fbm.report.read.runs import Run
+from fbm.utils.errors import UserError
 
 
 def curve(run: Run, column: str) -> dict[int, float]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from fbm.errors import UserError
 from fbm.report.read.places import is_run, run_folders, shown
 from fbm.report.read.study import Job, Missing, read_study
 from fbm.report.read.summary import Summary
 from fbm.report.read.validated import validated
+from fbm.utils.errors import UserError
 
 NAMED = 5  # folders named in one error line
 

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from fbm.errors import UserError
 from fbm.report.read.places import shown
+from fbm.utils.errors import UserError
 
 Kind = TypeVar("Kind")
 

@@ -2,12 +2,12 @@ import re
 
 import pytest
 
-from fbm.errors import UserError
 from fbm.report.comparisons import differences
 from fbm.report.page import SECTIONS, Pictures, render
 from fbm.report.read.runs import find
 from fbm.report.scarcity import scarcity
 from fbm.report.table1 import table1
+from fbm.utils.errors import UserError
 from tests.report.fake import fake_run, fake_study
 from tests.report.full_study import full_study
 

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from fbm.errors import UserError
 from fbm.report.page.per_class import DEEP, confusions, matrix, spreads
 from fbm.report.read.runs import find
 from fbm.report.table1 import table1
+from fbm.utils.errors import UserError
 from tests.report.fake import fake_run
 from tests.report.full_study import full_study
 

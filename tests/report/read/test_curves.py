@@ -1,8 +1,8 @@
 import pytest
 
-from fbm.errors import UserError
 from fbm.report.read.curves import curve, first_epoch_reaching
 from fbm.report.read.runs import find
+from fbm.utils.errors import UserError
 from tests.report.fake import fake_run
 
 

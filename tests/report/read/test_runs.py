@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from fbm.errors import UserError
 from fbm.report.read.runs import find
 from fbm.report.read.summary import Origin
+from fbm.utils.errors import UserError
 from tests.report.fake import fake_run, fake_study
 
 

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from fbm.errors import UserError
 from fbm.report import main
 from fbm.report.read.runs import find
 from fbm.report.table1 import table1
+from fbm.utils.errors import UserError
 from tests.report.fake import declare, fake_run
 
 

@@ -1,0 +1,33 @@
+"""Tab completion: Hydra completes one program's settings, ours has a sub-command before them."""
+
+import os
+from collections.abc import Sequence
+
+
+def complete(arguments: list[str], commands: Sequence[str]) -> int:
+    """Answer Hydra's completion script (`fbm -sc query=bash`), or print it (`fbm -sc install=bash`)."""
+    from fbm.cli.jobs import prepare_job, train_job
+    from fbm.cli.launch import launch
+    from fbm.utils.messages import print_error
+
+    line = os.environ.get("COMP_LINE", "")
+    words = line.split() + [""] * line.endswith(" ")  # the last one is being written
+    if arguments[-1].startswith("query"):
+        if len(words) <= 2:
+            print(" ".join(command for command in commands if command.startswith("".join(words[-1:]))))
+            return 0
+        if words[1] == "study" and len(words) == 3:
+            from fbm.study.declared import builtin_studies
+
+            print(" ".join(name for name in builtin_studies() if name.startswith(words[2])))
+            return 0
+        if words[1] in ("study", "analyse", "masks", "extract", "report", "diff"):
+            return 0  # they take paths: the shell completes them
+    # Hydra takes what stands behind the program's name: let the sub-command be part of that name.
+    os.environ["COMP_LINE"] = " ".join(["fbm", *words[2:]])
+    command, job = ("train", train_job) if "train" in words[1:2] else ("prepare", prepare_job)
+    try:
+        return launch(command, job, arguments, program="fbm")
+    except ValueError as error:  # neither query nor install
+        print_error(str(error))
+        return 1

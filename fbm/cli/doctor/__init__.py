@@ -1,0 +1,44 @@
+"""`fbm doctor`: says what is wrong, changes nothing."""
+
+from omegaconf import DictConfig
+
+USAGE = """usage: fbm doctor data=NAME [data.root=PATH ...]   a data set and its store, file by file
+       fbm doctor config [--config-dir DIR]      every config file, your own in DIR included, composed and built
+
+Settings of the first are those of `fbm prepare`. Nothing is changed. Exit status 1 where anything is wrong.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run one of the two examinations; gives the exit status."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if arguments else 2
+    if arguments[0] == "config":
+        from fbm.cli.doctor.configs import main as configs
+
+        return configs(arguments[1:])
+    from fbm.cli.launch import launch
+
+    return launch("prepare", _data_job, arguments[1:] if arguments[0] == "data" else arguments, program="fbm doctor")
+
+
+def _data_job(config: DictConfig) -> None:
+    from pathlib import Path
+
+    from fbm.cli.doctor.data import examine
+    from fbm.config.instantiate import build, check
+    from fbm.config.overrides import expand_home
+    from fbm.utils.errors import UserError
+
+    expand_home(config)
+    check(config, ("data.source", "masks.source"))
+    masks = build(config.masks.source) if config.masks.source is not None else None
+    given = config.data.root is not None or config.data.get("folders") is not None
+    source = build(config.data.source) if given else None
+    found = examine(source, masks, Path(config.data.store))
+    for line in found.problems:
+        print(line)
+    print(found.summary)
+    if found.problems:
+        raise UserError(f"problems found: {len(found.problems)}, each named above")

@@ -1,0 +1,85 @@
+"""Every config file composed, held against the signatures it names, and built, without any data."""
+
+import argparse
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fbm.config.compose import compose, conf_dir
+from fbm.config.instantiate import build, check
+from fbm.config.messages import explain_hydra_error
+from fbm.models.contract import checked_encoder
+from fbm.study.declared import read
+from fbm.study.plan import plan
+from fbm.utils.errors import UserError, parsed
+from fbm.utils.machine import silence_lightning
+
+
+def main(arguments: list[str]) -> int:
+    """Print one line a file; 1 where any is wrong."""
+    parser = argparse.ArgumentParser(prog="fbm doctor config", description=__doc__)
+    parser.add_argument("--config-dir", type=Path, help="a folder of your own config groups, as given to `fbm train`")
+    silence_lightning()
+    own: Path | None = parsed(parser, arguments).config_dir
+    if own is not None and not own.is_dir():
+        raise UserError(f"--config-dir {own}: no such folder")
+    files = list(options(conf_dir())) + (list(options(own)) if own else [])
+    wrong = 0
+    for group, option in files:
+        problem = check_config(group, option, own)
+        wrong += problem is not None
+        print(f"{'ok   ' if problem is None else 'WRONG'} {group}={option}{f': {problem}' if problem else ''}")
+    print(f"{len(files)} config files, {wrong} wrong")
+    return 1 if wrong else 0
+
+
+def options(folder: Path) -> Iterator[tuple[str, str]]:
+    """(group, option) of every file in a config folder's groups."""
+    for path in sorted(folder.rglob("*.yaml")):
+        group, *rest = path.relative_to(folder).with_suffix("").parts
+        if rest:
+            yield group, "/".join(rest)
+
+
+def check_config(group: str, option: str, own: Path | None = None) -> str | None:
+    """What is wrong with one option; None where it composes and builds."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        if group == "sweep":
+            declared, groups = read(option, [], own)
+            plan(declared, own=groups)
+            return None
+        config = compose([f"{group}={option}"], own)
+        check(config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _build_all(config)
+    except UserError as error:
+        return str(error)
+    except (HydraException, OmegaConfBaseException) as error:
+        return explain_hydra_error(error, "train")
+    except Exception as error:  # a user's class may raise anything
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return None
+
+
+def _build_all(config: Any) -> None:
+    """All that a run builds but its data; the networks without memory for their weights."""
+    import torch
+
+    build(config.data.source)
+    if config.masks.source is not None:
+        build(config.masks.source)
+    with torch.device("meta"):
+        encoder = checked_encoder(partial(build, config.encoder), config.data.clip_frames, config.data.size)
+        schedule = build(config.schedule, total_steps=10) if config.schedule is not None else None
+        task = build(config.task, encoder=encoder, classes=["a", "b"], optimizer=build(config.optim), schedule=schedule)
+        task.configure_optimizers()
+    for node in (*config.callbacks.values(), *config.logger.values()):
+        if node is not None:
+            build(node, carried={})
+    build({**config.trainer, "accelerator": "cpu", "precision": "32-true", "logger": False})

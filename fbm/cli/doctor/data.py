@@ -1,0 +1,141 @@
+"""A data set and its store under the lamp, file by file; read only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fbm.data.array_file import IntegrityError
+from fbm.data.decode import LEFT_OUT, VideoError, count_packets, opened, read_header
+from fbm.data.masks.source import MaskSource, MaskTrack
+from fbm.data.matching import match
+from fbm.data.prepare import JOURNAL
+from fbm.data.source import Video, VideoDataset
+from fbm.data.store import Manifest, StoredVideo, files_of, read_manifest
+from fbm.utils.errors import UserError
+from fbm.utils.progress import progress
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """One line a problem, and one that says what was looked at."""
+
+    problems: list[str]
+    summary: str
+
+
+def examine(source: VideoDataset | None, masks: MaskSource | None, store: Path) -> CheckReport:
+    """Look at every listed video, its annotation, and everything in the store.
+
+    Args:
+        source: None looks at the store alone.
+    """
+    if source is None:
+        videos, problems, said = [], [], ""
+    else:
+        try:
+            videos = source.videos()
+        except UserError as error:
+            return CheckReport([str(error)], "the data set could not be looked at further")
+        problems = list(_data_problems(videos, masks))
+        left_out = sum(_is_left_out(video) for video in videos)
+        said = f"{len(videos) - left_out} videos listed, "
+        said += f"{left_out} files left out, " if left_out else ""
+        said += f"{len(_unlisted(videos))} more files in their folders that no list names; "
+    if not store.is_dir():
+        return CheckReport(problems, f"{said}no store at {store} yet")
+    problems += _store_problems(store, videos)
+    return CheckReport(problems, f"{said}store {store} looked at whole")
+
+
+def _is_left_out(video: Video) -> bool:
+    return video.fault is not None and video.fault.status in LEFT_OUT
+
+
+def _data_problems(videos: list[Video], masks: MaskSource | None) -> Iterator[str]:
+    tracks: dict[str, MaskTrack | None] = {}
+    try:
+        tracks = match(videos, masks).tracks
+    except UserError as error:
+        yield str(error)
+    with progress("data set", len(videos), "videos") as advance:
+        for video in videos:
+            yield from (f"{video.name}: {problem}" for problem in _video_problems(video, tracks.get(video.name)))
+            advance()
+
+
+def _video_problems(video: Video, track: MaskTrack | None) -> Iterator[str]:
+    if video.fault:
+        if not _is_left_out(video):
+            yield f"{video.fault.status}: {video.fault.reason}"
+        return
+    if not video.path.is_file():
+        yield f"missing: listed in the split files but not at {video.path}"
+        return
+    try:
+        header = read_header(video.path)
+        packets = count_packets(video.path)
+    except VideoError as error:
+        yield f"{error.status}: {error.reason}"
+        return
+    # By the header, whose numbers are hints: what is looked at whole then is little.
+    if track and track.misfit(header.frames or packets, header.width, header.height):
+        yield from _misfit(video, track)
+
+
+def _misfit(video: Video, track: MaskTrack) -> Iterator[str]:
+    """What is wrong with an annotation by the frames that come out of its video."""
+    try:
+        with opened(video.path) as frames:
+            count = sum(len(batch) for batch in frames.decode(8))
+            header = frames.header
+    except VideoError as error:
+        yield f"{error.status}: {error.reason}"
+        return
+    if reason := track.misfit(count, header.width, header.height):
+        yield f"bad_annotation: {reason}"
+
+
+def _unlisted(videos: list[Video]) -> list[Path]:
+    listed = {video.path for video in videos}
+    folders = {video.path.parent for video in videos}
+    return [
+        path
+        for folder in sorted(folders)
+        if folder.is_dir()
+        for path in folder.iterdir()
+        if path not in listed and path.is_file()
+    ]
+
+
+def _store_problems(store: Path, listed: list[Video]) -> Iterator[str]:
+    if (store / JOURNAL).exists():
+        yield f"{store}: a preparation was interrupted; `fbm prepare` goes on with it"
+    for leftover in sorted(store.rglob(".*.part")):
+        yield f"{leftover}: half-written and never used; `fbm prepare` removes it"
+    try:
+        manifest = read_manifest(store)
+    except UserError as error:
+        yield str(error)
+        return
+    rows = manifest.videos
+    splits = {row.name: row.split for row in rows}
+    strangers = sum(splits.get(video.name) != video.split for video in listed)
+    if strangers:
+        yield f"{store}: {strangers} of the listed videos are not in it or in another split; `fbm prepare` mends that"
+    with progress("store", len(rows), "videos") as advance:
+        for row in rows:
+            yield from (f"{row.name}: {problem}" for problem in _row_problems(store, manifest, row))
+            advance()
+
+
+def _row_problems(store: Path, manifest: Manifest, row: StoredVideo) -> Iterator[str]:
+    if row.status in LEFT_OUT:
+        return
+    if not row.ok:
+        yield f"not usable, {row.status}: {row.reason}"
+        return
+    for file in files_of(store, manifest, row):
+        try:
+            file.check()
+        except IntegrityError as error:
+            yield f"{file.path} {error}: {error.mend}"

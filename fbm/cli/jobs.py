@@ -1,0 +1,126 @@
+"""What the Hydra applications do with a composed config. Imports come late: `--help` must not wait for torch."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from fbm.utils.errors import UserError
+
+NAMED = 20  # videos not used that are named one by one, of each fault
+STRIDE = 32  # pixels that are one of the features, of every encoder; theirs to say, but they load torch
+
+
+def train_job(config: DictConfig) -> float | None:
+    """`fbm train`: one run; gives the monitored metric, which a sweeper may optimise."""
+    from fbm.training.train import train
+
+    if config.test and _searches():
+        raise UserError("a search may not touch the test split: leave test=false, and test what it found afterwards")
+    return train(config)
+
+
+def _searches() -> bool:
+    """Whether this job is a trial of a sweeper that looks at earlier ones' results."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return HydraConfig.initialized() and "optuna" in HydraConfig.get().sweeper._target_.lower()
+
+
+def prepare_job(config: DictConfig) -> None:
+    """`fbm prepare`: bring the store up to what the data set and the mask source say.
+
+    Raises:
+        UserError: also where listed videos are broken or missing, unless data.skip_broken=true; the others are stored.
+    """
+    from fbm.config.instantiate import build, check
+    from fbm.config.overrides import expand_home
+
+    expand_home(config)
+    check(config, ("data.source", "data.generate", "masks.source"))
+    _check_settings(config)
+    if config.data.generate is not None:
+        build(config.data.generate)
+    from fbm.data.prepare import prepare
+
+    prepared = prepare(
+        build(config.data.source),
+        build(config.masks.source) if config.masks.source is not None else None,
+        config.masks.name,
+        Path(config.data.store),
+        config.data.size,
+        config.prepare.workers,
+        config.prepare.timeout,
+        {"name": config.data.name, "skip_broken": config.data.skip_broken},
+        config.prepare.drop_classes,
+    )
+    manifest = prepared.manifest
+    for line in (*_named(manifest.left_out, config.data.store), *_named(manifest.broken, config.data.store)):
+        print(line)
+    for line in (*_named(manifest.partly_masked, config.data.store, "partly used"), *prepared.left_over):
+        print(line)
+    print(_summary(manifest, prepared.worked_on, config.data.store))
+    if short := sum(video.ok and video.frames < config.data.chunk_frames for video in manifest.videos):
+        print(f"{short} videos have fewer than data.chunk_frames={config.data.chunk_frames} frames: they give no clips")
+    for name in manifest.classes_without_clips(config.data.chunk_frames):
+        print(f"no clip has the class {name}: `fbm train data.empty_classes=leave_out` takes it from the labels")
+    if manifest.broken and not config.data.skip_broken:
+        first = manifest.broken[0]
+        raise UserError(
+            f"{len(manifest.broken)} of {len(manifest.videos)} videos cannot be used, the first is {first.name} "
+            f"({first.status}: {first.reason}); the others are stored: mend them and prepare again, or leave them out "
+            "with data.skip_broken=true"
+        )
+    if not any(video.ok for video in manifest.videos):
+        raise UserError(f"none of the {len(manifest.videos)} videos can be used, for the reasons above")
+
+
+def _check_settings(config: DictConfig) -> None:
+    """What no target's signature says of `fbm prepare`; found late, it would be a child's traceback."""
+    data, workers, timeout = config.data, config.prepare.workers, config.prepare.timeout
+    if not isinstance(data.store, str) or not data.store:
+        raise UserError(f"data.store={data.store}: it should be the folder of the frame store")
+    if not isinstance(data.size, int) or data.size < 1:
+        raise UserError(f"data.size={data.size}: it should be a whole number of pixels, at least 1")
+    if data.size % STRIDE:
+        least = -(-data.size // STRIDE) * STRIDE
+        raise UserError(f"data.size={data.size}: the encoders take multiples of {STRIDE}, the next is {least}")
+    for key, value in (("data.skip_broken", data.skip_broken), ("prepare.drop_classes", config.prepare.drop_classes)):
+        if not isinstance(value, bool):
+            raise UserError(f"{key}={value}: it should be true or false")
+    if config.masks.source is None and config.masks.name != "none":
+        raise UserError("masks=stored is for fbm train, which reads them from the store: choose where masks come from")
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
+        raise UserError(f"prepare.workers={workers}: it should be a whole number of at least 1, or null")
+    if not isinstance(timeout, int | float) or timeout <= 0:
+        raise UserError(f"prepare.timeout={timeout}: it should be a number of seconds above 0")
+
+
+def _named(videos: list[Any], store: str, said: str = "") -> Iterator[str]:
+    """A line for each video that is not used; of many with the same fault the first ones, and a count.
+
+    Args:
+        said: in place of the status.
+    """
+    for status in sorted({video.status for video in videos}):
+        faulty = [video for video in videos if video.status == status]
+        label = said or status
+        yield from (f"{label}: {video.name}: {video.reason}" for video in faulty[:NAMED])
+        if len(faulty) > NAMED:
+            yield f"{label}: {len(faulty) - NAMED} more, each with its reason in {store}/manifest.json"
+
+
+def _summary(manifest: Any, worked_on: int, store: str) -> str:
+    whole = [video for video in manifest.videos if video.ok]
+    counts = ", ".join(f"{sum(v.split == split for v in whole)} {split}" for split in ("train", "val", "test"))
+    masked = sum(video.masked_frames > 0 for video in whole)
+    faults = Counter(video.status for video in manifest.left_out)
+    left_out = "".join(f"{count} left out as {status}, " for status, count in sorted(faults.items()))
+    did = f"{worked_on} prepared now" if worked_on else "nothing to do"
+    return (
+        f"{store}: {did}; {len(whole)} videos ({counts}), {sum(v.frames for v in whole):,} frames of "
+        f"{manifest.size} x {manifest.size}, {masked} videos with masks from {manifest.masks}, "
+        f"{len(manifest.broken)} not usable, {left_out}fingerprint {manifest.fingerprint}"
+    )

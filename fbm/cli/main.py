@@ -1,0 +1,107 @@
+"""`fbm COMMAND ...`: finds the room, nothing else. Heavy imports wait until their room is entered."""
+
+import os
+import pkgutil
+import sys
+from collections.abc import Callable
+
+from fbm import __version__
+
+USAGE = f"""fbm {__version__}: foreground, background and motion features of videos
+
+usage: fbm COMMAND ...
+
+  prepare   decode videos and masks into a frame store      fbm prepare data=ucf101 data.root=PATH
+  train     pretrain an encoder, or classify from one       fbm train task=disentangle data=ucf101
+  study     a declared comparison: every run it misses      fbm study demo
+  analyse   what the parts of the features hold; swaps      fbm analyse outputs/demo
+  masks     what moves in any videos, as mask pictures      fbm masks VIDEOS --out masks
+  extract   features of any videos through a checkpoint     fbm extract RUN VIDEOS --out features.npz
+  report    run folders to Table 1, Figures 2 and 3, a page  fbm report outputs/demo
+  diff      what differs between two runs                   fbm diff RUN_A RUN_B
+  doctor    what is wrong with data, a store or the configs  fbm doctor data=ucf101 data.root=PATH
+
+`fbm COMMAND --help` says what each one takes. prepare and train are Hydra applications: settings are KEY=VALUE,
+-m runs every combination of KEY=A,B, --cfg job prints the config. Completion: eval "$(fbm -sc install=bash)"
+"""
+TOGETHER = {
+    "TORCHELASTIC_RUN_ID",
+    "SLURM_NTASKS",
+    "NODE_RANK",
+}  # what torchrun, SLURM and people on several machines set
+COMMANDS = {  # what a command runs; prepare and train are Hydra applications instead
+    "prepare": "",
+    "train": "",
+    "study": "fbm.study:main",
+    "analyse": "fbm.evaluation.probing:main",
+    "masks": "fbm.data.masks.command:main",
+    "extract": "fbm.evaluation.extract:main",
+    "report": "fbm.report:main",
+    "diff": "fbm.report.diff:main",
+    "doctor": "fbm.cli.doctor:main",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; what a user can mend becomes one line and exit status 1."""
+    # OpenMP threads that spin at barriers make a busy machine ten times slower; torch reads this when imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a lost rank is said in one line, not in its C++ frames
+    os.environ.setdefault("WANDB_SILENT", "true")  # where its files are, the run folder says; read when imported
+    if "" not in sys.path and not sys.flags.safe_path:
+        sys.path.append("")  # modules of the user's own in the working directory, behind all that is installed
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(USAGE)
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(__version__)
+        return 0
+    if arguments[0] in ("-sc", "--shell-completion"):
+        from fbm.cli.completion import complete
+
+        return complete(arguments, tuple(COMMANDS))
+    return _run(arguments[0], arguments[1:])
+
+
+def _run(command: str, rest: list[str]) -> int:
+    from fbm.cli.launch import launch
+    from fbm.config.overrides import check_not_renamed, expand_home_word
+    from fbm.utils.errors import Stopped, UserError
+    from fbm.utils.messages import print_error, signal_exit_status, user_message
+    from fbm.utils.suggest import did_you_mean
+
+    rest = [expand_home_word(word) for word in rest]
+    try:
+        check_not_renamed(rest)
+        if command == "prepare":
+            from fbm.cli.jobs import prepare_job
+
+            return launch("prepare", prepare_job, rest)
+        if command == "train":
+            from fbm.cli.jobs import train_job
+
+            return _in_company(command, rest, lambda: launch("train", train_job, rest))
+        if command not in COMMANDS:
+            raise UserError(f"no such command {command!r}{did_you_mean(command, COMMANDS)}")
+        run: Callable[[list[str]], int] = pkgutil.resolve_name(COMMANDS[command])
+        if command == "study":
+            return _in_company(command, rest, lambda: run(rest))
+        return run(rest)
+    except (UserError, OSError) as error:
+        line = user_message(error)
+        if line is None:
+            raise
+        print_error(line)
+        return 1
+    except (Stopped, KeyboardInterrupt) as stopped:
+        return signal_exit_status(stopped)
+
+
+def _in_company(command: str, rest: list[str], lead: Callable[[], int]) -> int:
+    """Call `lead`, unless this is one of several processes that were started together: the first of them leads."""
+    if not TOGETHER & os.environ.keys():
+        return lead()
+    from fbm.training.distributed.company import run_as_leader_or_follower
+
+    return run_as_leader_or_follower(" ".join([command, *rest]), lead)

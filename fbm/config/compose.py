@@ -1,0 +1,83 @@
+"""Compose configs outside a Hydra application, resolve them, and write them as text."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from fbm.config.naming import register
+from fbm.utils.errors import UserError
+
+MARKS = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
+register()
+
+
+def conf_dir() -> Path:
+    """Where the configs are: in the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent.parent
+    return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
+
+
+@contextmanager
+def composing() -> Iterator[None]:
+    """Where `hydra.compose` knows our configs, outside a Hydra application."""
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        yield
+
+
+def compose(overrides: Sequence[str] = (), own: Path | None = None, name: str = "train") -> DictConfig:
+    """One of our configs with these overrides, outside a Hydra application.
+
+    Args:
+        own: a folder of the user's config groups, as given to `--config-dir`.
+        name: "train", "prepare" or "study".
+    """
+    import hydra
+
+    search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
+    with composing():
+        return hydra.compose(name, [*search, *overrides])
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """The config as plain containers with every interpolation resolved.
+
+    Raises:
+        UserError: a value that must be given is not, or an interpolation leads nowhere.
+    """
+    try:
+        content = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        if missing := _missing(config):
+            raise UserError(f"not given: {', '.join(missing)} (on the command line: {missing[0]}=VALUE)") from error
+        raise UserError(" ".join(str(error).split())) from error
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
+
+
+def _missing(config: DictConfig) -> list[str]:
+    """All that must be given and is not; looked for where something is missing, since it resolves everything again."""
+    try:
+        return sorted(OmegaConf.missing_keys(config))
+    except OmegaConfBaseException:  # another fault, which the caller has in hand
+        return []
+
+
+def as_yaml(content: dict[str, Any]) -> str:
+    """A resolved config as the text of a file."""
+    return OmegaConf.to_yaml(OmegaConf.create(content))
+
+
+def flatten(content: Any, path: str = "") -> dict[str, Any]:
+    """Nested dicts to one with dotted keys; lists are values."""
+    if not isinstance(content, dict) or not content:
+        return {path: content}
+    parts = [flatten(value, f"{path}.{key}".lstrip(".")) for key, value in content.items()]
+    return {key: value for part in parts for key, value in part.items()}

@@ -1,0 +1,196 @@
+"""Compose, check and instantiate configs. The only place that instantiates."""
+
+import inspect
+import logging
+from collections.abc import Iterator
+from functools import partial
+from types import UnionType
+from typing import Any, Literal, get_args, get_type_hints
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from fbm.config.compose import MARKS, resolved
+from fbm.config.keys import under
+from fbm.config.trainer_settings import check_trainer
+from fbm.utils.errors import UserError
+from fbm.utils.suggest import did_you_mean
+
+RENAMED_TARGETS = {  # modules of an earlier fbm that a config of one's own may name
+    "fbm.callbacks": "fbm.training.callbacks",
+    "fbm.loggers": "fbm.training.loggers",
+    "fbm.masks": "fbm.data.masks",
+    "fbm.losses": "fbm.models.losses",
+}
+RENAMED_CLASSES = {
+    "Carry": "CheckpointMetadata",
+    "Finite": "NonFiniteGuard",
+    "ResumePoint": "PreemptionCheckpoint",
+    "Adversary": "PatchGANLoss",
+}
+Products = Literal["highest", "high", "medium"]  # torch's names for how exact those of float32 are
+
+
+def build(node: DictConfig | dict[str, Any], **offered: Any) -> Any:
+    """Make what `_target_` names from the node's values.
+
+    Args:
+        offered: values known only at run time; the target gets those of them that its signature names. Nodes with a
+            `_target_` inside are made first, without them.
+
+    Raises:
+        UserError: the node has no target, lacks a value that its target needs, or the target refuses one.
+    """
+    content: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
+    if not isinstance(content, dict) or "_target_" not in content:
+        raise UserError(f"there is no _target_ in {content}, so nothing can be built from it")
+    target = get_object(content["_target_"])
+    signature = inspect.signature(target)
+    values = {key: _nested(value) for key, value in content.items() if key not in MARKS}
+    values |= {key: value for key, value in offered.items() if key in signature.parameters}
+    if content.get("_partial_", False):
+        return partial(target, **values)
+    try:
+        signature.bind(**values)
+    except TypeError as error:
+        raise UserError(f"{content['_target_']}: {error}") from error
+    try:
+        return target(**values)
+    except UserError:
+        raise
+    except ValueError as error:
+        raise UserError(f"{content['_target_']}: {error}") from error
+
+
+def _nested(value: Any) -> Any:
+    if isinstance(value, dict):
+        return build(value) if "_target_" in value else {key: _nested(inner) for key, inner in value.items()}
+    return [_nested(inner) for inner in value] if isinstance(value, list) else value
+
+
+def check(config: DictConfig, nodes: tuple[str, ...] = ("",)) -> dict[str, Any]:
+    """Hold every node with a `_target_` against the signature it names: unknown keys and values of a wrong type.
+
+    Args:
+        nodes: dotted paths; only these and what is in them. Looking at a target imports it.
+
+    Returns:
+        The resolved config.
+
+    Raises:
+        UserError: names the key, what is wrong with it and what is allowed.
+    """
+    raw: Any = OmegaConf.to_container(config, resolve=False)
+    content = resolved(config)
+    for path, node in _targets(content, ""):
+        if any(not place or under(path, (place,)) for place in nodes):
+            _check_node(path, node, raw)
+    return content
+
+
+def check_run(config: DictConfig) -> dict[str, Any]:
+    """`check` a run's config, and the values of it that no signature names; gives it resolved."""
+    from pydantic import NonNegativeInt
+
+    content = check(config)
+    kinds = {"seed": NonNegativeInt, "resume": str, "float32_matmul": Products | None}
+    for key, kind in (
+        kinds | dict.fromkeys(("test", "overwrite", "compile", "activation_checkpointing"), bool)
+    ).items():
+        check_value(key, content[key], kind)
+    check_trainer(content["trainer"])
+    return content
+
+
+def _targets(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield path, node
+        for key, value in node.items():
+            yield from _targets(value, f"{path}.{key}".lstrip("."))
+
+
+def _check_node(path: str, node: dict[str, Any], raw: dict[str, Any]) -> None:
+    try:
+        target = _imported(node["_target_"])
+    except Exception as error:  # importing a user's module can raise anything
+        said = f"{path}._target_={node['_target_']}"
+        if now := _renamed(node["_target_"]):
+            raise UserError(f"{said}: it is called {now} now") from error
+        raise UserError(f"{said} cannot be imported: {' '.join(str(error).split())}") from error
+    signature = inspect.signature(target)
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values())
+    hints = _hints(target)
+    for key, value in node.items():
+        if key in MARKS:
+            continue
+        if key not in signature.parameters and not open_ended:
+            raise UserError(
+                f"{path}.{key}: {target.__name__} takes no {key!r}{did_you_mean(key, signature.parameters)}"
+            )
+        if key in hints and not _holds_target(value):
+            check_value(_said_by(f"{path}.{key}", raw), value, hints[key])
+
+
+def check_value(key: str, value: Any, hint: Any) -> None:
+    """Hold one value against a type.
+
+    Raises:
+        UserError: names the key and what it should be.
+    """
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    try:
+        adapter = TypeAdapter(hint, config=None if _has_own_config(hint) else ConfigDict(arbitrary_types_allowed=True))
+        taken = adapter.validate_python(value)
+        if isinstance(value, str | float) and isinstance(taken, bool | int | float) and type(taken) is not type(value):
+            # The target gets the value itself: the word "no" would count as true, 8.0 is no number of clips.
+            adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        wanted = error.errors()[0]["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        raise UserError(f"{key}={value!r}: it should be {wanted}") from error
+
+
+def _imported(name: str) -> Any:
+    logger = logging.getLogger("hydra.utils")
+    logger.disabled = True  # it would say what the exception says
+    try:
+        return get_object(name)
+    finally:
+        logger.disabled = False
+
+
+def _renamed(name: str) -> str | None:
+    """What a target of an earlier fbm is called now."""
+    module, _, last = name.rpartition(".")
+    for old, new in RENAMED_TARGETS.items():
+        if under(module, (old,)):
+            return f"{new}{module.removeprefix(old)}.{RENAMED_CLASSES.get(last, last)}"
+    return None
+
+
+def _hints(target: Any) -> dict[str, Any]:
+    try:
+        return get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except (NameError, TypeError):  # names imported for type checkers only
+        return {}
+
+
+def _has_own_config(hint: Any) -> bool:
+    """Pydantic refuses a config for types that may carry their own (dataclasses and the like)."""
+    kinds = get_args(hint) if isinstance(hint, UnionType) or get_args(hint) else (hint,)
+    return any(hasattr(kind, "__dataclass_fields__") or hasattr(kind, "__pydantic_config__") for kind in kinds)
+
+
+def _holds_target(value: Any) -> bool:
+    return any(True for _ in _targets(value, ""))
+
+
+def _said_by(path: str, raw: dict[str, Any]) -> str:
+    """The key that a user sets: where `path` only hands on `${other.key}`, that one."""
+    value: Any = raw
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, str) and value.startswith("${") and value.endswith("}") and ":" not in value:
+        return _said_by(value[2:-1], raw)
+    return path

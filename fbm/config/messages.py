@@ -1,0 +1,63 @@
+"""What Hydra refused, in one line."""
+
+import re
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from fbm.config.compose import compose, conf_dir
+from fbm.config.overrides import explain_list, explain_override
+from fbm.utils.suggest import did_you_mean
+
+
+def explain_hydra_error(error: Exception, config_name: str, sweeps: bool = False) -> str:
+    """One line for what Hydra refused, with the closest valid name; `sweeps` as in `explain_override`."""
+    from hydra.errors import OverrideParseException
+
+    if isinstance(error, OverrideParseException):
+        return explain_override(error.override, sweeps)
+    causes = [str(part) for part in (error, error.__cause__) if part is not None]
+    text = " ".join(" ".join(causes).split())
+    if match := re.search(r"Ambiguous value for argument '(.*?)' 1\. To use it as a list", text):
+        return explain_list(match[1])
+    if match := re.search(r"Could not override '([^']+)'", text):
+        return _no_such_setting(match[1].split("@")[0], config_name)
+    if match := re.search(r"Could not find 'hydra/(?:launcher|sweeper)/(joblib|submitit|optuna)", text):
+        return f"Hydra's {match[1]} plugin is not installed: pip install 'fbm-video[{match[1]}]'"
+    if match := re.search(
+        r"In '[^']*': Could not find '([^']+)' Available options in '[^']+': (.*?)(?: Config search path:|$)", text
+    ):
+        option = match[1].rsplit("/", 1)[-1]
+        return f"no such option {match[1]!r}{did_you_mean(option, match[2].split()) or f'; there is {match[2]}'}"
+    if match := re.search(r"In '[^']*': Could not find '([^']+)'", text):
+        group, _, option = match[1].partition("/")
+        known = [
+            str(path.relative_to(conf_dir() / group).with_suffix("")) for path in conf_dir().glob(f"{group}/**/*.yaml")
+        ]
+        return f"no such option {match[1]!r}{did_you_mean(option, known)}"
+    return text
+
+
+def _no_such_setting(key: str, config_name: str) -> str:
+    # Another choice of a group may have the key itself; what is built is chosen by file, not by name.
+    known = [other for other in known_keys(config_name) if other != key and "._" not in other]
+    said = did_you_mean(key, known)
+    node = key.rpartition(".")[0]
+    beside = sorted(other.rpartition(".")[2] for other in known if node and other.rpartition(".")[0] == node)
+    if not said and beside:
+        said = f"; {node} has {', '.join(beside)}"
+    return f"no such setting {key!r}{said}"
+
+
+def known_keys(config_name: str) -> list[str]:
+    """Every key and group of the default config, dotted."""
+    config = compose(name=config_name)
+    groups = [folder.name for folder in conf_dir().iterdir() if folder.is_dir()]
+    return [*groups, *_paths(OmegaConf.to_container(config), "")]
+
+
+def _paths(node: Any, path: str) -> list[str]:
+    if not isinstance(node, dict):
+        return []
+    own = [f"{path}.{key}".lstrip(".") for key in node]
+    return own + [inner for key, value in node.items() for inner in _paths(value, f"{path}.{key}".lstrip("."))]

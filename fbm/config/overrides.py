@@ -1,0 +1,155 @@
+"""`KEY=VALUE` as it is typed: Hydra's quotes, home folders, what is swept, one line for what does not parse."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from fbm.utils.errors import UserError
+
+PLAIN = re.compile(r"(?:[A-Za-z_]|\.{0,2}/)[\w./+-]*", re.ASCII)  # words that Hydra's grammar takes without quotes
+WORDS = {"true", "false", "null", "nan", "inf"}  # words that it takes for something else
+HOME = re.compile(r"~(?=/|$)")
+# In a word of a command line: behind the =, or an element of a list or of a sweep.
+TYPED_HOME = re.compile(r"(?<=[=,\[])~(?:/[^,\[\]{}'\"]*)?(?=[,\]]|$)")
+QUOTED_HOME = re.compile(r"(?<=[=,\[]['\"])~(?=/)")
+# Hydra's own, and what sets them in its place.
+FOLDERS = {
+    "hydra.run.dir": "a run's folder is run_dir=PATH, or outputs/STUDY/NAME by study=STUDY and name=NAME",
+    "hydra.sweep.dir": "the runs of study=NAME are in outputs/NAME",
+    "hydra.sweep.subdir": "a run is in outputs/STUDY under its name, which holds what is swept",
+}
+
+RENAMED = {"engine": "launcher", "data.workers": "data.num_workers", "--again": "--overwrite"}  # since an earlier fbm
+
+
+def text(value: Any) -> str:
+    """A value in Hydra's grammar."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    if isinstance(value, str):
+        plain = PLAIN.fullmatch(value) and value.lower() not in WORDS
+        return value if plain else QuotedString(value, Quote.double).with_quotes()
+    if isinstance(value, list):
+        return f"[{','.join(map(text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{key}:{text(inner)}' for key, inner in value.items())}}}"
+    return json.dumps(value)
+
+
+def expand_home_word(word: str) -> str:
+    """A word of a command line with each `~` that begins a path replaced by the home folder, as a shell would."""
+    option = word.startswith("-")  # not of Hydra's grammar
+    typed = TYPED_HOME.sub(lambda match: (str if option else text)(_home(match[0])), word)
+    return typed if option else QUOTED_HOME.sub(lambda match: str(Path.home()), typed)
+
+
+def expand_home(config: DictConfig) -> None:
+    """The same, in place, for the values of a config, which may be of a file."""
+    from fbm.config.compose import flatten
+
+    for key, value in flatten(OmegaConf.to_container(config, resolve=False)).items():
+        expanded = [_home(one) for one in value] if isinstance(value, list) else _home(value)
+        if expanded != value:
+            OmegaConf.update(config, key, expanded)
+
+
+def _home(value: Any) -> Any:
+    return str(Path(value).expanduser()) if isinstance(value, str) and HOME.match(value) else value
+
+
+def swept(words: Iterable[str]) -> set[str]:
+    """The keys that are given several values."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser, keys = OverridesParser.create(), set()
+    for word in words:
+        try:
+            override = parser.parse_override(word)
+        except HydraException:  # Hydra comes upon it too, and it is told then
+            continue
+        if override.is_sweep_override():
+            keys.add(override.key_or_group)
+    return keys
+
+
+def check_hydra_folders(words: Iterable[str]) -> None:
+    """UserError for the settings of Hydra's own folders, which are not where anything is left."""
+    for word in words:
+        key, _, value = word.lstrip("+").partition("=")
+        if key in FOLDERS:
+            raise UserError(f"{word} sets nothing here: {FOLDERS[key]}; a store is data.store=PATH")
+        if key == "hydra.job.chdir" and value.lower() not in ("false", "null"):
+            raise UserError(f"{word}: fbm stays in the folder it is started in, and paths are from there: leave it out")
+
+
+def check_not_renamed(words: Iterable[str]) -> None:
+    """UserError for what an earlier fbm called otherwise."""
+    for word in words:
+        key, equals, value = word.lstrip("+~").partition("=")
+        if key in RENAMED:
+            name = "sweeper" if (key, value) == ("engine", "optuna") else RENAMED[key]
+            raise UserError(f"{word}: it is called {name}{equals}{value} now")
+
+
+def explain_override(word: str, sweeps: bool) -> str:
+    """What is wrong with a word that Hydra cannot parse, and how it is written.
+
+    Args:
+        sweeps: a comma separates the values of a sweep; else it is part of one.
+    """
+    key, equals, value = word.partition("=")
+    if not equals and not word.startswith("~"):
+        return f"{word!r} is no setting: KEY=VALUE is wanted; several values are KEY=A,B with -m"
+    if not _parses(f"{key}=0" if equals else word):
+        return f"{word!r}: {key!r} is no name of a setting"
+    if re.search(r"(^|,)\s*(,|$)", value) and not Path(value).exists():
+        return f"{word}: a value is missing beside a comma: {key}={','.join(filter(None, value.split(',')))}"
+    if value[:1] in ("[", "{") and "/" not in value and not _balanced(value):
+        return f"{word}: its brackets do not match"
+    form = f"{key}={_quoted(value, sweeps)}"
+    if not _parses(form):
+        return f"{word}: its value does not parse"
+    return f"{word}: a value with such characters takes quotes, Hydra's within the shell's: {shlex.quote(form)}"
+
+
+def explain_list(word: str) -> str:
+    """What to do about several values where one is wanted."""
+    key, _, value = word.partition("=")
+    return (
+        f"{word}: several values are a sweep, which is -m; {key}=[{value}] is a list, and one value with a comma in it "
+        f"takes quotes: {shlex.quote(f'{key}={text(value)}')}"
+    )
+
+
+def _quoted(value: str, sweeps: bool) -> str:
+    if not Path(value).expanduser().exists():  # whole, it is a file that is meant
+        if value.startswith("[") and value.endswith("]"):
+            return f"[{','.join(map(_element, value[1:-1].split(',')))}]"
+        if sweeps:
+            return ",".join(map(_element, value.split(",")))
+    return text(value)
+
+
+def _element(value: str) -> str:
+    return value if _parses(f"key={value}") else text(value.strip())
+
+
+def _balanced(value: str) -> bool:
+    return all(value.count(left) == value.count(right) for left, right in ("[]", "{}", "()"))
+
+
+def _parses(word: str) -> bool:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        OverridesParser.create().parse_override(word)
+    except HydraException:
+        return False
+    return True

@@ -1,0 +1,172 @@
+"""`masks=boxes`: the union of a frame's annotated boxes, as in the paper's experiment."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from fbm.data.boxes import PERSON, Annotation, read_pickle, read_xgtf
+from fbm.data.masks.source import DecodedVideo, InvalidMasks, MaskError, MaskTrack
+from fbm.utils.errors import UserError
+
+
+def rasterise(boxes: np.ndarray, frames: int, width: int, height: int, size: int) -> np.ndarray:
+    """The union of each frame's boxes, scaled to `size` and clipped to the frame.
+
+    Args:
+        boxes: int `N 5`: frame, x, y, width, height in pixels of a `width` x `height` video.
+        frames: T; boxes of other frames are left out, and those wholly outside the picture.
+        size: of the square mask in pixels.
+
+    Returns:
+        bool `T size size`; False everywhere in a frame without boxes. A box keeps at least one pixel.
+    """
+    masks = np.zeros((frames, size, size), dtype=bool)
+    scale = np.array([size / width, size / height])
+    corners, ends = boxes[:, 1:3], boxes[:, 1:3] + boxes[:, 3:5]
+    seen = (corners < (width, height)).all(1) & (ends > 0).all(1) & (boxes[:, 0] >= 0) & (boxes[:, 0] < frames)
+    # Clipped before widening to one pixel, or a thin box at the far edge would be lost.
+    first = np.clip(np.rint(corners * scale).astype(int), 0, size - 1)
+    last = np.clip(np.rint(ends * scale).astype(int), first + 1, size)
+    for frame, (x0, y0), (x1, y1) in zip(boxes[seen, 0], first[seen], last[seen], strict=True):
+        masks[frame, y0:y1, x0:x1] = True
+    return masks
+
+
+Misfits = Literal["leave_out"] | None
+USE_THE_REST = "masks.source.misfits=leave_out uses what fits"
+
+
+def fits(boxes: np.ndarray, frames: int, width: int, height: int) -> np.ndarray:
+    """Which boxes, int `N 5`, are in a frame of the video and have a part in the picture: bool `N`."""
+    frame, x, y, w, h = boxes.T
+    inside = (x < width) & (y < height) & (x + w > 0) & (y + h > 0) & (w > 0) & (h > 0)
+    return np.asarray((frame >= 0) & (frame < frames) & inside)
+
+
+def misfit(annotation: Annotation, frames: int, width: int, height: int) -> str | None:
+    """Why an annotation does not fit a video of `frames` frames of `width` x `height` pixels; None where it does.
+
+    A box that only reaches over the edge fits: it is clipped, as the reference does.
+    """
+    boxes = annotation.boxes
+    if annotation.frames is not None and annotation.frames != frames:
+        return f"its annotation is for {annotation.frames} frames, the video has {frames}"
+    if len(boxes) and boxes[-1, 0] >= frames:
+        return f"its annotation has a box in frame {boxes[-1, 0] + 1}, the video has {frames} frames"
+    if len(boxes) and boxes[0, 0] < 0:
+        return f"its annotation has a box in frame {boxes[0, 0] + 1}, before the first"
+    x, y, w, h = boxes[:, 1:].T
+    outside = (x >= width) | (y >= height) | (x + w <= 0) | (y + h <= 0) | (w <= 0) | (h <= 0)
+    if outside.any():
+        frame, *box = (int(number) for number in boxes[outside][0])
+        return (
+            f"its annotation has {outside.sum()} boxes that are empty or outside the {width} x {height} frame, "
+            f"the first x y w h = {box} in frame {frame + 1}"
+        )
+    return None
+
+
+@dataclass(frozen=True)
+class BoxTrack:
+    """One video's boxes, drawn when its size is known."""
+
+    annotation: Annotation
+    misfits: Misfits = None
+
+    @property
+    def fingerprint(self) -> str:
+        content = f"{self.annotation.frames}".encode() + self.annotation.boxes.tobytes()
+        return hashlib.sha256(content + (self.misfits or "").encode()).hexdigest()[:16]
+
+    def misfit(self, frames: int, width: int, height: int) -> str | None:
+        reason = misfit(self.annotation, frames, width, height)
+        if reason is None:
+            return None
+        fitting = fits(self.annotation.boxes, frames, width, height).any()
+        if self.misfits is None:
+            return f"{reason}; {USE_THE_REST}" if fitting else reason
+        return None if fitting or not len(self.annotation.boxes) else f"{reason}; no box of it fits"
+
+    def left_out(self, frames: int, width: int, height: int) -> str:
+        said = []
+        if reason := misfit(self.annotation, frames, width, height):
+            fitting = int(fits(self.annotation.boxes, frames, width, height).sum())
+            said.append(f"{reason}; {fitting} of its {len(self.annotation.boxes)} boxes are used")
+        if others := Counter(self.annotation.others):
+            named = ", ".join(f"{count} {name!r}" for name, count in sorted(others.items()))
+            said.append(f"objects of its annotation that are not named {PERSON} are not used: {named}")
+        return "; ".join(said)
+
+    def draw(self, video: DecodedVideo) -> np.ndarray:
+        frames, size = video.frames.shape[:2]
+        if reason := self.misfit(frames, video.width, video.height):
+            raise MaskError(reason)
+        boxes = self.annotation.boxes
+        boxes = boxes[fits(boxes, frames, video.width, video.height)]
+        return rasterise(boxes, frames, video.width, video.height, size)
+
+
+class BoxMasks:
+    """Boxes from a corrected pickle or a folder of `CLASS/v_CLASS_gXX_cYY.xgtf` files.
+
+    Args:
+        root: the data set's; its `annotations` is taken where no other place is named.
+        annotations: a `.pkl` file, or a folder with one or with `.xgtf` files.
+        misfits: of an annotation that is for another number of frames, or has boxes that are empty or outside: None
+            refuses the video, "leave_out" uses what fits, and the video's row in the manifest says what does not.
+
+    Raises:
+        UserError: no such choice.
+    """
+
+    def __init__(self, root: Path | None, annotations: Path | None = None, misfits: Misfits = None) -> None:
+        if misfits not in (None, "leave_out"):
+            raise UserError(f"masks.source.misfits={misfits}: it should be leave_out or null")
+        self.misfits = misfits
+        self.given = annotations is not None
+        self.place = Path(annotations) if annotations is not None else Path(root or ".") / "annotations"
+
+    def track(self, name: str) -> MaskTrack | None:
+        """The boxes of video `name`, or None where it has none.
+
+        Raises:
+            UserError: the annotations are not where they were said to be, or their pickle is damaged. A damaged
+                `.xgtf` file concerns one video only, so it is reported as that video's.
+        """
+        try:
+            annotation = self._annotation(name)
+        except UserError as error:
+            if self._pickled is not None:
+                raise
+            return InvalidMasks(str(error))
+        return None if annotation is None else BoxTrack(annotation, self.misfits)
+
+    def unclaimed(self, names: Collection[str]) -> list[str]:
+        """Nothing: annotations are published for more videos than one chooses."""
+        return []
+
+    def _annotation(self, name: str) -> Annotation | None:
+        if self._pickled is not None:
+            return self._pickled.get(name)
+        path = self.place / f"{name}.xgtf"
+        return read_xgtf(path) if path.is_file() else None
+
+    @cached_property
+    def _pickled(self) -> dict[str, Annotation] | None:
+        """Every video's annotation where there is a pickle; None where `.xgtf` files are to be read one by one."""
+        if self.place.is_file():
+            return read_pickle(self.place)
+        if not self.place.is_dir():
+            if self.given:
+                raise UserError(f"data.annotations={self.place}: no such file or folder")
+            return {}  # a data set without annotations: empty masks, which only some tasks refuse
+        pickles = sorted(self.place.glob("*.pkl"))
+        if len(pickles) > 1:
+            raise UserError(f"{self.place} holds {len(pickles)} pickles: name one, data.annotations={pickles[0]}")
+        return read_pickle(pickles[0]) if pickles else None

@@ -1,0 +1,112 @@
+"""The checkpoint's encoder as a function from clips to rows of features. Clips are `T H W 3` uint8."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fbm.evaluation.extract.options import Options
+from fbm.models.disentangler import split
+from fbm.models.encoder import Encoder
+from fbm.models.layers import centred
+from fbm.runs.checkpoints import encoder_of, read_checkpoint
+from fbm.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Network:
+    """An encoder on its device, and which of its features are wanted.
+
+    Attributes:
+        columns: name and place, in the rows that `features` gives, of each column of the output.
+        about: where the features come from, for the output's `meta`.
+    """
+
+    encoder: Encoder
+    device: torch.device
+    pool: str
+    channels: slice
+    columns: dict[str, slice]
+    about: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that decides a video's rows."""
+        kept = {key: value for key, value in self.about.items() if key not in ("checkpoint", "fingerprints", "fbm")}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+
+    @torch.no_grad()
+    def features(self, clips: Sequence[np.ndarray]) -> np.ndarray:
+        """float32 `B D` of B clips.
+
+        Raises:
+            UserError: they do not fit into the device's memory.
+        """
+        try:
+            frames = torch.from_numpy(np.stack(clips)).to(self.device)
+            maps = self.encoder(centred(frames))[:, self.channels]
+        except torch.cuda.OutOfMemoryError as error:
+            raise UserError(f"{len(clips)} clips do not fit into the GPU's memory: choose a smaller --batch") from error
+        rows: np.ndarray = (maps.mean((2, 3)) if self.pool == "mean" else maps.flatten(1)).cpu().numpy()
+        return rows
+
+
+def load_network(checkpoint: Path, options: Options) -> Network:
+    """The encoder that `checkpoint` holds, ready to run.
+
+    Raises:
+        UserError: the checkpoint or the device does not do, or the part asked for is not in this checkpoint.
+    """
+    device = _device(options.device)
+    content = read_checkpoint(checkpoint)
+    encoder = encoder_of(content, str(checkpoint)).to(device)
+    carried = content["fbm"]
+    channels, height, width = encoder.feature_shape
+    places = height * width if options.pool == "none" else 1
+    parts = _parts(channels) if carried["task"] == "disentangle" else {}
+    named = _named_channels(parts, options.part, channels, f"{checkpoint} is of {carried['task']}")
+    first = min(part.start for part in named.values())
+    last = max(part.stop for part in named.values())
+    columns = {name: slice((part.start - first) * places, (part.stop - first) * places) for name, part in named.items()}
+    about = {
+        **{"checkpoint": str(checkpoint), "task": carried["task"], "fingerprints": carried["fingerprints"]},
+        **{"weights": _digest(encoder), "frames": encoder.frames, "size": encoder.size},
+        **{"feature_shape": list(encoder.feature_shape), "part": options.part, "pool": options.pool},
+        **{"stride": options.stride or encoder.frames},
+        "parts": {name: [place.start, place.stop] for name, place in parts.items()},  # channels
+    }
+    return Network(encoder, device, options.pool, slice(first, last), columns, about)
+
+
+def _device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device=cuda: torch finds no GPU here; take --device cpu or auto")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _parts(channels: int) -> dict[str, slice]:
+    """Where the parts of a disentangled feature are."""
+    numbers = split(torch.arange(channels).reshape(1, -1, 1, 1))._asdict()
+    return {name: slice(int(these.min()), int(these.max()) + 1) for name, these in numbers.items()}
+
+
+def _named_channels(parts: dict[str, slice], part: str, channels: int, said: str) -> dict[str, slice]:
+    """The channels of each column of the output."""
+    if part == "all":
+        return {"features": slice(0, channels)}
+    if not parts:
+        raise UserError(f"part={part} needs a checkpoint of task=disentangle, {said}: take --part all")
+    return parts if part == "each" else {"features": parts[part]}
+
+
+def _digest(encoder: Encoder) -> str:
+    """16 hex digits of the SHA-256 of all weights and batch norm statistics."""
+    digest = hashlib.sha256()
+    for value in encoder.state_dict().values():
+        digest.update(value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,73 @@
+"""What a person chooses of an extraction."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fbm.utils.errors import UserError
+from fbm.utils.suggest import did_you_mean
+
+PARTS = ("all", "each", "motion", "foreground", "background")
+POOLS = ("mean", "none")
+DEVICES = ("auto", "cpu", "cuda")
+ENDINGS = (".npz", ".parquet")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How features are made, and how the work is done.
+
+    Attributes:
+        stride: frames between the starts of two clips; None takes a clip's length: no overlap, nothing left out but
+            the rest of a video that fills no clip.
+        part: "all" channels, one of the three parts, or "each" in a column of its own. Parts are what pretraining with
+            task=disentangle makes; other checkpoints have none.
+        pool: "mean" over the h x w positions gives C values a clip, which suit most uses and are little to store;
+            "none" keeps all C*h*w, in the order that fbm's own classifier sees.
+        batch: clips in a batch. It changes the speed and the memory, not the features.
+        device: "auto" takes a GPU where there is one.
+        workers: decoding processes; None takes one a core, at most 8.
+        timeout: seconds without a frame after which a file is given up.
+        skip_unreadable: leave videos out that cannot be read, in place of refusing to finish.
+        overwrite: replace an output that holds other features.
+
+    Raises:
+        UserError: a value that is not allowed.
+    """
+
+    stride: int | None = None
+    part: str = "all"
+    pool: str = "mean"
+    batch: int = 16
+    device: str = "auto"
+    workers: int | None = None
+    timeout: float = 60.0
+    skip_unreadable: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("part", PARTS), ("pool", POOLS), ("device", DEVICES)):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise UserError(f"{name}={value!r} is not one of {', '.join(allowed)}{did_you_mean(value, allowed)}")
+        for name in ("stride", "batch", "workers"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise UserError(f"{name}={value}: it should be a whole number of at least 1")
+        if not self.timeout > 0:
+            raise UserError(f"timeout={self.timeout}: it should be a number of seconds above 0")
+
+
+def check_out(out: Path) -> None:
+    """Refuse what cannot become the output, before any work.
+
+    Raises:
+        UserError: the ending says no format, or the format's library is not installed.
+    """
+    if out.suffix.lower() not in ENDINGS:
+        raise UserError(f"{out}: features are written as .npz or .parquet; choose another --out")
+    if out.is_dir():
+        raise UserError(f"{out} is a folder; choose another --out")
+    if out.suffix.lower() == ".parquet":
+        try:
+            import pyarrow.parquet  # noqa: F401
+        except ImportError as error:
+            raise UserError(f"{out}: Parquet needs pyarrow: pip install 'fbm-video[parquet]', or write .npz") from error

@@ -1,0 +1,140 @@
+"""The spine of `fbm extract`: what is there already, the rest, and one file of it all."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fbm import __version__
+from fbm.data.decode import decoder
+from fbm.data.inputs import Video, find_videos
+from fbm.evaluation.extract.decoding import Failed, decoded
+from fbm.evaluation.extract.gather import ClipBatcher
+from fbm.evaluation.extract.network import Network, load_network
+from fbm.evaluation.extract.options import Options, check_out
+from fbm.evaluation.extract.output import Source, read_meta, table, write
+from fbm.evaluation.extract.parts import part_file, parts_folder, read_part, sweep_leftovers, write_part
+from fbm.utils.errors import UserError
+from fbm.utils.progress import progress
+
+MOST_WORKERS = 8  # more decode faster than one encoder runs
+
+
+@dataclass(frozen=True)
+class ExtractionResult:
+    """What an extraction came to.
+
+    Attributes:
+        worked_on: videos that were read now; 0 where the output was there already.
+        unreadable: names of the videos that were left out, with the reason.
+        skipped: files of the folders that are no videos.
+    """
+
+    out: Path
+    videos: int
+    clips: int
+    worked_on: int
+    unreadable: dict[str, str]
+    skipped: int = 0
+
+    @property
+    def told(self) -> str:
+        """One line for the terminal."""
+        did = f"{self.worked_on} videos read now" if self.worked_on else "nothing to do"
+        left_out = f", {len(self.unreadable)} unreadable left out" if self.unreadable else ""
+        skipped = f", {self.skipped} files that are no videos skipped" if self.skipped else ""
+        return f"{self.out}: {did}; {self.clips:,} clips of {self.videos} videos{left_out}{skipped}"
+
+
+def extract(checkpoint: Path, inputs: Sequence[Path], out: Path, options: Options) -> ExtractionResult:
+    """See `fbm.evaluation.extract.extract`."""
+    check_out(out)
+    network = load_network(checkpoint, options)
+    found = find_videos(inputs)
+    videos = found.videos
+    for line in found.told:
+        print(line)
+    identity = _identity(network, videos)
+    with parts_folder(out) as folder:
+        sweep_leftovers(out)
+        if out.exists() and not options.overwrite:
+            done = _there_already(out, identity)
+        else:
+            files = {video: part_file(folder, video, network.fingerprint) for video in videos}
+            missing = [video for video in videos if not files[video].is_file()]
+            unreadable = _read(network, missing, files, options)
+            _refuse(unreadable, videos, options)
+            kept = {video.name: files[video] for video in videos if video.name not in unreadable}
+            clips = _merge(network, kept, out, {"identity": identity, "unreadable": unreadable})
+            done = ExtractionResult(out, len(kept), clips, len(missing), unreadable)
+        shutil.rmtree(folder)
+    return replace(done, skipped=len(found.skipped))
+
+
+def _identity(network: Network, videos: Sequence[Video]) -> str:
+    """Fingerprint of an output: the settings, and every input as it is now."""
+    inputs = [(video.name, video.size, video.mtime_ns) for video in videos]
+    return hashlib.sha256(json.dumps([network.fingerprint, inputs]).encode()).hexdigest()[:16]
+
+
+def _there_already(out: Path, identity: str) -> ExtractionResult:
+    meta = read_meta(out)
+    if meta.get("identity") != identity:
+        said = (
+            "features of other inputs or settings" if "identity" in meta else "something that fbm extract did not make"
+        )
+        raise UserError(f"{out} holds {said}: choose another --out, or --overwrite")
+    return ExtractionResult(out, meta["videos"], meta["clips"], 0, meta["unreadable"])
+
+
+def _read(network: Network, videos: list[Video], files: dict[Video, Path], options: Options) -> dict[str, str]:
+    """Put the rows of all these videos where they belong; gives those that cannot be read, with the reason."""
+    if not videos:
+        return {}
+    workers = options.workers or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    gather = ClipBatcher(network.features, network.encoder.frames, network.about["stride"], options.batch)
+    reading = decoded([Path(video.real) for video in videos], network.encoder.size, workers, options.timeout)
+    unreadable = {}
+    with closing(reading), progress("extract", len(videos), "videos") as advance:
+        for result in gather.run(reading):
+            video = videos[result.video]
+            if isinstance(result, Failed):
+                unreadable[video.name] = result.reason
+            else:
+                write_part(files[video], result.rows)
+            advance()
+    order = [video.name for video in videos]
+    return {name: unreadable[name] for name in order if name in unreadable}
+
+
+def _refuse(unreadable: dict[str, str], videos: Sequence[Video], options: Options) -> None:
+    """Name every unreadable video; go on only where that was asked for and something is left."""
+    for name, reason in unreadable.items():
+        print(f"unreadable: {name}: {reason}")
+    if unreadable and (not options.skip_unreadable or len(unreadable) == len(videos)):
+        first, reason = next(iter(unreadable.items()))
+        hope = "the others are kept: mend them, or leave them out with --skip-unreadable"
+        raise UserError(
+            f"{len(unreadable)} of {len(videos)} videos cannot be read, the first is {first} ({reason}); "
+            f"{hope if len(unreadable) < len(videos) else 'there is nothing to write'}"
+        )
+
+
+def _merge(network: Network, kept: dict[str, Path], out: Path, more: dict[str, Any]) -> int:
+    """Write the output of the parts, by video; gives the number of clips."""
+    sources = [Source(name, len(read_part(file).starts), partial(read_part, file)) for name, file in kept.items()]
+    clips = sum(source.clips for source in sources)
+    width = max(len(source.name) for source in sources)
+    meta = {
+        **network.about,
+        **{"fbm": __version__, "decoder": decoder(), "videos": len(sources), "clips": clips, **more},
+    }
+    length, columns = network.encoder.frames, network.columns
+    write(out, lambda: (table(source, length, columns, width) for source in sources), clips, meta)
+    return clips

@@ -1,0 +1,55 @@
+"""What is known of each video: its class, and of the demo data what moves, how, and before what."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fbm.data.clips import ClipDataset
+from fbm.data.store import StoredVideo
+from fbm.utils.errors import UserError
+
+FILE = "factors.json"
+FACTORS = ("motion", "object", "scene")  # on the demo data the motion is the class
+
+Values = dict[str, str]  # by video
+
+
+def read_factors(root: Path | None, videos: Sequence[StoredVideo]) -> dict[str, Values]:
+    """The value of every factor in every video: motion, object and scene where `root` says them, else class alone.
+
+    Args:
+        root: the data set's folder; None or gone where only the store was kept.
+
+    Raises:
+        UserError: the file of the factors is damaged, or says nothing of a video.
+    """
+    if root is None or not (root / FILE).is_file():
+        return {"class": {video.name: video.action for video in videos}}
+    path = root / FILE
+    try:
+        told = json.loads(path.read_bytes())["videos"]
+        return {factor: {video.name: _value(told, video.name, factor) for video in videos} for factor in FACTORS}
+    except LookupError as error:
+        raise UserError(f"{path} does not say {error.args[0]}: prepare the store from this data set again") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): make the data set again") from error
+
+
+def _value(told: dict[str, dict[str, str]], video: str, factor: str) -> str:
+    if video not in told or factor not in told[video]:
+        raise LookupError(f"the {factor} of {video}")
+    return str(told[video][factor])
+
+
+def answers(clips: ClipDataset, values: Values) -> np.ndarray:
+    """One factor's value in each clip, names."""
+    return np.array([values[clips.videos[number].name] for number, _ in clips.samples])
+
+
+def groups(clips: ClipDataset) -> np.ndarray:
+    """The group of each clip, int from 0; UCF-101 numbers the groups of each class anew."""
+    names = [f"{clips.videos[number].action}/{clips.videos[number].group}" for number, _ in clips.samples]
+    inverse: np.ndarray = np.unique(names, return_inverse=True)[1]
+    return inverse

@@ -1,0 +1,32 @@
+"""What an analysis can be told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fbm.utils.errors import UserError
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to analyse.
+
+    Args:
+        resamples: of the bootstrap behind every interval.
+        seed: of that resampling.
+        store: where the frames are; None takes the store that a run's config names.
+        overwrite: also what was done before.
+
+    Raises:
+        UserError: a number that makes no sense.
+    """
+
+    resamples: int = RESAMPLES
+    seed: int = 0
+    store: Path | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.resamples < 1 or self.seed < 0:
+            raise UserError(f"--resamples {self.resamples} must be at least 1, --seed {self.seed} at least 0")

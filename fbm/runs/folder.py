@@ -1,0 +1,171 @@
+"""What a run leaves: one folder, held by one job, finished when its summary is there."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from fbm.runs.checkpoints import read_checkpoint
+from fbm.runs.files import AUTO, BAD_BATCH, BEST, CHECKPOINTS, CONFIG, FAILURE, LAST, METRICS, NONE, SUMMARY
+from fbm.utils.errors import UserError
+from fbm.utils.files import LOCK, held, sweep, write_text
+
+# One of these begins a name there once an attempt has anything to show; a traceback and a bad batch are looked for.
+BEGUN = (CHECKPOINTS, METRICS, FAILURE, BAD_BATCH)
+ASIDE = ".aside"  # what is being moved to earlier-N
+
+
+@dataclass
+class Run:
+    """A run folder.
+
+    Attributes:
+        summary: None until the run is finished.
+        main: False in ranks other than 0, which write nothing here.
+        start_from: the checkpoint to go on from.
+        same: it is this run's own, so its metrics and its loggers' runs go on too.
+    """
+
+    folder: Path
+    summary: dict[str, Any] | None = None
+    main: bool = True
+    start_from: Path | None = None
+    same: bool = False
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint of the best validation."""
+        return self.folder / CHECKPOINTS / BEST
+
+    def start(self, config: str) -> None:
+        """Begin, or go on: write the resolved config; an earlier attempt's failure is over."""
+        if self.main:
+            write_text(self.folder / CONFIG, config)
+            (self.folder / FAILURE).unlink(missing_ok=True)
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """End: the summary makes the run a finished one."""
+        self.summary = summary
+        if self.main:
+            write_text(self.folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+
+    def reread(self) -> None:
+        """Take over the summary that other processes wrote."""
+        self.summary = _read_summary(self.folder)
+
+
+@contextmanager
+def open_run_folder(folder: str | Path, identity: str, overwrite: bool, resume: str = AUTO) -> Iterator[Run]:
+    """Hold a run folder: of a new run, of one to go on with, or of one finished with the same settings.
+
+    An unfinished run with the same settings goes on from its `last.ckpt`, unless `resume` is "none". What cannot be
+    gone on with (or is finished, with `overwrite`) is moved to `earlier-N` inside. An attempt that ends before it has
+    trained and saved anything leaves the folder as it was, or none; where it failed by a fault of ours, its traceback.
+
+    Args:
+        overwrite: begin a finished run anew; an unfinished one goes on all the same.
+        resume: "auto", "none", or the checkpoint or run folder of another run that a new one goes on from.
+
+    Raises:
+        UserError: another job holds the folder, a run with other settings is finished in it, or what is to be gone on
+            from is damaged, or not there.
+    """
+    folder = Path(folder)
+    with held(folder, "the run folder"):
+        sweep(folder)
+        if (folder / ASIDE).is_dir():
+            _move_aside(folder)  # whoever began to was killed
+        summary = None if overwrite else _read_summary(folder)
+        if summary is None:
+            run, aside = _unfinished(folder, identity, resume)
+            try:
+                yield run
+            except BaseException:
+                if not any(path.name.startswith(BEGUN) for path in folder.iterdir()):
+                    _leave_as_found(folder, aside)
+                raise
+            return
+        if summary.get("fingerprints", {}).get("run") != identity:
+            raise UserError(
+                f"{folder} holds a finished run with other settings: choose name=..., or overwrite=true "
+                "(the old one is kept in a folder inside)"
+            )
+        yield Run(folder, summary)
+
+
+def _leave_as_found(folder: Path, aside: Path | None) -> None:
+    """Take away what an attempt left that trained nothing: a report would call it an unfinished run."""
+    with suppress(OSError):  # what ended the attempt is told, not this
+        for path in folder.iterdir():
+            if path.name != LOCK and not path.name.startswith("earlier-"):
+                rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        for path in aside.iterdir() if aside else ():
+            path.rename(folder / path.name)
+        if aside:
+            aside.rmdir()
+        if not any(path.name != LOCK for path in folder.iterdir()):
+            (folder / LOCK).unlink()  # whoever has opened it meanwhile is refused by `held`
+            folder.rmdir()
+
+
+def _unfinished(folder: Path, identity: str, resume: str) -> tuple[Run, Path | None]:
+    """The run to begin or to go on with, and where what was in its way was moved to."""
+    own = folder / CHECKPOINTS / LAST
+    # With a summary beside it the run is finished, and asked to be run again.
+    if resume != NONE and own.is_file() and not (folder / SUMMARY).is_file() and _is_of(own, identity):
+        return Run(folder, start_from=own, same=True), None
+    other = None if resume in (AUTO, NONE) else _of_another_run(Path(resume), folder)
+    aside = _move_aside(folder)
+    return Run(folder, start_from=other), aside
+
+
+def _is_of(checkpoint: Path, identity: str) -> bool:
+    """Whether the run with this fingerprint can go on from a checkpoint."""
+    try:
+        return bool(read_checkpoint(checkpoint)["fbm"]["fingerprints"].get("run") == identity)
+    except UserError as error:
+        raise UserError(f"{error}; resume=none begins anew (what is there is kept in a folder inside)") from error
+
+
+def _of_another_run(named: Path, folder: Path) -> Path:
+    checkpoint = named / CHECKPOINTS / LAST if named.is_dir() else named
+    if not checkpoint.is_file():
+        raise UserError(f"resume={named}: there is no {checkpoint if named.is_dir() else 'such checkpoint'}")
+    if checkpoint.resolve().is_relative_to(folder.resolve()):
+        raise UserError(
+            f"resume={named} is this run's own folder: resume=auto goes on in it with the same settings, another "
+            "name=... makes it another run"
+        )
+    return checkpoint
+
+
+def _read_summary(folder: Path) -> dict[str, Any] | None:
+    path = folder / SUMMARY
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): delete it, or run with overwrite=true") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _move_aside(folder: Path) -> Path | None:
+    """Take all that a run left out of the way; what a kill interrupts here is brought to its end next time.
+
+    Returns:
+        Where it is now, None where there was nothing.
+    """
+    own = {".hydra", LOCK, ASIDE}  # Hydra wrote this job's before it called us
+    old = [path for path in folder.iterdir() if path.name not in own and not path.name.startswith("earlier-")]
+    if not old and not (folder / ASIDE).is_dir():
+        return None
+    (folder / ASIDE).mkdir(exist_ok=True)
+    for path in old:
+        path.rename(folder / ASIDE / path.name)
+    kept = next(path for number in count(1) if not (path := folder / f"earlier-{number}").exists())
+    return (folder / ASIDE).rename(kept)

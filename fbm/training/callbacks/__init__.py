@@ -1,0 +1,17 @@
+from fbm.training.callbacks.carry import CheckpointMetadata
+from fbm.training.callbacks.confusion import ConfusionPicture
+from fbm.training.callbacks.finite import NonFiniteGuard
+from fbm.training.callbacks.gallery import Gallery
+from fbm.training.callbacks.probes import OnlineProbes
+from fbm.training.callbacks.resume_point import PreemptionCheckpoint
+from fbm.training.callbacks.throughput import Throughput
+
+__all__ = [
+    "CheckpointMetadata",
+    "ConfusionPicture",
+    "Gallery",
+    "NonFiniteGuard",
+    "OnlineProbes",
+    "PreemptionCheckpoint",
+    "Throughput",
+]

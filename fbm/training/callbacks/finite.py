@@ -1,0 +1,167 @@
+"""A loss that is no number stops the run, before it spoils the weights or a checkpoint."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from fbm.data.batch import ClipBatch
+from fbm.data.clips import ClipDataset
+from fbm.data.datamodule import ClipDataModule
+from fbm.runs.files import BAD_BATCH
+from fbm.tasks.task import Task
+from fbm.utils.errors import UserError
+from fbm.utils.files import write_text
+
+ADVICE = "look at the clips, lower optim.lr, or set trainer.gradient_clip_val"
+
+
+class Place(NamedTuple):
+    """Where in a training: all counted from 0, as in metrics.csv; `step` is the optimiser's."""
+
+    epoch: int
+    batch: int
+    step: int
+
+    def __str__(self) -> str:
+        return f"step {self.batch + 1} of epoch {self.epoch + 1}"
+
+
+class Step(NamedTuple):
+    """A training step whose losses are looked at: now, or on a GPU when the next step's are."""
+
+    place: Place
+    samples: tuple[Tensor, ...]  # of this batch and the one before
+    terms: dict[str, Tensor]
+    fine: Tensor  # a bool on the CPU, valid once `copied`
+    copied: "torch.cuda.Event | None"
+
+
+class NonFiniteGuard(pl.Callback):
+    """Stops at the first training loss, or part of it, that is not finite, and lets no such weights be saved.
+
+    Everything the last checkpoint holds was finite. A GPU is never waited for: its losses are looked at one step later,
+    or when `settle` is called.
+
+    Args:
+        folder: the run folder; `bad_batch.json` in it will name the batch's clips.
+
+    Raises:
+        UserError: from the hooks and from `settle`; names the terms, the step, the clips and the last good checkpoint.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self._trainer: pl.Trainer | None = None
+        self._step: Step | None = None
+        self._samples: tuple[Tensor, ...] = ()
+        self._place = Place(0, 0, 0)
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._trainer = trainer
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: ClipBatch, batch_idx: int
+    ) -> None:
+        self._samples = (batch.sample, *self._samples[:1])
+        self._place = Place(trainer.current_epoch, batch_idx, trainer.global_step)
+
+    def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor) -> None:
+        assert isinstance(pl_module, Task)
+        self.settle()
+        terms = pl_module.last_losses or {"loss": loss.detach()}
+        self._step = Step(self._place, self._samples, terms, *_look(terms))
+        if self._step.copied is None:
+            self.settle()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.settle()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.settle()
+        loss = trainer.callback_metrics.get("val/loss")
+        if loss is not None and not loss.isfinite():
+            raise UserError(
+                f"val/loss is {float(loss)} after epoch {trainer.current_epoch + 1}, with finite training losses; "
+                f"{self._last_good()}; lower optim.lr, or set trainer.gradient_clip_val"
+            )
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        self.settle()
+        bad = not_finite(checkpoint["state_dict"])
+        if bad:
+            path = self._write(self._place, self._samples, bad)
+            raise UserError(
+                f"the weights are not finite after {self._place} (first {bad[0]}), and not saved: the loss was finite, "
+                f"its gradient was not; the last clips are in {path}; {self._last_good()}; {ADVICE}"
+            )
+
+    def settle(self) -> None:
+        """Look at losses that were not looked at yet."""
+        step, self._step = self._step, None
+        if step is None:
+            return
+        if step.copied is not None:
+            step.copied.synchronize()
+        if not step.fine:
+            self._stop(step)
+
+    def _stop(self, step: Step) -> None:
+        values = {name: float(value) for name, value in step.terms.items()}
+        bad = [name for name, value in step.terms.items() if not value.isfinite()]
+        path = self._write(step.place, step.samples, bad)
+        named = ", ".join(f"{name} is {values[name]}" for name in bad)
+        raise UserError(
+            f"the loss is not finite in {step.place} ({named}); the batch's clips are in {path}; {self._last_good()}; "
+            f"{ADVICE}"
+        )
+
+    def _last_good(self) -> str:
+        paths = [self.folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "best")]
+        best = getattr(self._trainer and self._trainer.checkpoint_callback, "best_model_path", "")
+        # What is best may be in memory still: it is written when this error ends the training.
+        kept = [path for path in paths if path.is_file() or (best and path.resolve() == Path(best).resolve())]
+        return f"the last good checkpoint is {kept[0]}" if kept else "no checkpoint was written before"
+
+    def _write(self, place: Place, samples: tuple[Tensor, ...], bad: list[str]) -> Path:
+        """The clips by name; gives the file."""
+        rank = 0 if self._trainer is None else self._trainer.global_rank
+        path = self.folder / f"{BAD_BATCH}{f'-{rank}' if rank else ''}.json"
+        data = getattr(self._trainer, "datamodule", None)  # Lightning sets it without declaring it
+        clips = data.clips["train"] if isinstance(data, ClipDataModule) else None
+        batches = dict(zip(("clips", "clips_before"), samples, strict=False))
+        named = {name: [_named(clips, sample) for sample in batch.tolist()] for name, batch in batches.items()}
+        write_text(path, json.dumps({**place._asdict(), "not_finite": bad, **named}, indent=1) + "\n")
+        return path
+
+
+def not_finite(weights: dict[str, Any]) -> list[str]:
+    """Names of the tensors that hold a value that is not finite; one look at the device, however many there are."""
+    floats = {name: value for name, value in weights.items() if isinstance(value, Tensor) and value.is_floating_point()}
+    if not floats:
+        return []
+    fine = torch.stack([value.isfinite().all() for value in floats.values()]).tolist()
+    return [name for name, whole in zip(floats, fine, strict=True) if not whole]
+
+
+def _look(terms: dict[str, Tensor]) -> tuple[Tensor, "torch.cuda.Event | None"]:
+    """Whether all are finite, and when that is known: at once (None), or when a GPU comes to it."""
+    fine = torch.stack([value.isfinite().all() for value in terms.values()]).all()
+    if fine.device.type != "cuda":
+        return fine.cpu(), None
+    arrived = torch.empty((), dtype=torch.bool, pin_memory=True).copy_(fine, non_blocking=True)
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record()
+    return arrived, copied
+
+
+def _named(clips: ClipDataset | None, sample: int) -> dict[str, Any]:
+    if clips is None:
+        return {"sample": sample}
+    number, start = clips.samples[sample]
+    return {"sample": sample, "video": clips.videos[number].name, "chunk_start": start}

@@ -1,0 +1,44 @@
+"""What is to be done for a run that may be finished already."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from fbm.data.store import read_manifest
+from fbm.runs.checkpoints import read_checkpoint
+from fbm.runs.folder import Run
+from fbm.utils.errors import UserError
+
+
+def has_work_left(config: DictConfig, run: Run) -> bool:
+    """Whether the run is to be trained, or a finished one to be tested."""
+    return run.summary is None or (config.test and not any(name.startswith("test/") for name in run.summary["metrics"]))
+
+
+def check_not_stale(config: DictConfig, run: Run, summary: dict[str, Any]) -> None:
+    """A finished run is not this one, if its store or the weights it started from were made anew since.
+
+    Args:
+        summary: of the finished run.
+
+    Raises:
+        UserError: it was trained on other data than the store holds now, or started from earlier weights.
+    """
+    data = None
+    with suppress(UserError):  # what is finished needs no store
+        data = read_manifest(Path(config.data.store)).fingerprint
+    if data not in (None, summary["fingerprints"]["data"]):
+        raise UserError(
+            f"{run.folder} was trained on other data than {config.data.store} holds now: run `fbm prepare` with the "
+            "earlier settings and videos, or overwrite=true trains on these (the old run is kept in a folder inside)"
+        )
+    made_by, checkpoint = summary.get("pretraining"), config.init.checkpoint
+    if made_by is None or checkpoint is None or not Path(str(checkpoint)).exists():
+        return
+    if read_checkpoint(Path(str(checkpoint)))["fbm"]["fingerprints"]["config"] != made_by["fingerprint"]:
+        raise UserError(
+            f"{run.folder} started from earlier weights than {checkpoint} holds now: overwrite=true runs it again "
+            "(the old one is kept in a folder inside)"
+        )

@@ -1,0 +1,68 @@
+"""`metrics.csv` in the run folder."""
+
+import csv
+import io
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from fbm.runs.files import METRICS
+from fbm.training.loggers.resumable import ReplayableLogger, Row
+from fbm.utils.files import write_text
+
+
+class CSVLogger(ReplayableLogger, Logger):
+    """A row whenever something is logged, a column a metric, in alphabetical order.
+
+    The file is always whole: it is written anew with each row. Lightning's own appends, so that what is killed leaves
+    half a line, and begins the file anew in every process.
+
+    Args:
+        folder: the run's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.path = Path(folder) / METRICS
+        self.written = 0  # rows
+
+    @property
+    def name(self) -> str:
+        return ""
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:
+        """Nothing: the run folder has its config.yaml."""
+
+    def tell(self, metrics: Mapping[str, Any], step: int | None) -> None:
+        """Nothing yet: Lightning asks to save after each row."""
+
+    def go_on(self, rows: Sequence[Row]) -> None:
+        super().go_on(rows)
+        self.written = -1  # whatever the file holds, these and no others
+        self.save()
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Have every row in the file."""
+        if self.written == len(self.told):
+            return
+        names = sorted({name for row in self.told for name in row.metrics} | {"step"})
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, names)
+        writer.writeheader()
+        writer.writerows({**row.metrics, "step": row.step} for row in self.told)
+        write_text(self.path, text.getvalue())
+        self.written = len(self.told)
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        self.save()

@@ -1,0 +1,135 @@
+"""Files that appear whole or not at all, and folders that one job holds at a time."""
+
+import errno
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from fbm.utils.errors import InUseError, UserError
+
+LOCK = ".lock"  # file in a folder that is held
+TMP_SUFFIX = ".part"  # ends the name of a file that is not whole
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def describe_write_error(error: OSError) -> str | None:
+    """One line for a disk or folder that does not let itself be written; None for any other error."""
+    if error.errno not in UNWRITABLE:
+        return None
+    return f"{error.filename or 'a file'} cannot be written: {error.strerror}; what was whole before still is"
+
+
+@contextmanager
+def atomic_write(path: Path, lasting: bool = False) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path` for writing; it takes that name only when the block ends well.
+
+    Args:
+        lasting: have it on the disk first, so that a power cut leaves one of the two files whole as well.
+
+    Raises:
+        OSError: it cannot be written (a full disk, say); names `path`. Nothing is left behind, an older `path` stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TMP_SUFFIX}")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):  # a write's error names no file
+            error.filename, error.filename2 = str(path), None
+        raise
+    finally:
+        with suppress(OSError):  # it cannot be there where it could not be made
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file, whole or not at all, and have it on the disk before going on."""
+    with atomic_write(path, lasting=True) as file:
+        file.write(text.encode())
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes had half written anywhere in a folder that is held."""
+    for leftover in folder.rglob(f".*{TMP_SUFFIX}"):
+        leftover.unlink(missing_ok=True)
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def held(folder: Path, what: str) -> Iterator[None]:
+    """Hold `folder` for this process; the kernel lets go of it however the process ends.
+
+    Raises:
+        InUseError: another process holds it.
+        UserError: it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK).open("w")
+    except OSError as error:
+        raise UserError(f"{what} {folder} cannot be written: {error.strerror}") from error
+    with lock, _kept_from_forks(lock):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InUseError(
+                f"{what} {folder} is in use by another fbm: wait for it, or choose another folder"
+            ) from error
+        if not _is_at(lock, folder / LOCK):  # its last holder took the folder away
+            raise InUseError(f"{what} {folder} was just left by another fbm: try again")
+        yield
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    """Whether an open file is the one that has this name now."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    return False
+
+
+_LOCKS: set[IO[str]] = set()  # of the folders that this process holds
+
+
+@contextmanager
+def _kept_from_forks(lock: IO[str]) -> Iterator[None]:
+    """A forked child (a loader's worker) has a copy, and would go on holding the folder for a killed parent."""
+    _LOCKS.add(lock)
+    try:
+        yield
+    finally:
+        _LOCKS.discard(lock)
+
+
+def _close_locks() -> None:
+    for lock in _LOCKS:
+        lock.close()
+    _LOCKS.clear()
+
+
+os.register_at_fork(after_in_child=_close_locks)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether another process, or another place in this one, holds `folder`."""
+    try:
+        with (folder / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

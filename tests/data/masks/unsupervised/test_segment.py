@@ -1,0 +1,92 @@
+import cv2
+import numpy as np
+import pytest
+
+from fbm.data.masks.unsupervised.segment import PIECE_PIXELS, pieces, segment, working_size
+from fbm.data.masks.unsupervised.settings import Settings
+from tests.data.masks.moving import iou, moving_square, read, texture
+
+
+def test_what_moves_is_found_though_the_camera_moves_too():
+    frames, true = moving_square()
+    masks = segment(frames)
+    assert masks.dtype == bool
+    assert masks.shape == true.shape
+    assert iou(masks, true) > 0.7
+
+
+def test_a_square_that_the_camera_follows_is_the_foreground_not_the_scene():
+    frames, true = moving_square(step=0, pan=3)
+    assert iou(segment(frames), true) > 0.6
+
+
+@pytest.mark.parametrize("noise", [0, 4])
+def test_where_nothing_moves_every_mask_is_empty(noise):
+    still = np.repeat(texture(64, 64, 0, (120, 120, 120))[None], 8, axis=0).astype(int)
+    still += np.random.default_rng(0).normal(0, noise, still.shape).astype(int)
+    assert not segment(np.clip(still, 0, 255).astype(np.uint8)).any()
+
+
+def test_a_camera_alone_makes_no_foreground():
+    frames, _ = moving_square(side=0, step=0, pan=2)
+    assert segment(frames).mean() < 0.01
+
+
+def test_the_same_video_has_the_same_masks():
+    frames, _ = moving_square(frames=5)
+    assert np.array_equal(segment(frames), segment(frames.copy()))
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 64, 64), (2, 64, 64), (3, 64, 64), (4, 7, 5), (3, 1, 40), (3, 16, 16), (2, 90, 33), (4, 30, 200)]
+)
+def test_any_number_of_frames_of_any_size_passes(shape):
+    frames = np.random.default_rng(0).integers(0, 255, (*shape, 3), dtype=np.uint8)
+    masks = segment(frames)
+    assert masks.shape == shape
+    assert shape[0] > 1 or not masks.any()
+
+
+def test_no_frames_no_masks():
+    assert segment(np.zeros((0, 32, 32, 3), np.uint8)).shape == (0, 32, 32)
+
+
+def test_large_frames_are_worked_at_a_smaller_size():
+    frames, true = moving_square(frames=6)
+    large = np.stack([cv2.resize(frame, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC) for frame in frames])
+    wide = true.repeat(2, 1).repeat(2, 2)
+    assert working_size(480, 854, Settings()) == (240, 427)
+    assert iou(segment(large, Settings(area=96 * 128)), wide) > 0.7
+
+
+def test_frames_may_be_memory_mapped(tmp_path):
+    frames, _ = moving_square(frames=4)
+    np.save(tmp_path / "frames.npy", frames)
+    assert np.array_equal(segment(np.load(tmp_path / "frames.npy", mmap_mode="r")), segment(frames))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 599, 600, 601, 5000])
+@pytest.mark.parametrize("size", [(128, 128), (240, 427)])
+def test_pieces_are_equal_and_bounded_and_cover_the_video(count, size):
+    found = pieces(count, size)
+    assert sum(found) == count
+    assert max(found, default=0) <= min(600, PIECE_PIXELS // (size[0] * size[1]))
+    assert not found or max(found) - min(found) <= 1
+
+
+def test_a_long_video_is_worked_piece_by_piece(monkeypatch):
+    monkeypatch.setattr("fbm.data.masks.unsupervised.segment.PIECE_FRAMES", 6)
+    frames, true = moving_square()
+    masks = segment(frames)
+    assert np.array_equal(masks[:6], segment(frames[:6]))
+    assert np.array_equal(masks[6:], segment(frames[6:]))
+    assert iou(masks, true) > 0.6
+
+
+def test_a_real_car_is_found(real_data):
+    def files(kind):
+        return sorted((real_data / "davis" / kind / "480p" / "car-shadow").iterdir())[:12]
+
+    frames = np.stack([read(path) for path in files("JPEGImages")])
+    true = np.stack([read(path) > 127 for path in files("Annotations")])
+    assert iou(segment(frames), true) > 0.65

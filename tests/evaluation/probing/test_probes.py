@@ -1,0 +1,133 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fbm.data.clips import ClipDataset
+from fbm.data.store import FrameStore
+from fbm.evaluation.probing.factors import FACTORS, Values, answers, read_factors
+from fbm.evaluation.probing.fit import Labelled, chosen_linear
+from fbm.evaluation.probing.intervals import Resampling
+from fbm.evaluation.probing.probes import SPLITS, ProbeTarget, probe, questions
+from fbm.utils.errors import UserError
+from tests.tiny import make_store
+
+HOW = Resampling(200, seed=0)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory) -> dict[str, ClipDataset]:
+    store = FrameStore(make_store(tmp_path_factory.mktemp("probes")))
+    return {split: ClipDataset(store, split, 32, 16, seed=0, augment=False) for split in SPLITS}
+
+
+@pytest.fixture(scope="module")
+def factors(clips) -> dict[str, Values]:
+    """Each of three kinds in every split; motion is the class."""
+    videos = clips["train"].store.usable
+    kinds = {video.name: number for number, video in enumerate(videos)}
+    return {
+        "motion": {video.name: video.action for video in videos},
+        "object": {name: f"o{number % 3}" for name, number in kinds.items()},
+        "scene": {name: f"s{number // 2 % 2}" for name, number in kinds.items()},
+    }
+
+
+def onehot(clips: ClipDataset, values: Values) -> np.ndarray:
+    kinds = sorted(set(values.values()))
+    return np.stack([answers(clips, values) == kind for kind in kinds], axis=1).astype(np.float32)
+
+
+def noise(clips: ClipDataset) -> np.ndarray:
+    return np.random.default_rng(len(clips)).normal(size=(len(clips), 3)).astype(np.float32)
+
+
+def parts(clips, factors, held: dict[str, str]) -> dict[str, dict[str, np.ndarray]]:
+    """Features whose parts hold one factor each, and nothing else."""
+    return {split: {part: onehot(some, factors[held[part]]) for part in held} for split, some in clips.items()}
+
+
+def test_parts_that_hold_their_own_factor_alone(clips, factors):
+    held = {"motion": "motion", "foreground": "object", "background": "scene"}
+    found = probe(parts(clips, factors, held), clips, questions(clips, factors), HOW)
+    cells = {(one.part, one.factor): one for one in found.probes}
+    assert len(cells) == 9
+    for part, factor in held.items():
+        assert cells[part, factor].accuracy == 1.0
+        assert (cells[part, factor].low, cells[part, factor].high) == (1.0, 1.0)
+    assert max(cell.accuracy for (part, factor), cell in cells.items() if held[part] != factor) < 0.7
+    assert found.diagonality is not None
+    assert found.diagonality.value > 0.7
+    assert found.diagonality.low > 0.5
+    some = cells["motion", "object"]
+    assert (some.classes, some.train_clips, some.test_clips) == (3, 18, 12)
+    assert 0 <= some.low <= some.accuracy <= some.high <= 1
+
+
+def test_parts_that_all_hold_everything_are_not_diagonal(clips, factors):
+    every = {
+        split: {
+            part: np.hstack([onehot(some, factors[factor]) for factor in FACTORS])
+            for part in ("motion", "foreground", "background")
+        }
+        for split, some in clips.items()
+    }
+    found = probe(every, clips, questions(clips, factors), HOW)
+    assert {one.accuracy for one in found.probes} == {1.0}
+    assert found.diagonality == (0.0, 0.0, 0.0)
+
+
+def test_swapped_parts_are_worse_than_none(clips, factors):
+    held = {"motion": "scene", "foreground": "motion", "background": "object"}
+    found = probe(parts(clips, factors, held), clips, questions(clips, factors), HOW)
+    assert found.diagonality is not None
+    assert found.diagonality.high < 0
+
+
+def test_without_parts_or_factors_there_is_no_diagonal(clips, factors):
+    features = {split: {"all": noise(some)} for split, some in clips.items()}
+    assert probe(features, clips, questions(clips, factors), HOW).diagonality is None
+    held = {"motion": "motion", "foreground": "object", "background": "scene"}
+    classes = read_factors(None, clips["train"].store.usable)
+    found = probe(parts(clips, factors, held), clips, questions(clips, classes), HOW)
+    assert found.diagonality is None
+    assert [one.factor for one in found.probes] == ["class"] * 3
+
+
+def test_the_test_clips_neither_fit_nor_choose(clips, factors, monkeypatch):
+    used: list[Labelled] = []
+
+    def chosen(*given: Labelled):
+        used.extend(given)
+        return chosen_linear(*given)
+
+    monkeypatch.setattr("fbm.evaluation.probing.probes.chosen_linear", chosen)
+    features = {split: {"all": noise(some)} for split, some in clips.items()}
+    asked = questions(clips, {"object": factors["object"]})
+    [found] = probe(features, clips, asked, HOW).probes
+    for given, split in zip(used, ("train", "val"), strict=True):
+        assert given.inputs is features[split]["all"]
+        assert given.answers.tolist() == answers(clips[split], factors["object"]).tolist()
+    right = chosen_linear(*used).predict(features["test"]["all"]) == answers(clips["test"], factors["object"])
+    assert found.accuracy == pytest.approx(right.mean())
+
+
+@pytest.mark.parametrize(
+    ("test", "classes", "chance"),
+    [(["a", "b", "c", "a"], 3, 0.5), (["a", "b", "c"], 3, 1 / 3), (["a", "b"], 8, 0.5), (["a", "b"] * 3, 2, 0.5)],
+)
+def test_chance_is_the_commonest_or_one_in_so_many(test, classes, chance):
+    assert ProbeTarget("scene", {"test": np.array(test)}, classes).chance == pytest.approx(chance)
+
+
+def test_a_factor_that_never_changes_cannot_be_probed(clips, factors):
+    same = dict.fromkeys(factors["scene"], "beach")
+    with pytest.raises(UserError, match="the same scene"):
+        questions(clips, {"scene": same})
+
+
+def test_a_probe_is_plain_in_json(clips, factors, tmp_path: Path):
+    features = {split: {"all": noise(some)} for split, some in clips.items()}
+    [one] = probe(features, clips, questions(clips, {"motion": factors["motion"]}), HOW).probes
+    assert json.loads(json.dumps(vars(one)))["factor"] == "motion"

@@ -1,0 +1,130 @@
+import pytest
+from omegaconf import OmegaConf
+
+from fbm.config.compose import compose, flatten, resolved
+from fbm.runs.fingerprints import fingerprint, fingerprints, identify
+
+
+def prints(*overrides: str, pretraining: str | None = None) -> dict[str, str]:
+    return fingerprints(compose(list(overrides)), pretraining)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *(
+            "seed=3",
+            "data.root=/else",
+            "data.store=/else",
+            "data.annotations=/else",
+            "data.num_workers=4",
+            "logger=csv",
+        ),
+        *("name=x", "study=x", "run_dir=/else", "overwrite=true", "test=true", "callbacks.progress=null"),
+        *("pretrained.ours=x", "+data.source.extra=1", "data.generate=null"),
+        *("resume=none", "resume=outputs/x", "callbacks.last.minutes=1"),
+        *("compile=true", "activation_checkpointing=true", "+optim.fused=true", "trainer.benchmark=true"),
+        *("callbacks.gallery=null", "callbacks.confusion=null", "callbacks.throughput=null", "callbacks.finite=null"),
+        *("trainer.log_every_n_steps=1", "trainer.enable_model_summary=true", "+trainer.profiler=simple"),
+    ],
+)
+def test_places_seeds_and_loggers_decide_no_result(override):
+    assert prints(override) == prints()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        *("optim.lr=1e-3", "encoder.width=4", "data.size=32", "data.label_fraction=0.5", "data.batch_size=4"),
+        *("trainer.max_epochs=2", "task=autoencode", "schedule=halving", "data.split=2", "masks=none"),
+        *("trainer.precision=bf16-mixed", "float32_matmul=high"),
+    ],
+)
+def test_settings_decide_results(override):
+    changed, plain = prints(override), prints()
+    assert changed["config"] != plain["config"]
+    assert changed["comparison"] != plain["comparison"]
+
+
+def test_a_frozen_config_has_them_too():
+    config = compose()
+    OmegaConf.set_readonly(config, True)
+    assert fingerprints(config, None) == prints()
+    assert OmegaConf.is_readonly(config)
+
+
+def test_initialisations_are_compared_with_each_other():
+    random, ours = prints("task=classify"), prints("task=classify", "init=ours", "init.checkpoint=a", pretraining="p")
+    assert random["comparison"] == ours["comparison"]
+    assert random["config"] != ours["config"]
+
+
+def test_another_pretraining_is_another_config():
+    one, other = (prints("init=ours", "init.checkpoint=a", pretraining=made) for made in ("p", "q"))
+    assert one["config"] != other["config"]
+    assert one["comparison"] == other["comparison"]
+    assert one == prints("init=ours", "init.checkpoint=elsewhere", pretraining="p")
+
+
+def identity(*overrides: str) -> str:
+    return identify(resolved(compose(list(overrides))))
+
+
+HOW = ("resume=none", "resume=auto", "callbacks.last.minutes=1", "callbacks.last=null", "compile=true")
+
+
+@pytest.mark.parametrize(
+    "override", [*HOW, "activation_checkpointing=true", "+optim.fused=true", "trainer.benchmark=true"]
+)
+def test_how_a_run_is_resumed_saved_and_made_fast_makes_it_no_other_run(override):
+    assert identity(override) == identity()
+
+
+def test_what_is_not_said_of_products_is_as_good_as_no_such_setting():
+    assert identity("float32_matmul=null") == identity() != identity("float32_matmul=high")
+    assert fingerprint({"float32_matmul": None, "seed": None}) == fingerprint({"seed": None}) != fingerprint({})
+
+
+def test_a_run_that_goes_on_from_another_one_is_another_run():
+    assert len({identity(), identity("resume=outputs/x"), identity("resume=outputs/y")}) == 3
+
+
+def test_what_it_goes_on_from_decides_the_result_and_not_where_that_was():
+    source = {"checkpoint": "a", "place": "epoch 3", "config": "p", "comparison": "q"}
+
+    def made(**more: str) -> dict[str, str]:
+        return fingerprints(compose(["resume=a"]), None, {**source, **more})
+
+    plain, one = prints(), made()
+    assert one == made(checkpoint="b")
+    assert (one["config"] != plain["config"], one["comparison"] != plain["comparison"]) == (True, True)
+    farther, another = made(place="epoch 4"), made(config="r")
+    assert len({found["config"] for found in (one, farther, another)}) == 3
+    assert farther["comparison"] != one["comparison"] == another["comparison"]
+
+
+def test_fingerprints_leave_the_config_as_it_was():
+    config = compose(["seed=3"])
+    before = OmegaConf.to_yaml(config)
+    fingerprints(config, None)
+    assert OmegaConf.to_yaml(config) == before
+
+
+def test_left_out_keys_take_what_is_in_them_along():
+    content = {"a": {"b": 1, "c": 2}, "ab": 3}
+    assert fingerprint(content, ("a",)) == fingerprint({"ab": 3})
+    assert fingerprint(content, ("a.b",)) == fingerprint({"a": {"c": 2}, "ab": 3}) != fingerprint(content)
+    assert fingerprint({"x": 1, "y": 2}) == fingerprint({"y": 2, "x": 1})
+
+
+def test_flatten():
+    assert flatten({"a": {"b": 1, "c": {}}, "d": [1, {"e": 2}]}) == {"a.b": 1, "a.c": {}, "d": [1, {"e": 2}]}
+
+
+def test_runs_from_before_the_weights_of_the_losses_were_settings_are_the_same_runs():
+    content = resolved(compose(["task=disentangle"]))
+    earlier = {**content, "task": {key: value for key, value in content["task"].items() if key != "weights"}}
+    assert identify(content) == identify(earlier)
+    weighted = resolved(compose(["task=disentangle", "task.weights.features=0.5"]))
+    assert identify(weighted) != identify(content)
+    assert prints("task=disentangle", "task.weights.features=0.5")["config"] != prints("task=disentangle")["config"]
