@@ -13,7 +13,7 @@ from benchmarks.made_store import make_store
 from fbm.config.compose import compose
 from fbm.config.instantiate import check_run
 from fbm.data.ucf101 import UCF101
-from fbm.training.components import Components, build_components, resolve_device_defaults
+from fbm.training.components import Components, build_components
 from fbm.utils.machine import silence_lightning
 
 CHUNK = 34  # frames of a made video: one chunk and two to spare
@@ -42,5 +42,4 @@ def prepared(settings: list[str], batches: int) -> Iterator[Components]:
         check_run(config)
         with open_dict(config.trainer):
             config.trainer.enable_checkpointing = False  # Lightning would write one of its own
-        resolve_device_defaults(config)
         yield build_components(config, "bench")

@@ -38,7 +38,7 @@ def full(monkeypatch):
     def write(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    for module in ("fbm.runs.folder", "fbm.study.plan", "fbm.training.train", "fbm.training.loggers.wandb"):
+    for module in ("fbm.runs.folder", "fbm.study.plan", "fbm.training.failures", "fbm.training.loggers.wandb"):
         monkeypatch.setattr(f"{module}.write_text", write)
 
 

@@ -15,11 +15,11 @@ STRIDE = 32  # pixels that are one of the features, of every encoder; theirs to 
 
 def train_job(config: DictConfig) -> float | None:
     """`fbm train`: one run; gives the monitored metric, which a sweeper may optimise."""
-    from fbm.training.train import train
+    from fbm.training.launch import launch
 
     if config.test and _searches():
         raise UserError("a search may not touch the test split: leave test=false, and test what it found afterwards")
-    return train(config)
+    return launch(config)
 
 
 def _searches() -> bool:

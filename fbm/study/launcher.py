@@ -90,10 +90,10 @@ class Launcher:
 
 def run_one(config: DictConfig) -> JobResult:
     """One job, in whichever process the launcher chose. Raises nothing, so that the others are run."""
-    from fbm.training.train import train
+    from fbm.training.launch import launch
 
     try:
-        train(config)
+        launch(config)
     except InUseError as error:
         return JobResult(str(error), is_locked=True)
     except Exception as error:

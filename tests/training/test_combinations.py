@@ -10,7 +10,7 @@ from fbm.config.compose import compose
 from fbm.config.instantiate import check_run
 from fbm.data.folders import Folders
 from fbm.data.store import MANIFEST, Manifest, read_manifest
-from fbm.training.components import build_components, resolve_device_defaults
+from fbm.training.components import build_components
 from fbm.utils.errors import UserError
 from fbm.utils.files import write_text
 from tests.tiny import settings
@@ -67,7 +67,6 @@ def test_every_task_makes_a_step(store, data, masks, tmp_path, monkeypatch):
     for name, task in TASKS.items():
         config = compose([f"data={kind}", *PLACES[data], f"masks={masks}", *settings(own), *task, *QUICK, *BARE])
         check_run(config)
-        resolve_device_defaults(config)
         why = None
         if masks == "none" and "disentangle" in task[0]:
             why = "needs masks"

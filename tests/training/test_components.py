@@ -16,11 +16,13 @@ from torch._dynamo.utils import counters
 
 from fbm.config.compose import compose
 from fbm.config.instantiate import check_run
+from fbm.models.compilation import compile_networks
 from fbm.models.encoder import C3DEncoder
 from fbm.models.layers import centred
 from fbm.tasks import Classify
 from fbm.tasks.task import Task
-from fbm.training.components import build_components, compile_networks, resolve_device_defaults
+from fbm.training.components import build_components
+from fbm.training.settle import resolve_device_defaults
 from fbm.utils.errors import UserError
 from tests.tasks.training import CLIP, data_of
 from tests.tiny import CLASSES, SIZE, fbm, settings

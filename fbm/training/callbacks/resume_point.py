@@ -149,7 +149,7 @@ class PreemptionCheckpoint(Checkpoint):
         else:
             _keep_places(checkpoint["callbacks"], _callbacks(trainer))
 
-    def leave_out(self, trainer: pl.Trainer, checkpoint: dict[str, Any]) -> None:
+    def skip_fit(self, trainer: pl.Trainer, checkpoint: dict[str, Any]) -> None:
         """In place of a fit that is done: have a test follow it as it would have followed then."""
         trainer.fit_loop.load_state_dict(checkpoint["loops"]["fit_loop"])  # what rows are numbered by
         self.loaded = checkpoint[RESUME]

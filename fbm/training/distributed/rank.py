@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def _work(job: ControlStore, rank: int) -> None:
-    from fbm.training.train import run_to_completion
+    from fbm.training.train import train
     from fbm.utils.machine import configure_malloc, silence_lightning
 
     configure_malloc()
@@ -52,7 +52,7 @@ def _work(job: ControlStore, rank: int) -> None:
     config = OmegaConf.create(spec.config)
     assert isinstance(config, DictConfig)
     _agree(job, rank, config)
-    run_to_completion(config, spec.run(main=rank == 0), spec.identity)
+    train(config, spec.run(main=rank == 0), spec.identity)
 
 
 def _agree(job: ControlStore, rank: int, config: Any) -> None:

@@ -111,7 +111,7 @@ def test_the_config_on_disk_is_the_resolved_one(pair):
 
 def test_a_finished_run_starts_no_rank(pair, store, capsys, monkeypatch):
     monkeypatch.chdir(pair.parents[1])
-    monkeypatch.setattr("fbm.training.train.launch_ranks", lambda *_: pytest.fail("ranks were started"))
+    monkeypatch.setattr("fbm.training.launch.launch_ranks", lambda *_: pytest.fail("ranks were started"))
     assert fbm("train", *base(store), *TWO) == 0
     assert "finished already" in capsys.readouterr().out
 

@@ -1,0 +1,71 @@
+"""From a composed config to a finished run folder: trained in this process, or by ranks that it launches."""
+
+from omegaconf import DictConfig, OmegaConf
+
+from fbm.config.compose import flatten
+from fbm.config.instantiate import check_run
+from fbm.config.overrides import check_not_renamed, expand_home
+from fbm.runs.fingerprints import identify
+from fbm.runs.folder import Run, open_run_folder
+from fbm.training.distributed.company import run_as_leader_or_follower
+from fbm.training.distributed.start import launch_ranks, several
+from fbm.training.distributed.world import wanted
+from fbm.training.finished import has_work_left
+from fbm.training.loggers import FinishedRun
+from fbm.training.train import train
+from fbm.training.trainer import validate_trainer
+from fbm.utils.errors import UserError
+from fbm.utils.machine import configure_malloc, silence_lightning
+
+SUMMARY_METRICS = ("test/loss", "test/clip_top1", "test/video_top1")  # printed at the end, after the monitored one
+
+
+def launch(config: DictConfig) -> float | None:
+    """Bring one run to its end. A finished run is not trained again; with `test` it is tested if it was not before.
+
+    Where several processes were started together, the first one does this and the others start their ranks for it.
+
+    Returns:
+        The monitored metric of the best checkpoint; None in the processes that follow.
+
+    Raises:
+        UserError: the config, the store, a checkpoint or the run folder does not allow it.
+        Stopped: a signal asked for it, and the state of the training is saved.
+    """
+    expand_home(config)
+    check_not_renamed(flatten(OmegaConf.to_container(config, resolve=False)))  # in a config file
+    identity = identify(check_run(config))
+    monitored: list[float | None] = []
+
+    def lead() -> int:
+        monitored.append(_lead(config, identity))
+        return 0
+
+    if run_as_leader_or_follower(identity, lead):
+        raise UserError(f"{config.run_dir}: the process that leads this one failed; its output says why")
+    return monitored[0] if monitored else None
+
+
+def _lead(config: DictConfig, identity: str) -> float | None:
+    configure_malloc()
+    silence_lightning()
+    asked = wanted(config.trainer)
+    validate_trainer(config)
+    with open_run_folder(config.run_dir, identity, config.overwrite, config.resume) as run:
+        if several(asked, str(config.trainer.strategy)) and has_work_left(config, run):
+            launch_ranks(config, run, identity, asked)
+        else:
+            train(config, run, identity)
+    return _report(run)
+
+
+def _report(run: Run) -> float | None:
+    """Print one line of results; gives the monitored metric."""
+    assert run.summary is not None
+    metrics, monitor = run.summary["metrics"], run.summary["monitor"]
+    shown = [name for name in (monitor, *SUMMARY_METRICS) if name in metrics]
+    numbers = ", ".join(f"{name} {metrics[name]:.4g}" for name in shown)
+    if part := FinishedRun(run.folder, run.summary).partial:
+        numbers += f"; partial test: {part}"
+    print(f"{run.folder}: {numbers}; best epoch {run.summary['best_epoch'] + 1} of {run.summary['epochs']}")
+    return float(metrics[monitor]) if monitor in metrics else None
