@@ -80,8 +80,8 @@ def alone(store, tmp_path_factory):
 @pytest.mark.parametrize(
     ("moment", "named", "goes_on"),
     [
-        (Moment("on_train_epoch_start", 2), "checkpoints/last.ckpt", "goes on after epoch 1"),
-        (Moment("on_train_epoch_end", 1), "metrics.csv", "goes on after epoch 1"),
+        (Moment("on_train_epoch_start", 2), "checkpoints/last.ckpt", "resumes after epoch 1"),
+        (Moment("on_train_epoch_end", 1), "metrics.csv", "resumes after epoch 1"),
         (Moment("on_train_epoch_start", 1), "checkpoints/best.ckpt", ""),
     ],
     ids=lambda value: str(value).rpartition("/")[2],

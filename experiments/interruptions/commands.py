@@ -102,7 +102,7 @@ class Train(Command):
         return f"{phase}, {' and '.join(half)} half written" if half else phase
 
     def went_on(self, said: str) -> str:
-        found = re.search(r"goes on after (.*)", said)
+        found = re.search(r"resumes after (.*)", said)
         if "is finished already" in said:
             return "was finished"
         return f"went on after {found[1]}" if found else "began anew"

@@ -12,22 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from fbm.config.compose import MARKS, resolved
 from fbm.config.keys import under
+from fbm.config.renamed import NOW
 from fbm.config.trainer_settings import check_trainer
 from fbm.utils.errors import UserError
 from fbm.utils.suggest import did_you_mean
 
-RENAMED_TARGETS = {  # modules of an earlier fbm that a config of one's own may name
-    "fbm.callbacks": "fbm.training.callbacks",
-    "fbm.loggers": "fbm.training.loggers",
-    "fbm.masks": "fbm.data.masks",
-    "fbm.losses": "fbm.models.losses",
-}
-RENAMED_CLASSES = {
-    "Carry": "CheckpointMetadata",
-    "Finite": "NonFiniteGuard",
-    "ResumePoint": "PreemptionCheckpoint",
-    "Adversary": "PatchGANLoss",
-}
 Products = Literal["highest", "high", "medium"]  # torch's names for how exact those of float32 are
 
 
@@ -115,7 +104,7 @@ def _check_node(path: str, node: dict[str, Any], raw: dict[str, Any]) -> None:
         target = _imported(node["_target_"])
     except Exception as error:  # importing a user's module can raise anything
         said = f"{path}._target_={node['_target_']}"
-        if now := _renamed(node["_target_"]):
+        if now := NOW.get(node["_target_"]):
             raise UserError(f"{said}: it is called {now} now") from error
         raise UserError(f"{said} cannot be imported: {' '.join(str(error).split())}") from error
     signature = inspect.signature(target)
@@ -158,15 +147,6 @@ def _imported(name: str) -> Any:
         return get_object(name)
     finally:
         logger.disabled = False
-
-
-def _renamed(name: str) -> str | None:
-    """What a target of an earlier fbm is called now."""
-    module, _, last = name.rpartition(".")
-    for old, new in RENAMED_TARGETS.items():
-        if under(module, (old,)):
-            return f"{new}{module.removeprefix(old)}.{RENAMED_CLASSES.get(last, last)}"
-    return None
 
 
 def _hints(target: Any) -> dict[str, Any]:

@@ -8,27 +8,30 @@ from omegaconf import DictConfig, OmegaConf
 
 from fbm.config.compose import flatten, resolved
 from fbm.config.keys import NON_SEMANTIC_KEYS, PERFORMANCE_KEYS, under
+from fbm.config.renamed import FORMER
 from fbm.runs.files import AUTO, NONE
 
-# The same run all the same; whether it is tested can be decided later.
+# Without effect on which run it is; whether it is tested can be decided later.
 HANDLING_KEYS = (
     *("hydra", "overwrite", "test", "logger", "data.num_workers", "data.module.num_workers"),
     *("callbacks.progress", "callbacks.last", *PERFORMANCE_KEYS),
 )
-# As good as absent: these settings came later, and without them a run did what it does with these values.
+# Settings that were added later, with the values that earlier runs had without them.
 NULLABLE_KEYS = {
     **dict.fromkeys(("float32_matmul", "data.empty_classes", "data.module.empty_classes", "masks.source.misfits")),
-    "task.weights._target_": "fbm.models.losses.LossWeights",
+    "task.weights._target_": "fbm.losses.LossWeights",
     **{f"task.weights.{term}": 1 for term in ("first_foreground", "first_background", "last_foreground", "features")},
 }
 
 
 def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:
     """16 hex digits of a config's content, without the keys (dotted paths) in `leave_out`."""
-    said = {
-        key: value for key, value in flatten(content).items() if key not in NULLABLE_KEYS or value != NULLABLE_KEYS[key]
+    # A class that was renamed is the same class.
+    named = {
+        key: FORMER.get(value, value) if key.endswith("_target_") else value for key, value in flatten(content).items()
     }
-    kept = {key: value for key, value in said.items() if not under(key, leave_out)}
+    given = {key: value for key, value in named.items() if key not in NULLABLE_KEYS or value != NULLABLE_KEYS[key]}
+    kept = {key: value for key, value in given.items() if not under(key, leave_out)}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -43,8 +46,8 @@ def fingerprints(config: DictConfig, pretraining: str | None, source: dict[str, 
 
     Args:
         pretraining: the config fingerprint of the run that made the encoder's weights.
-        source: of the checkpoint of another run that this one goes on from: `place`, how far it was, and both of its
-            fingerprints. What it is counts, not where.
+        source: of the checkpoint of another run that this one resumes from: `place`, how far it was, and both of its
+            fingerprints. Its content counts, not its path.
     """
     # A run's name and folder hold its seed and initialisation, and other keys are made of them (a callback's folder).
     placeless = config.copy()

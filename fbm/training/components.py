@@ -1,4 +1,4 @@
-"""From a composed config to the parts of a run: data, task, trainer."""
+"""Build the components of a run from its config: data, task, trainer."""
 
 import math
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from fbm.utils.errors import UserError
 
 @dataclass(frozen=True)
 class Components:
-    """What a run is made of; `content` is the resolved config, `prints` are the fingerprints for the summary."""
+    """What a run consists of; `content` is the resolved config, `prints` are the fingerprints for the summary."""
 
     data: ClipDataModule
     task: Task
@@ -99,7 +99,7 @@ def build_task(config: DictConfig, encoder: Encoder, data: ClipDataModule) -> Ta
 
 
 def _schedule(config: DictConfig, batches: int) -> Any:
-    """The schedule's maker, or None; one that must know all its steps is told them."""
+    """The schedule's factory, or None; with the total number of steps where it takes that."""
     if config.schedule is None:
         return None
     steps = steps_of(resolved(config.trainer), batches)
@@ -124,13 +124,13 @@ def _check_fits(config: DictConfig, data: ClipDataModule, task: Task) -> None:
     if config.test:
         _check_tests_something(config.trainer.limit_test_batches, data)
     try:
-        task.configure_optimizers()  # now, not when the training has begun
+        task.configure_optimizers()  # now, before the training starts
     except (ValueError, TypeError) as error:
         raise UserError(f"the optimiser cannot be made: {error} (see optim and schedule)") from error
 
 
 def _check_tests_something(limit: int | float | None, data: ClipDataModule) -> None:
-    """Lightning would refuse such a limit too, or test nothing, but after the training."""
+    """Lightning would refuse such a limit as well, or test nothing, but after the training."""
     clips, batch = data.samples["test"], data.batch_size
     batches = math.ceil(clips / batch)
     if limit is not None and int(limit if isinstance(limit, int) else limit * batches) == 0:

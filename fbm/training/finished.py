@@ -1,4 +1,4 @@
-"""What is to be done for a run that may be finished already."""
+"""What is left to do of a run that may be finished already."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -13,12 +13,12 @@ from fbm.utils.errors import UserError
 
 
 def has_work_left(config: DictConfig, run: Run) -> bool:
-    """Whether the run is to be trained, or a finished one to be tested."""
+    """Whether the run has to be trained, or is finished and has to be tested."""
     return run.summary is None or (config.test and not any(name.startswith("test/") for name in run.summary["metrics"]))
 
 
 def check_not_stale(config: DictConfig, run: Run, summary: dict[str, Any]) -> None:
-    """A finished run is not this one, if its store or the weights it started from were made anew since.
+    """Reject a finished run whose store or initial weights have been made again since, with other content.
 
     Args:
         summary: of the finished run.
@@ -27,7 +27,7 @@ def check_not_stale(config: DictConfig, run: Run, summary: dict[str, Any]) -> No
         UserError: it was trained on other data than the store holds now, or started from earlier weights.
     """
     data = None
-    with suppress(UserError):  # what is finished needs no store
+    with suppress(UserError):  # a finished run does not need its store
         data = read_manifest(Path(config.data.store)).fingerprint
     if data not in (None, summary["fingerprints"]["data"]):
         raise UserError(

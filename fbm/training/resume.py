@@ -1,4 +1,4 @@
-"""Going on from a checkpoint: the same run's after an interruption, or another run's with settings of its own."""
+"""Resume from a checkpoint: the run's own after an interruption, or another run's with other settings."""
 
 import math
 from dataclasses import dataclass
@@ -7,18 +7,20 @@ from typing import Any
 
 from fbm.config.compose import flatten
 from fbm.config.keys import PERFORMANCE_KEYS, under
+from fbm.config.renamed import NOW
 from fbm.runs.checkpoints import read_checkpoint
 from fbm.runs.files import NONE
 from fbm.runs.folder import Run
-from fbm.training.callbacks.resume_point import RESUME, PreemptionCheckpoint, RunHistory
+from fbm.training.callbacks.history import RunHistory
+from fbm.training.callbacks.preemption import RESUME, PreemptionCheckpoint
 from fbm.training.callbacks.signals import SignalTrap
 from fbm.training.components import Components
 from fbm.training.loggers import Row
 from fbm.utils.errors import UserError
 
 MUST_MATCH = ("task_name", "task", "encoder", "optim", "schedule")  # what the weights and the optimiser's state fit
-# What the steps of an epoch are made of: in its middle no other ones can be put in their place.
-EPOCH = (
+# What determines the steps of an epoch: they cannot change in its middle.
+EPOCH_KEYS = (
     *("seed", "data.batch_size", "data.label_fraction", "data.chunk_frames", "data.clip_frames"),
     *("trainer.accumulate_grad_batches", "trainer.limit_train_batches"),
 )
@@ -26,12 +28,12 @@ EPOCH = (
 
 @dataclass(frozen=True)
 class ResumeSource:
-    """A checkpoint that a run goes on from.
+    """A checkpoint that a run resumes from.
 
     Attributes:
-        named: how to call it in an error.
-        content: all of it.
-        same: it is the run's own.
+        named: its path, for messages.
+        content: of the file.
+        same: it is the run's own checkpoint.
     """
 
     named: str
@@ -40,118 +42,120 @@ class ResumeSource:
 
     @property
     def trained(self) -> bool:
-        """Whether nothing is left of the run's training."""
+        """Whether the run's training is complete."""
         return self.same and bool(self.content[RESUME]["trained"])
 
     @property
     def rows(self) -> list[Row]:
-        """What the run's loggers had been told."""
+        """The rows that were logged."""
         return [Row(*row) for row in self.content[RESUME]["rows"]]
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """The newest values of all that is measured, by name."""
+        """The newest value of each metric."""
         metrics: dict[str, Any] = self.content[RESUME]["metrics"]
         return metrics
 
     @property
-    def past(self) -> RunHistory:
-        """What the run has behind it when it goes on from here."""
+    def history(self) -> RunHistory:
+        """The history of the run that resumes from here."""
         if self.same:
-            past = RunHistory(**self.content[RESUME]["past"])
-            past.resumed += 1
-            return past
+            history = RunHistory(**self.content[RESUME]["past"])
+            history.resumed += 1
+            return history
         prints = {key: str(self.content["fbm"]["fingerprints"][key]) for key in ("config", "comparison")}
         return RunHistory(source={"checkpoint": self.named, "place": self.content[RESUME]["told"], **prints})
 
 
 def find_resume_source(run: Run) -> ResumeSource | None:
-    """The checkpoint that a run is to go on from, read; None where it begins anew.
+    """Read the checkpoint that a run resumes from; None where it starts over.
 
     Raises:
-        UserError: it is damaged, holds code, is not fbm's, or nothing can go on from it.
+        UserError: it is damaged, holds code, is not fbm's, or holds weights alone.
     """
     if run.start_from is None:
         return None
     content = read_checkpoint(run.start_from)
     if RESUME not in content or "comparison" not in content["fbm"]["fingerprints"]:
-        raise UserError(f"{run.start_from} holds weights alone, for init.checkpoint: no training can go on from it")
+        raise UserError(f"{run.start_from} holds weights alone, for init.checkpoint: no training can resume from it")
     return ResumeSource(str(run.start_from), content, run.same)
 
 
-def check_compatible(start: ResumeSource, parts: Components) -> None:
-    """See that a run may go on from a checkpoint.
+def check_compatible(source: ResumeSource, parts: Components) -> None:
+    """Check that a run can resume from a checkpoint.
 
     Raises:
-        UserError: the data, the initial weights or the settings are others; names the way out.
+        UserError: the data, the initial weights or the settings differ; the message names the remedy.
     """
-    anew = "resume=none begins anew" if start.same else "leave out resume=..., or name another run's"
-    carried = start.content["fbm"]
+    remedy = "resume=none starts over" if source.same else "leave out resume=..., or name another run's"
+    carried = source.content["fbm"]
     if carried["fingerprints"]["data"] != parts.prints["data"]:
         raise UserError(
-            f"{start.named} was trained on other data than {parts.data.store.root} holds now: run `fbm prepare` with "
-            f"the earlier settings and videos, or {anew}"
+            f"{source.named} was trained on other data than {parts.data.store.root} holds now: run `fbm prepare` with "
+            f"the earlier settings and videos, or {remedy}"
         )
-    if not start.same:
-        _refuse_settings(start, carried["config"], parts.content)
-        _refuse_schedule(start, parts)
-    if unlike := _unlike(parts.task.state_dict(), start.content["state_dict"]):
-        raise UserError(f"{start.named} does not fit the network that this fbm makes ({unlike}): {anew}")
-    if start.same and start.past.pretraining != parts.loaded.fingerprint:
-        raise UserError(f"{start.named} started from earlier weights than init.checkpoint holds now: {anew}")
+    if not source.same:
+        _check_settings(source, carried["config"], parts.content)
+        _check_schedule(source, parts)
+    if unlike := _mismatch(parts.task.state_dict(), source.content["state_dict"]):
+        raise UserError(f"{source.named} does not fit the network that this fbm makes ({unlike}): {remedy}")
+    if source.same and source.history.pretraining != parts.loaded.fingerprint:
+        raise UserError(f"{source.named} started from earlier weights than init.checkpoint holds now: {remedy}")
 
 
-def _unlike(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:
-    """A weight that only one has, or that is of another shape."""
+def _mismatch(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:
+    """A weight that is missing in one of them, or has another shape."""
     shapes = [{name: tuple(value.shape) for name, value in weights.items()} for weights in (ours, theirs)]
     return next((name for name in sorted({*ours, *theirs}) if shapes[0].get(name) != shapes[1].get(name)), None)
 
 
-def _refuse_settings(start: ResumeSource, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
-    epochs, steps = start.content[RESUME]["place"]
+def _check_settings(source: ResumeSource, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    epochs, steps = source.content[RESUME]["place"]
     there, here = flatten(theirs), flatten(ours)
-    for part in MUST_MATCH + (EPOCH if steps else ()):
+    there = {key: NOW.get(value, value) if key.endswith("_target_") else value for key, value in there.items()}
+    for part in MUST_MATCH + (EPOCH_KEYS if steps else ()):
         keys = [key for key in {*there, *here} if under(key, (part,)) and not under(key, PERFORMANCE_KEYS)]
         unlike = [key for key in keys if there.get(key) != here.get(key)]
         for key in sorted(unlike, key=lambda one: ("_target_" not in one, one)):  # what it is, before how it is set
-            within = f" was saved at {start.content[RESUME]['told']} and" if steps else ""
+            within = f" was saved at {source.content[RESUME]['told']} and" if steps else ""
             raise UserError(
-                f"{start.named}{within} was trained with {key}={there.get(key)}, this run has {here.get(key)}: "
-                "resume goes on with what there was; new settings begin from the weights, init.checkpoint=..."
+                f"{source.named}{within} was trained with {key}={there.get(key)}, this run has {here.get(key)}: "
+                "resume keeps the settings; other settings start from the weights, init.checkpoint=..."
             )
     most = ours["trainer"]["max_epochs"]
     if most is not None and 0 <= most <= epochs:
         raise UserError(
-            f"{start.named} has {epochs} epochs behind it, and this run ends after trainer.max_epochs={most}: set it "
+            f"{source.named} has completed {epochs} epochs, and this run ends after trainer.max_epochs={most}: set it "
             "higher"
         )
 
 
-def _refuse_schedule(start: ResumeSource, parts: Components) -> None:
-    """A schedule that knows its last step cannot go beyond it, and would not be the same made longer."""
+def _check_schedule(source: ResumeSource, parts: Components) -> None:
+    """A schedule of a fixed length cannot continue beyond its end, and would differ if it were longer."""
     steps = getattr(parts.task.make_schedule, "keywords", {}).get("total_steps", -math.inf)
-    known = [state["total_steps"] for state in start.content["lr_schedulers"] if "total_steps" in state]
+    known = [state["total_steps"] for state in source.content["lr_schedulers"] if "total_steps" in state]
     if any(steps > most for most in known):
         raise UserError(
-            f"{start.named} was trained with a schedule of {known[0]} steps, this run has {steps}: it cannot go on "
-            "beyond its end (schedule=constant and halving can, with the run that is gone on from)"
+            f"{source.named} was trained with a schedule of {known[0]} steps, this run has {steps}: it cannot "
+            "continue beyond its end (schedule=constant and halving can, in both runs)"
         )
 
 
-def configure_checkpointer(parts: Components, start: ResumeSource | None, resume: str) -> PreemptionCheckpoint:
-    """The callback that saves, told what is behind the run; where it was left out, one that the trainer does not know.
+def configure_checkpointer(parts: Components, source: ResumeSource | None, resume: str) -> PreemptionCheckpoint:
+    """The checkpoint callback with the run's history; a detached one where the config has none.
 
     Args:
-        resume: as it was asked for.
+        resume: the config's value.
     """
     callbacks: list[Any] = parts.trainer.callbacks  # type: ignore[attr-defined]  # set, but not declared
-    point = next((one for one in callbacks if isinstance(one, PreemptionCheckpoint)), None)
-    if point is None:
-        point = PreemptionCheckpoint(Path(), None)
-        point.signals = SignalTrap(())  # what nobody acts on must not be heard
-    if start is not None:
-        point.past, point.other = start.past, not start.same
-        point.kept = start.content[RESUME]["told"] if start.same else None
-    point.past.pretraining = parts.loaded.fingerprint
-    point.again = "the same command" if resume != NONE else "the same command with resume=auto"
-    return point
+    checkpointer = next((one for one in callbacks if isinstance(one, PreemptionCheckpoint)), None)
+    if checkpointer is None:
+        checkpointer = PreemptionCheckpoint(Path(), None)
+        checkpointer.signals = SignalTrap(())  # nothing acts on them, so they keep their effect
+    if source is not None:
+        checkpointer.history = source.history
+        checkpointer.from_other_run = not source.same
+        checkpointer.saved_position = source.content[RESUME]["told"] if source.same else None
+    checkpointer.history.pretraining = parts.loaded.fingerprint
+    checkpointer.resume_command = "the same command" if resume != NONE else "the same command with resume=auto"
+    return checkpointer

@@ -15,7 +15,7 @@ def settle(config: DictConfig, data: ClipDataModule) -> None:
     """Make the config what will run, and read-only: device defaults, and what to monitor without validation clips.
 
     Raises:
-        UserError: there is no such device, two values cannot be had together, or nothing would be validated.
+        UserError: there is no such device, two values cannot be combined, or nothing would be validated.
     """
     resolve_device_defaults(config)
     if not data.samples["val"] or config.trainer.limit_val_batches == 0:
@@ -27,19 +27,19 @@ def settle(config: DictConfig, data: ClipDataModule) -> None:
 
 
 def resolve_device_defaults(config: DictConfig) -> None:
-    """Where nothing was chosen, the fastest that trains well here. What is chosen stands in the config.
+    """Choose what the config leaves open by the device: the fastest that trains well. The choice is written to it.
 
     On a GPU: bf16 where the hardware has it (emulated it is tens of times slower), products and convolutions of float32
-    in TF32, the convolutions' algorithms by trial where results need not repeat bit for bit, and an optimiser of one
-    kernel where it has such. On a processor none of it gains anything.
+    in TF32, the convolutions' algorithms by benchmark where results need not repeat bit for bit, and a fused optimiser
+    where there is one. On a CPU none of it helps.
 
     Raises:
-        UserError: there is no such device, or two values cannot be had together.
+        UserError: there is no such device, or two values cannot be combined.
     """
     if config.compile and config.activation_checkpointing:
         raise UserError(
-            "compile=true and activation_checkpointing=true cannot be had together: what is compiled chooses itself "
-            "what it makes anew; leave out one"
+            "compile=true and activation_checkpointing=true cannot be combined: a compiled network chooses itself "
+            "what it recomputes; leave out one"
         )
     trainer = config.trainer
     if trainer.accelerator in ("gpu", "cuda") and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
@@ -59,11 +59,11 @@ def resolve_device_defaults(config: DictConfig) -> None:
     if "benchmark" in trainer and trainer.benchmark is None:
         trainer.benchmark = gpu and not trainer.get("deterministic")
     _settle_fused(config, gpu)
-    # The processor is left as it is.
+    # The CPU keeps torch's defaults.
     config.float32_matmul = (config.float32_matmul or "high") if gpu else None
     if gpu:
         torch.set_float32_matmul_precision(config.float32_matmul)
-        # Convolutions have a switch of their own, which is on by default.
+        # Convolutions have their own switch, which is on by default.
         torch.backends.cudnn.allow_tf32 = config.float32_matmul != "highest"
 
 
@@ -83,7 +83,7 @@ def _settle_fused(config: DictConfig, gpu: bool) -> None:
 
 
 def _monitor_training(config: DictConfig, clips: bool) -> None:
-    """Where nothing is validated, what is best is judged by the training loss, after every epoch."""
+    """Without validation, the best checkpoint is chosen by the training loss, after every epoch."""
     why = "trainer.limit_val_batches=0" if clips else "no validation clips"
     print(f"{why}: the best checkpoint and early stopping follow train/loss")
     config.monitor = {"metric": "train/loss", "mode": "min"}

@@ -11,7 +11,7 @@ from fbm.config.trainer_settings import UNVALIDATED
 from fbm.runs.checkpoints import read_checkpoint
 from fbm.runs.folder import Run
 from fbm.runs.provenance import hardware, log_changed_code, record
-from fbm.training.callbacks.resume_point import TRAINING, PreemptionCheckpoint
+from fbm.training.callbacks.preemption import TRAINING, PreemptionCheckpoint
 from fbm.training.components import Components, build_components
 from fbm.training.failures import missing_monitor, training_context, user_errors
 from fbm.training.finished import check_not_stale, has_work_left
@@ -37,7 +37,7 @@ def train(config: DictConfig, run: Run, identity: str) -> None:
             _complete(config, run, run.summary, identity)
             return
         source = find_resume_source(run)
-        parts = build_components(config, identity, source=source.past.source if source else None)
+        parts = build_components(config, identity, source=source.history.source if source else None)
         data, task, trainer = parts.data, parts.task, parts.trainer
         check_keeps_best(trainer, run.best)
         if source:
@@ -46,14 +46,14 @@ def train(config: DictConfig, run: Run, identity: str) -> None:
         checkpointer = configure_checkpointer(parts, source, config.resume)
         with training_context(trainer, run):
             if source and source.same:
-                print(f"{run.folder} resumes after {checkpointer.kept}")
+                print(f"{run.folder} resumes after {checkpointer.saved_position}")
                 go_on(trainer.loggers, source.rows)
             for logger in trainer.loggers:
                 logger.log_hyperparams(parts.content)
             if source and source.trained:
                 checkpointer.skip_fit(trainer, source.content)
             else:
-                with checkpointer.listening(), missing_monitor(trainer, config.monitor.metric):
+                with checkpointer.handle_signals(), missing_monitor(trainer, config.monitor.metric):
                     trainer.fit(task, data, ckpt_path=source.named if source else None, weights_only=True)
             throughput = _throughput(source.metrics if source and source.trained else trainer.callback_metrics)
             if not run.best.is_file():
@@ -64,10 +64,10 @@ def train(config: DictConfig, run: Run, identity: str) -> None:
                 **provenance,
                 "hardware": hardware(trainer),
                 "throughput": throughput,
-                "started": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(checkpointer.past.started)),
+                "started": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(checkpointer.history.started)),
                 "seconds": round(checkpointer.seconds, 1),
-                "resumed": checkpointer.past.resumed,
-                "source": checkpointer.past.source,
+                "resumed": checkpointer.history.resumed,
+                "source": checkpointer.history.source,
             }
             run.finish(summary)
             mirror(trainer.loggers, FinishedRun(run.folder, summary))
@@ -85,7 +85,7 @@ def _begin(run: Run, content: dict[str, Any]) -> dict[str, Any]:
 
 def _test(parts: Components, checkpointer: PreemptionCheckpoint, run: Run) -> dict[str, float]:
     """The best checkpoint on the test split."""
-    with checkpointer.listening():
+    with checkpointer.handle_signals():
         tested = parts.trainer.test(parts.task, parts.data, ckpt_path=run.best, weights_only=True, verbose=False)
     return {name: float(value) for name, value in tested[0].items()}
 
@@ -130,7 +130,7 @@ def _complete(config: DictConfig, run: Run, summary: dict[str, Any], identity: s
         return
     parts = build_components(config, identity, again=True)
     checkpointer = configure_checkpointer(parts, None, config.resume)
-    checkpointer.kept = TRAINING
+    checkpointer.saved_position = TRAINING
     with training_context(parts.trainer, run):
         tested = _test(parts, checkpointer, run)
         summary = {**summary, "metrics": {**summary["metrics"], **tested}, **parts.task.tested}

@@ -1,4 +1,4 @@
-"""Lightning's trainer as a run has it."""
+"""Lightning's trainer of a run."""
 
 import warnings
 from pathlib import Path
@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from fbm.config.instantiate import build
 from fbm.runs.checkpoint_io import AtomicCheckpointIO
 from fbm.runs.files import SUMMARY
-from fbm.training.callbacks.resume_point import PreemptionCheckpoint
+from fbm.training.callbacks.preemption import PreemptionCheckpoint
 from fbm.training.loggers import RunMirror
 from fbm.utils.errors import UserError
 
@@ -22,8 +22,8 @@ def build_trainer(config: DictConfig, carried: dict[str, Any], again: bool) -> p
     """A run's trainer, with its callbacks and loggers.
 
     Args:
-        carried: what the run's checkpoints carry.
-        again: leave out the loggers that cannot go on: they would begin their files anew.
+        carried: metadata for the checkpoints.
+        again: leave out the loggers that cannot continue: they would start their files over.
 
     Raises:
         UserError: a part refuses its values.
@@ -35,7 +35,7 @@ def build_trainer(config: DictConfig, carried: dict[str, Any], again: bool) -> p
     trainer: pl.Trainer = build(
         config.trainer,
         callbacks=callbacks,
-        # Without one of ours there is none: Lightning would put its own in its place.
+        # Without a bar of ours there is none; by default Lightning adds its own.
         enable_progress_bar=any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks),
         logger=[logger for logger in loggers if not again or isinstance(logger, RunMirror)],
         plugins=[
@@ -47,21 +47,23 @@ def build_trainer(config: DictConfig, carried: dict[str, Any], again: bool) -> p
 
 
 def validate_trainer(config: DictConfig) -> None:
-    """Have Lightning look at the trainer's settings before anything is begun: what it refuses, it refuses now.
+    """Have Lightning check the trainer's settings before anything is started.
 
-    Not of a finished run, which may be of another machine.
+    Skipped for a finished run, which may be of another machine.
 
     Raises:
-        UserError: what it says.
+        UserError: Lightning refuses them.
     """
     if not config.overwrite and Path(config.run_dir, SUMMARY).is_file():
         return
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the run's own trainer says it again
+            warnings.simplefilter("ignore")  # the run's own trainer repeats it
             build(
                 config.trainer,
-                **{"callbacks": [], "logger": False, "enable_progress_bar": False},
+                callbacks=[],
+                logger=False,
+                enable_progress_bar=False,
                 plugins=[LightningEnvironment()],
             )
     except (MisconfigurationException, ImportError, TypeError, RuntimeError) as error:
@@ -69,7 +71,7 @@ def validate_trainer(config: DictConfig) -> None:
 
 
 def check_keeps_best(trainer: pl.Trainer, best: Path) -> None:
-    """See that one of the callbacks writes the checkpoint that a run ends with.
+    """Check that one of the callbacks writes best.ckpt.
 
     Raises:
         UserError: none does.

@@ -185,7 +185,6 @@ def test_a_norm_that_there_is_not_is_named():
     ("old", "now"),
     [
         ("fbm.callbacks.Gallery", "fbm.training.callbacks.Gallery"),
-        ("fbm.callbacks.resume_point.ResumePoint", "fbm.training.callbacks.resume_point.PreemptionCheckpoint"),
         ("fbm.masks.boxes.BoxMasks", "fbm.data.masks.boxes.BoxMasks"),
         ("fbm.losses.LossWeights", "fbm.models.losses.LossWeights"),
     ],

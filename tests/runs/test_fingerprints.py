@@ -1,7 +1,10 @@
+import pkgutil
+
 import pytest
 from omegaconf import OmegaConf
 
 from fbm.config.compose import compose, flatten, resolved
+from fbm.config.renamed import FORMER
 from fbm.runs.fingerprints import fingerprint, fingerprints, identify
 
 
@@ -128,3 +131,10 @@ def test_runs_from_before_the_weights_of_the_losses_were_settings_are_the_same_r
     weighted = resolved(compose(["task=disentangle", "task.weights.features=0.5"]))
     assert identify(weighted) != identify(content)
     assert prints("task=disentangle", "task.weights.features=0.5")["config"] != prints("task=disentangle")["config"]
+
+
+@pytest.mark.parametrize("now", FORMER)
+def test_a_class_that_was_renamed_leaves_the_fingerprint_as_it_was(now):
+    assert pkgutil.resolve_name(now)
+    assert fingerprint({"a": {"_target_": now}}) == fingerprint({"a": {"_target_": FORMER[now]}})
+    assert fingerprint({"a": {"_target_": now}}) != fingerprint({"a": {"_target_": "other.Thing"}})

@@ -108,7 +108,7 @@ def test_a_damaged_checkpoint_is_named_and_resume_none_gets_past_it(tmp_path):
     own = unfinished(tmp_path)
     own.write_bytes(own.read_bytes()[:100])
     with (
-        pytest.raises(UserError, match=r"last\.ckpt .*; resume=none begins anew"),
+        pytest.raises(UserError, match=r"last\.ckpt .*; resume=none"),
         open_run_folder(tmp_path, "a", False),
     ):
         pytest.fail("opened")

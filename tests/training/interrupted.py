@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fbm.data.batch import ClipBatch
 from fbm.tasks.task import Task
-from fbm.training.callbacks.resume_point import RESUME
+from fbm.training.callbacks.preemption import RESUME
 
 
 class Killed(BaseException):

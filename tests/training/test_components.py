@@ -124,7 +124,7 @@ def test_without_mixed_precision_clipped_gradients_may_be_fused(products):
         (["compile=2"], "compile=2: it should be"),
         (["activation_checkpointing=often"], "activation_checkpointing='often': it should be"),
         (["float32_matmul=tf32"], "float32_matmul='tf32': it should be"),
-        (["compile=true", "activation_checkpointing=true"], "cannot be had together"),
+        (["compile=true", "activation_checkpointing=true"], "cannot be combined"),
         (
             ["+optim.fused=true", "trainer.gradient_clip_val=1", "trainer.precision=bf16-mixed"],
             r"^optim\.fused=true cannot",

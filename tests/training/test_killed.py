@@ -78,7 +78,7 @@ def test_asked_to_leave_a_process_saves_and_says_where_it_goes_on(asked):
     done = elsewhere("SIGTERM", "'on_train_batch_start', 1, 1", [*asked, "name=run"])
     assert (done.returncode, done.stderr.strip().splitlines()[-1]) == (
         128 + signal.SIGTERM,
-        "fbm: SIGTERM: saved after step 2 of epoch 2; the same command goes on there",
+        "fbm: SIGTERM: saved after step 2 of epoch 2; the same command resumes there",
     )
     assert not (RUNS / "run" / "failure.txt").exists()
     assert fbm("train", *asked, "name=run") == 0
@@ -88,15 +88,18 @@ def test_asked_to_leave_a_process_saves_and_says_where_it_goes_on(asked):
 @pytest.mark.parametrize(
     ("moment", "said"),
     [
-        (Moment("on_train_batch_start", 0, 1), "saved after step 2 of epoch 1; the same command goes on there"),
-        (Moment("on_train_batch_start", 0, 3), "nothing is saved yet; the same command begins anew"),  # the last one
+        (Moment("on_train_batch_start", 0, 1), "saved after step 2 of epoch 1; the same command resumes there"),
+        (Moment("on_train_batch_start", 0, 3), "nothing is saved yet; the same command starts over"),  # the last one
         (
             Moment("on_validation_batch_start", 1, 0),
-            "left at once, the newest save is after epoch 1; the same command ",
+            "stopped at once; the newest save is after epoch 1; the same command ",
         ),
-        (Moment("on_train_epoch_end", 0), "saved after epoch 1; the same command goes on there"),
-        (Moment("on_train_end", 2), "saved after the training; the same command goes on there"),
-        (Moment("on_test_batch_start", 2, 0), "left at once, the newest save is after the training; the same command "),
+        (Moment("on_train_epoch_end", 0), "saved after epoch 1; the same command resumes there"),
+        (Moment("on_train_end", 2), "saved after the training; the same command resumes there"),
+        (
+            Moment("on_test_batch_start", 2, 0),
+            "stopped at once; the newest save is after the training; the same command ",
+        ),
     ],
     ids=str,
 )

@@ -199,7 +199,7 @@ def test_a_run_that_is_over_is_tested_and_not_fitted_again(train, monkeypatch, s
     before = (run / "checkpoints" / "last.ckpt").read_bytes()
     monkeypatch.setattr("pytorch_lightning.Trainer.fit", lambda *_, **__: pytest.fail("fitted"))
     assert train("name=run", "test=true") == 0
-    assert "goes on after the training" in capsys.readouterr().out
+    assert "resumes after the training" in capsys.readouterr().out
     told = summary(run)
     assert (told["epochs"], told["resumed"]) == (2, 1)
     assert "test/clip_top1" in told["metrics"]
@@ -251,7 +251,7 @@ def first(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Path:
 @pytest.mark.parametrize(
     ("run", "overrides", "said"),
     [
-        ("cycle", ("task=autoencode",), "was trained with task_name=classify, this run has autoencode: resume goes on"),
+        ("cycle", ("task=autoencode",), "was trained with task_name=classify, this run has autoencode: resume"),
         ("cycle", ("encoder.width=8",), "was trained with encoder.width=4, this run has 8"),
         ("cycle", ("optim.lr=1e-2",), "was trained with optim.lr=0.001, this run has 0.01"),
         (
@@ -259,8 +259,8 @@ def first(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Path:
             ("schedule=constant",),
             "was trained with schedule._target_=fbm.tasks.schedules.one_cycle, thi",
         ),
-        ("cycle", ("trainer.max_epochs=2",), "has 2 epochs behind it, and this run ends after trainer.max_epochs=2"),
-        ("cycle", (), "was trained with a schedule of 4 steps, this run has 12: it cannot go on beyond its end"),
+        ("cycle", ("trainer.max_epochs=2",), "has completed 2 epochs, and this run ends after trainer.max_epochs=2"),
+        ("cycle", (), "was trained with a schedule of 4 steps, this run has 12: it cannot"),
         (
             "half",
             ("schedule=constant", "data.batch_size=8"),
@@ -302,7 +302,7 @@ def test_other_data_are_refused_for_the_same_run_and_for_another(first, train, c
     assert fbm("train", *again) == 1
     said = only_error(capsys.readouterr().err)
     assert "was trained on other data than" in said
-    assert "run `fbm prepare` with the earlier settings and videos, or resume=none begins anew" in said
+    assert "run `fbm prepare` with the earlier settings and videos, or resume=none" in said
     assert (RUNS / "run" / "metrics.csv").read_bytes() == before
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
@@ -321,7 +321,7 @@ def test_initial_weights_that_were_made_anew_are_refused(train, capsys, monkeypa
     capsys.readouterr()
     assert fbm("train", *start) == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    assert "started from earlier weights than init.checkpoint holds now: resume=none begins anew" in said
+    assert "started from earlier weights than init.checkpoint holds now: resume=none" in said
     assert fbm("train", *start, "resume=none") == 0
 
 
@@ -346,7 +346,7 @@ def test_a_checkpoint_that_is_damaged_foreign_or_runs_code_is_named(first, train
     assert "last.ckpt refused: it holds more than weights" in refused()
     assert not (tmp_path / "ran").exists()
     torch.save({key: value for key, value in content.items() if key != "fbm_resume"}, path)
-    assert "last.ckpt holds weights alone, for init.checkpoint: no training can go on from it" in refused()
+    assert "last.ckpt holds weights alone, for init.checkpoint: no training can resume" in refused()
     if way == "auto":
         path.write_bytes(whole)
         assert train(*asked) == 0
@@ -366,7 +366,7 @@ def test_a_network_that_is_another_by_now_is_one_line(first, train, capsys, tmp_
     torch.save(content, run / "checkpoints" / "last.ckpt")
     assert train("data.batch_size=4", "name=half", "callbacks.last.minutes=0") == 1
     said = only_error(capsys.readouterr().err)
-    assert "does not fit the network that this fbm makes (network.encoder.mapping.0.bias): resume=none begins" in said
+    assert "does not fit the network that this fbm makes (network.encoder.mapping.0.bias): resume=none" in said
 
 
 def test_without_the_callback_nothing_is_saved_and_signals_are_left_alone(store, begin, monkeypatch):

@@ -18,9 +18,9 @@ COLUMNS = 12  # of frames side by side, unless one example has more
 
 
 class Gallery(pl.Callback):
-    """Draws reconstructions (above) and truth (below): `epoch-NNN.png` of validation clips, `test.png` of test clips.
+    """Draws reconstructions above the truth: `epoch-NNN.png` of validation clips, `test.png` of test clips.
 
-    Where a task learns a foreground's way through all frames: also `strip-epoch-NNN.png` and `strip-test.png`.
+    For a task that reconstructs the foreground of every frame also `strip-epoch-NNN.png` and `strip-test.png`.
 
     Args:
         folder: for the pictures.

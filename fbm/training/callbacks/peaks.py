@@ -1,4 +1,4 @@
-"""How many operations a second a GPU can do at most, where Lightning does not know it or knows another number."""
+"""Peak FLOP/s of GPUs that Lightning does not know, or knows with another number."""
 
 import warnings
 from typing import NamedTuple
@@ -8,15 +8,15 @@ from lightning_fabric.utilities.throughput import get_available_flops
 
 
 class Peak(NamedTuple):
-    """TFLOP/s of one GPU by NVIDIA's data sheets, dense: half of what they print for matrices with sparsity."""
+    """TFLOP/s of one GPU by NVIDIA's data sheets, dense: half of the figures with sparsity."""
 
     half: float  # bf16 and fp16
     tf32: float
     single: float
 
 
-# By what torch calls the device, the first that is in its name.
-# Lightning (2.6) has no H200 by these names, and of an H100 NVL the figures of two.
+# By the name that torch gives the device; the first match counts.
+# Lightning (2.6) has no H200 by these names, and the figures of two for an H100 NVL.
 HOPPER = {
     "H200 NVL": Peak(835.5, 417.5, 60.0),
     "H200": Peak(989.4, 494.7, 67.0),
@@ -28,7 +28,7 @@ HOPPER = {
 
 
 def peak_of(device: torch.device, dtype: torch.dtype) -> float:
-    """FLOP/s that a device can do when it trains in a dtype, float32 as TF32 where that is on; 0 where nobody knows."""
+    """Peak FLOP/s of a device in a dtype, float32 as TF32 where that is on; 0 where it is not known."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
         if " MIG " in name:
@@ -37,7 +37,7 @@ def peak_of(device: torch.device, dtype: torch.dtype) -> float:
         if peak is not None:
             return 1e12 * _of(peak, dtype)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it knows no such device
+        warnings.simplefilter("ignore")  # of an unknown device
         return float(get_available_flops(device, dtype) or 0)
 
 

@@ -1,4 +1,4 @@
-"""All that random numbers are drawn from, as plain values that weights-only loading accepts."""
+"""States of the random number generators, as plain values that weights-only loading accepts."""
 
 import random
 from typing import Any
@@ -19,7 +19,7 @@ def random_states(device: torch.device) -> dict[str, Any]:
 
 
 def restore_random_states(states: dict[str, Any], device: torch.device) -> None:
-    """Go on drawing where `random_states` was called; the GPU's only where there was one then and is one now."""
+    """Restore what `random_states` gave; the GPU's where there was one then and is one now."""
     random.setstate(states["python"])
     inner = states["numpy"]["state"]
     np.random.set_state({**states["numpy"], "state": {**inner, "key": np.array(inner["key"], dtype=np.uint32)}})

@@ -1,4 +1,4 @@
-"""Signals that ask a process to leave, noted until it can."""
+"""Signals that ask a process to end, recorded until it can."""
 
 import signal
 import threading
@@ -6,39 +6,43 @@ from collections.abc import Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
-ASKING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)  # a scheduler's end, SLURM's warning before it, Ctrl-C
+TERMINATION_SIGNALS = (
+    signal.SIGTERM,
+    signal.SIGUSR1,
+    signal.SIGINT,
+)  # a scheduler's end, SLURM's warning before it, Ctrl-C
 
 
 class SignalTrap:
-    """While its block runs, a signal is noted in `received` in place of ending the process.
+    """Inside the block a signal is recorded in `received` and does not end the process.
 
-    A second Ctrl-C interrupts at once. What was ignored before stays ignored, and outside the main thread, where Python
-    allows no handler, everything stays as it is. Processes forked inside are as deaf: a signal to the whole group, as
-    schedulers and terminals send it, leaves the data workers at work until this process leaves.
+    A second Ctrl-C interrupts at once. Signals that were ignored stay ignored, and outside the main thread, where
+    Python allows no handler, nothing changes. Forked processes inherit the handlers: a signal to the whole process
+    group, as schedulers and terminals send it, does not end the data workers first.
 
     Args:
-        asking: the signals.
+        signals: to record.
     """
 
-    def __init__(self, asking: Sequence[signal.Signals] = ASKING) -> None:
-        self.asking = asking
+    def __init__(self, signals: Sequence[signal.Signals] = TERMINATION_SIGNALS) -> None:
+        self.signals = signals
         self.received: int | None = None
         self.before: dict[int, Any] = {}
 
     def __enter__(self) -> "SignalTrap":
         self.received = None
         if threading.current_thread() is threading.main_thread():
-            handlers = {signum: signal.getsignal(signum) for signum in self.asking}
+            handlers = {signum: signal.getsignal(signum) for signum in self.signals}
             self.before = {signum: handler for signum, handler in handlers.items() if handler != signal.SIG_IGN}
         self.install()
         return self
 
     def install(self) -> None:
-        """Take the handlers back from whoever has put others in their place meanwhile."""
+        """Install the handlers again, where other code has replaced them."""
         for signum in self.before:
-            signal.signal(signum, self._note)
+            signal.signal(signum, self._record)
 
-    def _note(self, signum: int, frame: FrameType | None) -> None:
+    def _record(self, signum: int, frame: FrameType | None) -> None:
         if signum == signal.SIGINT and self.received is not None:
             raise KeyboardInterrupt
         self.received = signum

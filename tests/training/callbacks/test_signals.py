@@ -4,18 +4,18 @@ import threading
 
 import pytest
 
-from fbm.training.callbacks.signals import ASKING, SignalTrap
+from fbm.training.callbacks.signals import TERMINATION_SIGNALS, SignalTrap
 
 
 def handlers() -> list[object]:
-    return [signal.getsignal(signum) for signum in ASKING]
+    return [signal.getsignal(signum) for signum in TERMINATION_SIGNALS]
 
 
 def send(signum: int) -> None:
     os.kill(os.getpid(), signum)
 
 
-@pytest.mark.parametrize("signum", ASKING)
+@pytest.mark.parametrize("signum", TERMINATION_SIGNALS)
 def test_a_signal_is_noted_and_everything_is_as_before_afterwards(signum):
     before = handlers()
     with SignalTrap() as signals:

@@ -11,8 +11,8 @@ from fbm.data.clips import SampleKey
 from fbm.data.datamodule import ClipDataModule
 from fbm.data.ucf101 import UCF101
 from fbm.tasks.task import PretrainingTask
-from fbm.training.callbacks import NonFiniteGuard, finite
-from fbm.training.callbacks.finite import not_finite
+from fbm.training.callbacks import NonFiniteGuard, non_finite
+from fbm.training.callbacks.non_finite import not_finite
 from fbm.utils.errors import UserError
 from tests.tiny import SIZE
 
@@ -145,13 +145,13 @@ class Late:
 def late(monkeypatch):
     """What is known of a step comes later, as from a GPU; gives the events."""
     events = []
-    real = finite._look
+    real = non_finite._all_finite
 
     def look(terms):
         events.append(Late())
         return real(terms)[0], events[-1]
 
-    monkeypatch.setattr(finite, "_look", look)
+    monkeypatch.setattr(non_finite, "_all_finite", look)
     return events
 
 

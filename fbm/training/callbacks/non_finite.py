@@ -1,4 +1,4 @@
-"""A loss that is no number stops the run, before it spoils the weights or a checkpoint."""
+"""Stop at a loss that is not finite, before it reaches the weights or a checkpoint."""
 
 import json
 from pathlib import Path
@@ -19,8 +19,8 @@ from fbm.utils.files import write_text
 ADVICE = "look at the clips, lower optim.lr, or set trainer.gradient_clip_val"
 
 
-class Place(NamedTuple):
-    """Where in a training: all counted from 0, as in metrics.csv; `step` is the optimiser's."""
+class BatchPosition(NamedTuple):
+    """Epoch, batch and optimiser step, counted from 0 as in metrics.csv."""
 
     epoch: int
     batch: int
@@ -31,26 +31,26 @@ class Place(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A training step whose losses are looked at: now, or on a GPU when the next step's are."""
+    """A training step whose losses are to be checked: now, or on a GPU together with the next step."""
 
-    place: Place
+    place: BatchPosition
     samples: tuple[Tensor, ...]  # of this batch and the one before
     terms: dict[str, Tensor]
-    fine: Tensor  # a bool on the CPU, valid once `copied`
+    finite: Tensor  # a bool on the CPU, valid once `copied`
     copied: "torch.cuda.Event | None"
 
 
 class NonFiniteGuard(pl.Callback):
-    """Stops at the first training loss, or part of it, that is not finite, and lets no such weights be saved.
+    """Stops at the first training loss, or loss term, that is not finite; such weights are never saved.
 
-    Everything the last checkpoint holds was finite. A GPU is never waited for: its losses are looked at one step later,
-    or when `settle` is called.
+    All that the last checkpoint holds was finite. Losses on a GPU are checked one step later, so that the program never
+    waits for it; `flush` checks them at once.
 
     Args:
         folder: the run folder; `bad_batch.json` in it will name the batch's clips.
 
     Raises:
-        UserError: from the hooks and from `settle`; names the terms, the step, the clips and the last good checkpoint.
+        UserError: from the hooks and from `flush`; names the terms, the step, the clips and the last good checkpoint.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,7 +58,7 @@ class NonFiniteGuard(pl.Callback):
         self._trainer: pl.Trainer | None = None
         self._step: Step | None = None
         self._samples: tuple[Tensor, ...] = ()
-        self._place = Place(0, 0, 0)
+        self._place = BatchPosition(0, 0, 0)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._trainer = trainer
@@ -67,21 +67,21 @@ class NonFiniteGuard(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: ClipBatch, batch_idx: int
     ) -> None:
         self._samples = (batch.sample, *self._samples[:1])
-        self._place = Place(trainer.current_epoch, batch_idx, trainer.global_step)
+        self._place = BatchPosition(trainer.current_epoch, batch_idx, trainer.global_step)
 
     def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor) -> None:
         assert isinstance(pl_module, Task)
-        self.settle()
+        self.flush()
         terms = pl_module.last_losses or {"loss": loss.detach()}
-        self._step = Step(self._place, self._samples, terms, *_look(terms))
+        self._step = Step(self._place, self._samples, terms, *_all_finite(terms))
         if self._step.copied is None:
-            self.settle()
+            self.flush()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.settle()
+        self.flush()
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.settle()
+        self.flush()
         loss = trainer.callback_metrics.get("val/loss")
         if loss is not None and not loss.isfinite():
             raise UserError(
@@ -92,7 +92,7 @@ class NonFiniteGuard(pl.Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        self.settle()
+        self.flush()
         bad = not_finite(checkpoint["state_dict"])
         if bad:
             path = self._write(self._place, self._samples, bad)
@@ -101,14 +101,14 @@ class NonFiniteGuard(pl.Callback):
                 f"its gradient was not; the last clips are in {path}; {self._last_good()}; {ADVICE}"
             )
 
-    def settle(self) -> None:
-        """Look at losses that were not looked at yet."""
+    def flush(self) -> None:
+        """Check the losses that were not checked yet."""
         step, self._step = self._step, None
         if step is None:
             return
         if step.copied is not None:
             step.copied.synchronize()
-        if not step.fine:
+        if not step.finite:
             self._stop(step)
 
     def _stop(self, step: Step) -> None:
@@ -124,12 +124,12 @@ class NonFiniteGuard(pl.Callback):
     def _last_good(self) -> str:
         paths = [self.folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "best")]
         best = getattr(self._trainer and self._trainer.checkpoint_callback, "best_model_path", "")
-        # What is best may be in memory still: it is written when this error ends the training.
+        # The best checkpoint may be in memory still: it is written when this error ends the training.
         kept = [path for path in paths if path.is_file() or (best and path.resolve() == Path(best).resolve())]
         return f"the last good checkpoint is {kept[0]}" if kept else "no checkpoint was written before"
 
-    def _write(self, place: Place, samples: tuple[Tensor, ...], bad: list[str]) -> Path:
-        """The clips by name; gives the file."""
+    def _write(self, place: BatchPosition, samples: tuple[Tensor, ...], bad: list[str]) -> Path:
+        """Write the names of the clips; gives the file."""
         rank = 0 if self._trainer is None else self._trainer.global_rank
         path = self.folder / f"{BAD_BATCH}{f'-{rank}' if rank else ''}.json"
         data = getattr(self._trainer, "datamodule", None)  # Lightning sets it without declaring it
@@ -141,7 +141,7 @@ class NonFiniteGuard(pl.Callback):
 
 
 def not_finite(weights: dict[str, Any]) -> list[str]:
-    """Names of the tensors that hold a value that is not finite; one look at the device, however many there are."""
+    """Names of the tensors with a value that is not finite, in one transfer from the device."""
     floats = {name: value for name, value in weights.items() if isinstance(value, Tensor) and value.is_floating_point()}
     if not floats:
         return []
@@ -149,8 +149,8 @@ def not_finite(weights: dict[str, Any]) -> list[str]:
     return [name for name, whole in zip(floats, fine, strict=True) if not whole]
 
 
-def _look(terms: dict[str, Tensor]) -> tuple[Tensor, "torch.cuda.Event | None"]:
-    """Whether all are finite, and when that is known: at once (None), or when a GPU comes to it."""
+def _all_finite(terms: dict[str, Tensor]) -> tuple[Tensor, "torch.cuda.Event | None"]:
+    """Whether all are finite, and the event after which that is known (None: now)."""
     fine = torch.stack([value.isfinite().all() for value in terms.values()]).all()
     if fine.device.type != "cuda":
         return fine.cpu(), None

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from fbm.training.callbacks.loops import TrainingPosition, normalise_epoch_boundary, place_in
+from fbm.training.callbacks.loop_state import TrainingPosition, normalise_epoch_boundary, position_in
 
 
 def loops(ready: int, started: int, processed: int, completed: int, steps: int, last: bool) -> dict[str, Any]:
@@ -30,11 +30,11 @@ IN_THE_MIDDLE = loops(3, 3, 2, 2, 57, False)
     ],
 )
 def test_where_training_is(state, place, told):
-    assert place_in(state) == place
-    assert str(place_in(state)) == told
+    assert position_in(state) == place
+    assert str(position_in(state)) == told
     between = copy.deepcopy(state)
     normalise_epoch_boundary(between)
-    assert place_in(between) == place
+    assert position_in(between) == place
     for counters in between["epoch_progress"].values():
         assert (set(counters.values()) == {place.epochs}) == (place.steps == 0)
 

@@ -1,4 +1,4 @@
-"""How far Lightning's fit loop is, in the state that a checkpoint has of it."""
+"""Lightning's fit loop as a checkpoint holds it: how far it is, and a state to resume from."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ Loops = dict[str, Any]  # checkpoint["loops"]["fit_loop"], or `trainer.fit_loop.
 
 
 class TrainingPosition(NamedTuple):
-    """So many whole epochs, and so many steps of the next; no step where it is not begun."""
+    """Completed epochs, and completed steps of the next one."""
 
     epochs: int
     steps: int
@@ -15,8 +15,8 @@ class TrainingPosition(NamedTuple):
         return f"step {self.steps} of epoch {self.epochs + 1}" if self.steps else f"epoch {self.epochs}"
 
 
-def place_in(loops: Loops) -> TrainingPosition:
-    """Where training is; an epoch whose last step is done counts as whole."""
+def position_in(loops: Loops) -> TrainingPosition:
+    """How far training is; an epoch whose last step is done counts as completed."""
     epochs, steps = loops["epoch_progress"]["current"], loops["epoch_loop.batch_progress"]
     running = epochs["started"] > epochs["processed"]
     if running and not steps["is_last_batch"]:
@@ -25,12 +25,12 @@ def place_in(loops: Loops) -> TrainingPosition:
 
 
 def normalise_epoch_boundary(loops: Loops) -> None:
-    """Where no epoch is in its middle, make it a state from which Lightning begins the next one.
+    """Between two epochs, set the counters so that Lightning resumes with the next one.
 
-    Saved at an epoch's start, or in the hooks at its end, Lightning's own counters say that something is left to do of
-    this epoch; from some it would skip the next one, from others validate again.
+    Saved at the start of an epoch, or in the hooks at its end, Lightning's counters say that this epoch is not done:
+    from some it would skip the next one, from others validate again.
     """
-    place, progress = place_in(loops), loops["epoch_progress"]
+    place, progress = position_in(loops), loops["epoch_progress"]
     if place.steps:
         return
     for counters in (progress["current"], progress["total"]):

@@ -13,7 +13,7 @@ from fbm.data.clips import ClipDataset
 from fbm.runs import checkpoint_io as whole_checkpoints
 from fbm.runs.checkpoint_io import AtomicCheckpointIO
 from fbm.training.callbacks import PreemptionCheckpoint, Throughput
-from fbm.training.callbacks.resume_point import RESUME
+from fbm.training.callbacks.preemption import RESUME
 from fbm.training.launch import launch
 from fbm.utils.errors import Stopped, UserError
 from tests.tiny import settings
@@ -121,8 +121,8 @@ def test_minutes_that_are_none(tmp_path):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (("trainer.accumulate_grad_batches=2",), "SIGTERM: saved after step 2 of epoch 1; the same command goes on th"),
-        (("resume=none",), "SIGTERM: saved after step 1 of epoch 1; the same command with resume=auto goes on there"),
+        (("trainer.accumulate_grad_batches=2",), "SIGTERM: saved after step 2 of epoch 1; the same command resumes th"),
+        (("resume=none",), "SIGTERM: saved after step 1 of epoch 1; the same command with resume=auto resumes there"),
     ],
 )
 def test_asked_to_leave_at_the_first_step(saves, monkeypatch, more, said):
@@ -139,7 +139,7 @@ def test_a_data_worker_that_left_first_is_no_failure(saves, monkeypatch):
         raise RuntimeError("DataLoader worker (pid 1) is killed by signal: Terminated.")
 
     monkeypatch.setattr(ClipDataset, "batch", leave)
-    with pytest.raises(Stopped, match="SIGTERM: nothing is saved yet; the same command begins anew"):
+    with pytest.raises(Stopped, match="SIGTERM: nothing is saved yet; the same command starts over"):
         saves()
     assert not Path("outputs/demo/run/failure.txt").exists()
 

@@ -1,4 +1,4 @@
-"""What all ranks of a run say of something, whatever device they train on."""
+"""Collectives of small values over the processor, whatever device the ranks train on."""
 
 from typing import Any
 
@@ -8,20 +8,20 @@ from torch import distributed
 
 
 class CPUCollectives:
-    """Asked by all ranks at the same time; one rank alone is told its own word."""
+    """All ranks call a method at the same time; a single rank gets its own value back."""
 
     def __init__(self) -> None:
         self.group: distributed.ProcessGroup | None = None
 
-    def most(self, trainer: pl.Trainer, value: int) -> int:
+    def all_reduce_max(self, trainer: pl.Trainer, value: int) -> int:
         """The largest of all ranks' values."""
         if trainer.world_size == 1:
             return value
-        votes = torch.tensor(value)
-        distributed.all_reduce(votes, distributed.ReduceOp.MAX, group=self._of(trainer))
-        return int(votes)
+        largest = torch.tensor(value)
+        distributed.all_reduce(largest, distributed.ReduceOp.MAX, group=self._of(trainer))
+        return int(largest)
 
-    def all(self, trainer: pl.Trainer, value: Any) -> list[Any]:
+    def all_gather(self, trainer: pl.Trainer, value: Any) -> list[Any]:
         """Every rank's value, in their order."""
         if trainer.world_size == 1:
             return [value]
@@ -30,7 +30,7 @@ class CPUCollectives:
         return values
 
     def _of(self, trainer: pl.Trainer) -> distributed.ProcessGroup:
-        """A group on the processor: nothing here is worth waiting for a GPU."""
+        """A gloo group: these values must not wait for a GPU."""
         if self.group is None:
             self.group = distributed.new_group(backend="gloo")
         return self.group
