@@ -1,0 +1,1 @@
+"""Videos to a store, masks, and clips from a store."""

@@ -1,0 +1,1 @@
+"""What the features hold: probing by factor, swaps, features of any videos."""
