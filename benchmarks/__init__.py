@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str]) -> int:
-    """Measure, print, write; 0 when done. UserError for what the user can mend."""
+    """Measure, print, write; 0 when done. UserError for what the user can fix."""
     asked = parsed(parser(), argv)
     # Imported here so that `--help` answers at once.
     from benchmarks.ask import ask

@@ -1,4 +1,4 @@
-"""Measures in one process that must end in time: what each finds is kept at once, and a later call goes on from it."""
+"""Measures in one process that must end in time: each result is written at once, and a later call skips what is done."""
 
 import json
 import signal
@@ -98,7 +98,7 @@ def run_cases(
     record: Record,
     end: float,
     expected: Mapping[str, float],
-    told: Callable[[Outcome], None] = lambda outcome: None,
+    report: Callable[[Outcome], None] = lambda outcome: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Measure what is not done, in order; a case begins only where it should end in time.
@@ -108,7 +108,7 @@ def run_cases(
     Args:
         end: on the clock. A case that is still at it then is broken off.
         expected: seconds of a case by kind; once one of the kind is done, the longest of those counts.
-        told: called after each case that is not done already.
+        report: called after each case that is not done already.
     """
     longest: dict[str, float] = {}
     for case in cases:
@@ -125,7 +125,7 @@ def run_cases(
             if outcome.status == "done":
                 longest[case.kind] = max(longest.get(case.kind, 0), outcome.seconds)
         record.put(outcome)
-        told(outcome)
+        report(outcome)
 
 
 def _run(case: Case, left: float, clock: Callable[[], float]) -> Outcome:

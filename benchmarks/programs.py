@@ -202,7 +202,7 @@ def _precision(parts: Components) -> AbstractContextManager[Any]:
 
 
 def _memory_before(device: torch.device) -> int:
-    """Bytes before something is measured. A GPU's most is counted anew from here; a processor's never falls."""
+    """Bytes before something is measured. A GPU's peak is reset here; a process's never falls."""
     if device.type == "cuda":
         torch.cuda.init()  # type: ignore[no-untyped-call]  # or there would be no count yet
         torch.cuda.reset_peak_memory_stats(device)

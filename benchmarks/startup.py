@@ -23,11 +23,11 @@ PEAK = """
 import re, sys
 from pathlib import Path
 from fbm.cli.main import main
-told = Path(sys.argv[1])  # Hydra sets the arguments anew
+peak = Path(sys.argv[1])  # Hydra replaces the arguments
 try:
     status = main(sys.argv[2:])
 finally:
-    told.write_text(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+    peak.write_text(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 sys.exit(status)
 """
 
@@ -85,6 +85,6 @@ def _first_step(settings: list[str]) -> float:
 def peak(arguments: list[str]) -> tuple[float, int]:
     """Seconds of one `fbm` command, and bytes of its own process at the most."""
     with tempfile.TemporaryDirectory() as place:
-        told = Path(place, "peak")
-        seconds = _run([sys.executable, "-c", PEAK, str(told), *arguments])
-        return seconds, int(told.read_text()) * 1024
+        peak = Path(place, "peak")
+        seconds = _run([sys.executable, "-c", PEAK, str(peak), *arguments])
+        return seconds, int(peak.read_text()) * 1024

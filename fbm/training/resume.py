@@ -57,6 +57,11 @@ class ResumeSource:
         return metrics
 
     @property
+    def position(self) -> str:
+        """How far the training was, in words."""
+        return str(self.content[RESUME]["told"])
+
+    @property
     def history(self) -> RunHistory:
         """The history of the run that resumes from here."""
         if self.same:
@@ -64,7 +69,7 @@ class ResumeSource:
             history.resumed += 1
             return history
         prints = {key: str(self.content["fbm"]["fingerprints"][key]) for key in ("config", "comparison")}
-        return RunHistory(source={"checkpoint": self.named, "place": self.content[RESUME]["told"], **prints})
+        return RunHistory(source={"checkpoint": self.named, "place": self.position, **prints})
 
 
 def find_resume_source(run: Run) -> ResumeSource | None:
@@ -117,7 +122,7 @@ def _check_settings(source: ResumeSource, theirs: dict[str, Any], ours: dict[str
         keys = [key for key in {*there, *here} if under(key, (part,)) and not under(key, PERFORMANCE_KEYS)]
         unlike = [key for key in keys if there.get(key) != here.get(key)]
         for key in sorted(unlike, key=lambda one: ("_target_" not in one, one)):  # what it is, before how it is set
-            within = f" was saved at {source.content[RESUME]['told']} and" if steps else ""
+            within = f" was saved at {source.position} and" if steps else ""
             raise UserError(
                 f"{source.named}{within} was trained with {key}={there.get(key)}, this run has {here.get(key)}: "
                 "resume keeps the settings; other settings start from the weights, init.checkpoint=..."
@@ -155,7 +160,7 @@ def configure_checkpointer(parts: Components, source: ResumeSource | None, resum
     if source is not None:
         checkpointer.history = source.history
         checkpointer.from_other_run = not source.same
-        checkpointer.saved_position = source.content[RESUME]["told"] if source.same else None
+        checkpointer.saved_position = source.position if source.same else None
     checkpointer.history.pretraining = parts.loaded.fingerprint
     checkpointer.resume_command = "the same command" if resume != NONE else "the same command with resume=auto"
     return checkpointer
