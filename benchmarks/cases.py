@@ -1,4 +1,4 @@
-"""Measures in one process that must end in time: each result is written at once, and a later call skips what is done."""
+"""Measures in one process that must end in time: each result is written at once, and a later call skips the done."""
 
 import json
 import signal
