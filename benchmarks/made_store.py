@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fbm.data.array_file import checksum_of
 from fbm.data.store import MANIFEST, Manifest, StoredVideo, frames_file, masks_file
+from fbm.data.store_array import checksum_of
 from fbm.data.ucf101 import UCF101
 from fbm.utils.files import write_text
 

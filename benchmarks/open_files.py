@@ -13,9 +13,9 @@ from benchmarks.clips import CHUNK, CLIP, loader, rate
 from benchmarks.made_store import make_store
 from benchmarks.result import Result, Row, Table
 from benchmarks.rounds import alone, in_turn
-from fbm.data.array_file import HEADER, ArrayFile
 from fbm.data.clips import ClipDataset
 from fbm.data.store import FrameStore
+from fbm.data.store_array import HEADER, StoreArray
 from fbm.utils.errors import UserError
 from fbm.utils.machine import configure_malloc
 
@@ -72,10 +72,10 @@ def _measure(store: Path, allowed: int, numpys: bool, batch: int, workers: int) 
     clips.masked = (0, -1)  # as pretraining reads them
     batches = len(clips) // batch
     made = loader(clips, batch, workers)
-    with patch.object(ArrayFile, "mapped", _numpys_map) if numpys else nullcontext():
+    with patch.object(StoreArray, "mapped", _numpys_map) if numpys else nullcontext():
         return rate(made, batches, warm=0), rate(made, EPOCHS * batches)
 
 
-def _numpys_map(file: ArrayFile) -> np.ndarray:
+def _numpys_map(file: StoreArray) -> np.ndarray:
     """The same values, by what one would take first."""
     return np.memmap(file.path, np.uint8, "r", HEADER, file.shape)

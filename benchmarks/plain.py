@@ -40,9 +40,9 @@ class PlainClips(Dataset[tuple[Tensor, ...]]):
         frames = np.load(frames_file(store.root, name), mmap_mode="r")[taken].astype(np.float32) / 255 * 2 - 1
         packed = np.load(masks_file(store.root, "boxes", name), mmap_mode="r")[taken]
         masks = np.unpackbits(packed, axis=-1, count=frames.shape[2]).astype(np.float32)
-        if window.backwards:
+        if window.reversed:
             frames, masks = frames[::-1], masks[::-1]
-        if window.mirrored:
+        if window.hflipped:
             frames, masks = frames[:, :, ::-1], masks[:, :, ::-1]
         clip = np.ascontiguousarray(frames.transpose(3, 0, 1, 2))
         return torch.from_numpy(clip), torch.from_numpy(masks.copy()), torch.tensor(clips.labels[number])

@@ -12,10 +12,10 @@ import numpy as np
 from benchmarks.decoders import Peer, missing, peers
 from benchmarks.result import Result, Row, Table
 from benchmarks.rounds import in_turn
+from fbm.data.dataset import Video
 from fbm.data.decode import decode
 from fbm.data.prepare import prepare
-from fbm.data.prepare_video import Job, prepare_video
-from fbm.data.source import Video
+from fbm.data.prepare_video import PrepareJob, prepare_video
 from fbm.data.ucf101 import UCF101
 from fbm.utils.errors import UserError
 
@@ -70,7 +70,7 @@ def _saved(videos: list[Video], frames: Callable[[Path], Iterator[np.ndarray]]) 
 def _prepared(videos: list[Video], size: int) -> float:
     with tempfile.TemporaryDirectory() as place:
         began = time.process_time()
-        rows = [prepare_video(Job(video, Path(place), size, "none", None, None)) for video in videos]
+        rows = [prepare_video(PrepareJob(video, Path(place), size, "none", None, None)) for video in videos]
         return sum(row.frames for row in rows) / (time.process_time() - began)
 
 

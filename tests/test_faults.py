@@ -13,7 +13,7 @@ import torch
 from fbm.data.batch import ClipBatch
 from fbm.runs.checkpoints import read_checkpoint
 from fbm.tasks.task import Task
-from fbm.utils.files import held
+from fbm.utils.files import exclusive_lock
 from tests.tiny import fbm, only_error, settings
 from tests.training.interrupted import Moment, end_at
 
@@ -40,7 +40,7 @@ def finished(store, tmp_path_factory):
 def test_a_folder_that_another_run_holds_is_refused_and_left_alone(store, finished, tmp_path, capsys):
     run = shutil.copytree(finished, tmp_path / "run")
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and ".hydra" not in path.parts}
-    with held(run, "the run folder"):
+    with exclusive_lock(run, "the run folder"):
         status, said = train(store, run, capsys, "overwrite=true")
     assert (status, said) == (
         1,

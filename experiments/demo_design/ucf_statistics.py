@@ -8,7 +8,7 @@ import av
 import numpy as np
 from matplotlib.colors import rgb_to_hsv
 
-from fbm.data.boxes import read_pickle
+from fbm.data.annotations import read_pickle
 from fbm.data.decode import decode
 
 QUARTILES = (25, 50, 75)

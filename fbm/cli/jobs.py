@@ -57,7 +57,7 @@ def prepare_job(config: DictConfig) -> None:
         config.prepare.drop_classes,
     )
     manifest = prepared.manifest
-    for line in (*_named(manifest.left_out, config.data.store), *_named(manifest.broken, config.data.store)):
+    for line in (*_named(manifest.excluded, config.data.store), *_named(manifest.broken, config.data.store)):
         print(line)
     for line in (*_named(manifest.partly_masked, config.data.store, "partly used"), *prepared.left_over):
         print(line)
@@ -116,7 +116,7 @@ def _summary(manifest: Any, worked_on: int, store: str) -> str:
     whole = [video for video in manifest.videos if video.ok]
     counts = ", ".join(f"{sum(v.split == split for v in whole)} {split}" for split in ("train", "val", "test"))
     masked = sum(video.masked_frames > 0 for video in whole)
-    faults = Counter(video.status for video in manifest.left_out)
+    faults = Counter(video.status for video in manifest.excluded)
     left_out = "".join(f"{count} left out as {status}, " for status, count in sorted(faults.items()))
     did = f"{worked_on} prepared now" if worked_on else "nothing to do"
     return (

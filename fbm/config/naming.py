@@ -10,13 +10,13 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from fbm.data.stored import read_made_of
+from fbm.data.store_settings import read_store_settings
 
 # Said by the name already, or the folder that it is in.
-SAID = {"task", "init", "seed", "study", "name", "run_dir"}
+ALWAYS_NAMED = {"task", "init", "seed", "study", "name", "run_dir"}
 # Deciding only where things are, or said by others: these keys, and whole nodes with all that is in them.
-KEYS = {*SAID, "data", "experiment", "test", "overwrite", "data.root"}
-KEYS |= {
+EXCLUDED_KEYS = {*ALWAYS_NAMED, "data", "experiment", "test", "overwrite", "data.root"}
+EXCLUDED_KEYS |= {
     "launcher",
     "sweeper",
     "init.name",
@@ -26,9 +26,12 @@ KEYS |= {
     "data.num_workers",
     "data.skip_broken",
 }
-KEYS |= {"data.folders", "data.test_lists", "data.num_workers", "data.skip_broken"}
+EXCLUDED_KEYS |= {"data.folders", "data.test_lists", "data.num_workers", "data.skip_broken"}
 EXCLUDED_GROUPS = ("pretrained", "logger", "hydra", "callbacks.progress", "callbacks.last")
-OWN = {"resume=auto", "resume=none"}  # another run's checkpoint is named: the run that goes on from it is another one
+SELF_RESUME = {
+    "resume=auto",
+    "resume=none",
+}  # another run's checkpoint is named: the run that goes on from it is another one
 LONGEST = 80  # characters of settings; longer ones are told by a hash
 SWEPT = "FBM_SWEPT"  # among Hydra's variables of a job, which go with it wherever it runs
 
@@ -48,10 +51,10 @@ def run_name(task: str, init: str, seed: int, folder: str | None = None) -> str:
     plain = [text.lstrip("+~") for text in given]
     varied = _swept() if asked else set()
     keys = {text.split("=")[0] for text in plain}
-    others = sorted(text for text in plain if text not in OWN and _named(text.split("=")[0], varied))
+    others = sorted(text for text in plain if text not in SELF_RESUME and _in_name(text.split("=")[0], varied))
     made = _safe(name, "+".join(others))
-    if folder is not None and not unsaid(keys & varied):
-        former = _former(name, others)
+    if folder is not None and not unnamed_keys(keys & varied):
+        former = _legacy_name(name, others)
         if (Path(folder) / former).is_dir() and not (Path(folder) / made).is_dir():
             return former
     return made
@@ -59,24 +62,24 @@ def run_name(task: str, init: str, seed: int, folder: str | None = None) -> str:
 
 def sweep_setting(keys: Iterable[str]) -> list[str]:
     """The setting that has jobs named by those of the swept keys that names leave out otherwise; none without such."""
-    told = unsaid(keys)
+    told = unnamed_keys(keys)
     return [f"+hydra.job.env_set.{SWEPT}='{','.join(told)}'"] if told else []
 
 
-def unsaid(keys: Iterable[str]) -> list[str]:
+def unnamed_keys(keys: Iterable[str]) -> list[str]:
     """Those of these keys that a name does not tell by itself."""
-    return sorted(key for key in set(keys) - SAID if not _named(key, set()))
+    return sorted(key for key in set(keys) - ALWAYS_NAMED if not _in_name(key, set()))
 
 
 def _swept() -> set[str]:
     asked = HydraConfig.get()
     declared = asked.sweeper.get("params") or {}  # a sweep of a config file
-    return {*asked.job.env_set.get(SWEPT, "").split(","), *map(str, declared)} - SAID
+    return {*asked.job.env_set.get(SWEPT, "").split(","), *map(str, declared)} - ALWAYS_NAMED
 
 
-def _named(key: str, varied: set[str]) -> bool:
+def _in_name(key: str, varied: set[str]) -> bool:
     return key in varied or not (
-        key in KEYS or any(key == node or key.startswith(f"{node}.") for node in EXCLUDED_GROUPS)
+        key in EXCLUDED_KEYS or any(key == node or key.startswith(f"{node}.") for node in EXCLUDED_GROUPS)
     )
 
 
@@ -100,7 +103,7 @@ def _hash(text: str, digits: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:digits]
 
 
-def _former(name: str, others: list[str]) -> str:
+def _legacy_name(name: str, others: list[str]) -> str:
     """The name that runs had while `=` and `,` were kept."""
     suffix = re.sub(r"[^\w.,=+-]+", "_", ",".join(others))
     if len(suffix) > LONGEST:
@@ -114,7 +117,7 @@ def stored(key: str, default: Any, *, _root_: DictConfig) -> Any:
     A value that is given in its place is the run's own, and held against the store's when the store is opened.
 
     Args:
-        key: "name", "size", "masks", "skip_broken", or a choice of the data set (see `fbm.data.source.Source`).
+        key: "name", "size", "masks", "skip_broken", or a choice of the data set (see `fbm.data.dataset.Source`).
         default: of the chosen option; a preparation always takes it.
     """
     data = _root_.get("data")
@@ -124,7 +127,7 @@ def stored(key: str, default: Any, *, _root_: DictConfig) -> Any:
     if key == "name" and "data.name" in str(as_given.get("store")):
         return default  # by it the store is found
     store = data.get("store")
-    return read_made_of(Path(store)).get(key, default) if isinstance(store, str) else default
+    return read_store_settings(Path(store)).get(key, default) if isinstance(store, str) else default
 
 
 def register() -> None:

@@ -39,11 +39,11 @@ class Window(NamedTuple):
     """Where a clip starts in its chunk, or in its video, and how it is flipped."""
 
     start: int
-    backwards: bool
-    mirrored: bool
+    reversed: bool
+    hflipped: bool
 
 
-def chunks(frames: int, chunk_frames: int) -> range:
+def chunk_starts(frames: int, chunk_frames: int) -> range:
     """The first frames of a video's whole, non-overlapping chunks; the rest is dropped."""
     return range(0, frames - chunk_frames + 1, chunk_frames)
 
@@ -116,7 +116,9 @@ class ClipDataset(Dataset[ClipBatch]):
         labels = {action: label for label, action in enumerate(self.classes)}
         self.videos, self.labels = videos, [labels.get(video.action, -1) for video in videos]
         self.samples = [
-            (number, start) for number, video in enumerate(videos) for start in chunks(video.frames, self.chunk_frames)
+            (number, start)
+            for number, video in enumerate(videos)
+            for start in chunk_starts(video.frames, self.chunk_frames)
         ]
 
     @property
@@ -141,8 +143,8 @@ class ClipDataset(Dataset[ClipBatch]):
     def batch(self, keys: Sequence[SampleKey]) -> ClipBatch:
         """Several samples. Every frame is copied once, from the page cache to its place in the batch."""
         size = self.store.manifest.size
-        frames = _room(len(keys), self.clip_frames, size, size, 3)
-        masks = _room(len(keys), self.clip_frames if self.masked is None else len(self.masked), size, size)
+        frames = _empty_batch(len(keys), self.clip_frames, size, size, 3)
+        masks = _empty_batch(len(keys), self.clip_frames if self.masked is None else len(self.masked), size, size)
         for key, some, drawn in zip(keys, frames.numpy(), masks.numpy(), strict=True):
             self._read(key, some, drawn)
         numbers = [self.samples[key.sample][0] for key in keys]
@@ -161,17 +163,17 @@ class ClipDataset(Dataset[ClipBatch]):
         name = self.videos[number].name
         window = draw_window(self.seed, key, self.slack) if self.random else Window(self.slack // 2, False, False)
         taken = range(chunk + window.start, chunk + window.start + self.clip_frames)
-        step = -1 if window.backwards else 1
+        step = -1 if window.reversed else 1
         self.store.fill(name, taken.start, frames[::step])
-        if window.mirrored:
-            _mirror(frames)
+        if window.hflipped:
+            _hflip_in_place(frames)
         if len(masks):
             masks[:] = self.store.masks(name, [taken[::step][frame] for frame in self.masked or range(len(taken))])
-            if window.mirrored:
-                _mirror(masks)
+            if window.hflipped:
+                _hflip_in_place(masks)
 
 
-def _mirror(pictures: np.ndarray) -> None:
+def _hflip_in_place(pictures: np.ndarray) -> None:
     """Flip `T H W ...` left to right, in place."""
     column = pictures.reshape(-1, *pictures.shape[2:])  # all on top of each other: one picture
     cv2.flip(column, 1, column)
@@ -182,7 +184,7 @@ def identity_collate(batch: Any) -> Any:
     return batch
 
 
-def _room(*shape: int) -> Tensor:
+def _empty_batch(*shape: int) -> Tensor:
     """uint8, not set; in a loader's worker it is shared memory, so that nothing is copied on the way out."""
     if get_worker_info() is None:
         return torch.empty(shape, dtype=torch.uint8)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-LeftOut = Literal["not_a_video", "duplicate", "test_video"]
-Status = Literal["ok", "missing", "undecodable", "short", "timeout", "bad_annotation"] | LeftOut
-LEFT_OUT: tuple[str, ...] = get_args(LeftOut)  # rightly not in use: nothing is broken
+Exclusion = Literal["not_a_video", "duplicate", "test_video"]
+Status = Literal["ok", "missing", "undecodable", "short", "timeout", "bad_annotation"] | Exclusion
+EXCLUDED: tuple[str, ...] = get_args(Exclusion)  # rightly not in use: nothing is broken
 REPEATS = 1000  # of a picture, at most, by empty chunks: more is damage
 
 
@@ -161,7 +161,7 @@ class OpenVideo:
         Raises:
             VideoError: a frame is damaged, or the file is cut.
         """
-        from fbm.data.pictures import pictures  # OpenCV takes a while to import
+        from fbm.data.resize import pictures  # OpenCV takes a while to import
 
         self._stream.thread_type = "NONE"  # files are read at the same time, not the parts of one
         # By default FFmpeg makes up what it cannot decode, and at most marks the frame.

@@ -6,20 +6,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from fbm.data.below import File, folder_name, iter_files, numbered, video_names
+from fbm.data.dataset import Rejection, Split, Video
 from fbm.data.decode import VideoError
-from fbm.data.look import look_at
-from fbm.data.sameness import (
+from fbm.data.dedup import (
     ScannedFile,
     UCFGroup,
+    connected_groups,
     drop_duplicates,
     drop_test_videos,
-    together,
     ucf_group,
-    with_contents,
+    with_checksums,
 )
-from fbm.data.source import Rejection, Split, Video
+from fbm.data.probe import probe_videos
 from fbm.data.ucf101 import UCF101, carve, read_split_file
+from fbm.data.walk import File, folder_name, iter_files, unique_names, video_names
 from fbm.utils.errors import UserError
 
 Choice = Literal["leave_out", "keep"]
@@ -80,7 +80,7 @@ class Folders:
             )
         folders = [Path(folder) for folder in self.folders]
         labelled = self._ucf101.videos() if self.root is not None else []
-        found, of_ucf101 = with_contents(_looked_at(iter_files(folders)), labelled)
+        found, of_ucf101 = with_checksums(_looked_at(iter_files(folders)), labelled)
         for folder in folders:
             _check_any_video(folder, [one for one in found if one.file.path.is_relative_to(folder)])
         if self.test_videos == "leave_out":
@@ -107,7 +107,7 @@ class Folders:
     def _placed(self, found: list[ScannedFile], labelled: list[Video], of_ucf101: dict[str, Video]) -> list[Video]:
         """The files as videos with names of their own, in groups that stay in one split."""
         whole = [one for one in found if not one.fault]
-        groups = dict(zip(whole, together(whole), strict=True))
+        groups = dict(zip(whole, connected_groups(whole), strict=True))
         splits = self._splits(groups, labelled, of_ucf101)
         taken = {video.name.casefold() for video in labelled}
         videos = [one for one in found if one.is_video]
@@ -115,7 +115,7 @@ class Folders:
         made = []
         for one in found:
             if one.fault:
-                (name,), would = numbered([one.file.name(ending=True)], taken), names.get(one, "")
+                (name,), would = unique_names([one.file.name(ending=True)], taken), names.get(one, "")
                 made.append(Video(name, one.file.path, "", 0, "train", fault=one.fault, name_in_use=would))
             else:
                 group = groups[one]
@@ -147,7 +147,7 @@ def _looked_at(files: list[File]) -> list[ScannedFile]:
         ScannedFile(file, fault=Rejection(said.status, said.reason))
         if isinstance(said, VideoError)
         else ScannedFile(file, said)
-        for file, said in zip(files, look_at([file.path for file in files]), strict=True)
+        for file, said in zip(files, probe_videos([file.path for file in files]), strict=True)
     ]
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fbm.data.below import File, files_in, video_names
 from fbm.data.decode import VideoError
-from fbm.data.lists import is_head, path_in, read_lines
-from fbm.data.look import look_at
+from fbm.data.file_lists import is_header, read_lines, resolve_path
+from fbm.data.probe import probe_videos
+from fbm.data.walk import File, files_below, video_names
 from fbm.utils.errors import UserError
 
 LISTS = frozenset([".txt", ".csv", ".tsv", ".lst"])
@@ -76,14 +76,14 @@ def find_videos(inputs: Sequence[Path]) -> Inputs:
     Raises:
         UserError: an input is not there, or holds no video.
     """
-    found = sort_out(find_files(inputs, set()))
-    check_any(inputs, found)
+    found = classify_files(find_files(inputs, set()))
+    check_any_video(inputs, found)
     once = {video.real: video for video in reversed(found.videos)}
     return Inputs([video for video in found.videos if once[video.real] is video], found.skipped)
 
 
 def find_files(inputs: Sequence[Path], seen: set[str]) -> list[File]:
-    """Every file of the inputs in their order, those of a folder sorted; see `fbm.data.below.walk`.
+    """Every file of the inputs in their order, those of a folder sorted; see `fbm.data.walk.walk`.
 
     A file that a list names and that is not there is among them: it is unreadable, as a damaged one is.
 
@@ -96,10 +96,10 @@ def find_files(inputs: Sequence[Path], seen: set[str]) -> list[File]:
     return [file for place in inputs for file in _files(place, seen)]
 
 
-def sort_out(files: Sequence[File]) -> Inputs:
+def classify_files(files: Sequence[File]) -> Inputs:
     """Which files are videos; a file that a person has named is tried, whatever it is."""
-    sought = [file for file in files if file.sought]
-    said = dict(zip(sought, look_at([file.path for file in sought]), strict=True))
+    from_folder = [file for file in files if file.from_folder]
+    said = dict(zip(from_folder, probe_videos([file.path for file in from_folder]), strict=True))
     others: dict[File, str] = {
         file: error.reason
         for file, error in said.items()
@@ -110,7 +110,7 @@ def sort_out(files: Sequence[File]) -> Inputs:
     return Inputs([video_at(file.path, name) for file, name in named], [Skipped(f.path, r) for f, r in others.items()])
 
 
-def check_any(inputs: Sequence[Path], found: Inputs) -> None:
+def check_any_video(inputs: Sequence[Path], found: Inputs) -> None:
     """Refuse a folder of which every file is skipped.
 
     Raises:
@@ -130,7 +130,7 @@ def _files(place: Path, seen: set[str]) -> Iterator[File]:
         raise UserError(f"no such file or folder: {place}")
     if place.is_dir():
         known = os.path.realpath(place) in seen
-        files = list(files_in(place, seen))
+        files = list(files_below(place, seen))
         if not files and not known:
             raise UserError(f"no videos in {place}: it holds no file that is not hidden or met before")
         yield from files
@@ -141,13 +141,13 @@ def _files(place: Path, seen: set[str]) -> Iterator[File]:
 
 
 def _named(path: Path) -> File:
-    return File(path, (path.stem,), sought=False)
+    return File(path, (path.stem,), from_folder=False)
 
 
 def _listed(file: Path) -> list[Path]:
     lines = [line for line in read_lines(file, "one path") if line]
-    paths = [path_in(line, file.parent) for line in lines]
-    if paths and not paths[0].is_file() and is_head(lines[0]):
+    paths = [resolve_path(line, file.parent) for line in lines]
+    if paths and not paths[0].is_file() and is_header(lines[0]):
         del paths[0]
     if not paths:
         raise UserError(f"the list {file} names no videos: it should hold one path a line, alone or with a label")

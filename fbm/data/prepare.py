@@ -9,16 +9,16 @@ from typing import Any
 
 from rich.filesize import decimal
 
+from fbm.data.dataset import Video, VideoDataset
 from fbm.data.decode import VideoError, read_header
-from fbm.data.masks.source import MaskSource, MaskTrack
-from fbm.data.matching import match
-from fbm.data.prepare_video import Job, bare_row, placed, prepare_video
-from fbm.data.source import Video, VideoDataset
+from fbm.data.masks.matching import match
+from fbm.data.masks.source import MaskSource, VideoMasks
+from fbm.data.prepare_video import PrepareJob, empty_row, prepare_video, with_split
 from fbm.data.store import FORMAT, MANIFEST, Manifest, StoredVideo, frames_file, is_whole, masks_file, read_manifest
-from fbm.data.stored import refuse_drop
+from fbm.data.store_settings import check_keeps_classes
 from fbm.utils.errors import UserError
-from fbm.utils.files import checksum, held, sweep, write_text
-from fbm.utils.process import CrashedError, in_children
+from fbm.utils.files import checksum, exclusive_lock, remove_partial, write_text
+from fbm.utils.process import CrashedError, in_processes
 from fbm.utils.progress import progress
 
 # Finished videos of a preparation that has not ended; not those of a store of another format, with other checksums.
@@ -66,12 +66,12 @@ def prepare(
     """
     videos = source.videos()
     matched = match(videos, masks)
-    with held(store, "the store"):
-        sweep(store)
+    with exclusive_lock(store, "the store"):
+        remove_partial(store)
         known = _known(store, size)
         if not drop_classes:
-            refuse_drop(store, videos)
-        rows, jobs = _plan(videos, known, matched.tracks, masks_name, store, size)
+            check_keeps_classes(store, videos)
+        rows, jobs = _plan(videos, known, matched.masks_of, masks_name, store, size)
         if jobs:
             _check_disk(jobs, store, size)
             rows |= _work(jobs, store, workers, timeout)
@@ -117,25 +117,25 @@ def _known(store: Path, size: int) -> dict[str, StoredVideo]:
 def _plan(
     videos: Sequence[Video],
     known: dict[str, StoredVideo],
-    tracks: Mapping[str, MaskTrack | None],
+    masks_of: Mapping[str, VideoMasks | None],
     masks_name: str,
     store: Path,
     size: int,
-) -> tuple[dict[str, StoredVideo], list[Job]]:
+) -> tuple[dict[str, StoredVideo], list[PrepareJob]]:
     """The rows of videos that need nothing, and what is to be done for the others."""
     rows, jobs = {}, []
     for video in videos:
         if video.fault:
-            rows[video.name] = bare_row(video, *video.fault)
+            rows[video.name] = empty_row(video, *video.fault)
             continue
         if not video.path.is_file():
-            rows[video.name] = bare_row(video, "missing", f"listed in the split files but not there: {video.path}")
+            rows[video.name] = empty_row(video, "missing", f"listed in the split files but not there: {video.path}")
             continue
-        track = tracks.get(video.name)
+        track = masks_of.get(video.name)
         decoded = _still_decoded(video, known.get(video.name), store, size)
-        job = Job(video, store, size, masks_name, track, decoded)
+        job = PrepareJob(video, store, size, masks_name, track, decoded)
         if decoded and decoded.ok and decoded.masks == job.masks_fingerprint and _has_masks(job):
-            rows[video.name] = placed(decoded, video)
+            rows[video.name] = with_split(decoded, video)
         else:
             jobs.append(job)
     return rows, jobs
@@ -154,14 +154,14 @@ def _still_decoded(video: Video, row: StoredVideo | None, store: Path, size: int
     return replace(row, source_mtime_ns=stat.st_mtime_ns) if same else None
 
 
-def _has_masks(job: Job) -> bool:
+def _has_masks(job: PrepareJob) -> bool:
     if job.masks_name == "none" or job.decoded is None:
         return job.masks_name == "none"
     path = masks_file(job.store, job.masks_name, job.video.name)
     return is_whole(path, job.decoded.frames, job.size, -(-job.size // 8))
 
 
-def _check_disk(jobs: Sequence[Job], store: Path, size: int) -> None:
+def _check_disk(jobs: Sequence[PrepareJob], store: Path, size: int) -> None:
     """Say how much disk the frames will need; refuse where there is less."""
     frames = sum(expected_frames(job) for job in jobs if job.decoded is None)
     need = frames * size * size * 3 + frames * size * size // 8
@@ -172,7 +172,7 @@ def _check_disk(jobs: Sequence[Job], store: Path, size: int) -> None:
         raise UserError(f"not enough disk for {store}: {sizes}; free some or choose another data.store")
 
 
-def expected_frames(job: Job) -> int:
+def expected_frames(job: PrepareJob) -> int:
     """How many frames a video has, as far as that is known before it is decoded; else 0."""
     if job.decoded is not None:
         return job.decoded.frames
@@ -182,12 +182,12 @@ def expected_frames(job: Job) -> int:
         return 0  # reported when its turn comes
 
 
-def time_limit(job: Job, timeout: float) -> float:
+def time_limit(job: PrepareJob, timeout: float) -> float:
     """Seconds that a video may take, where one of up to `TIMED` frames may take `timeout`."""
     return timeout * max(1, expected_frames(job) / TIMED)
 
 
-def _work(jobs: Sequence[Job], store: Path, workers: int | None, timeout: float) -> dict[str, StoredVideo]:
+def _work(jobs: Sequence[PrepareJob], store: Path, workers: int | None, timeout: float) -> dict[str, StoredVideo]:
     """Prepare all `jobs`; each finished one is on the disk and in the journal before it counts."""
     rows = {}
     tasks = [((job, limit), (job,), limit) for job in jobs for limit in [time_limit(job, timeout)]]
@@ -195,7 +195,7 @@ def _work(jobs: Sequence[Job], store: Path, workers: int | None, timeout: float)
         with (
             (store / JOURNAL).open("a") as journal,
             progress("prepare", len(jobs), "videos") as advance,
-            in_children(prepare_video, tasks, workers) as finished,
+            in_processes(prepare_video, tasks, workers) as finished,
         ):
             for (job, limit), answer in finished:
                 row = _row(job, answer, limit)
@@ -206,7 +206,7 @@ def _work(jobs: Sequence[Job], store: Path, workers: int | None, timeout: float)
     except OSError as error:  # closing the journal may raise it, too
         raise _unwritable(store, error, f"{len(rows)} videos") from error
     finally:
-        sweep(store)  # of workers stopped in the middle: on a full disk they are what fills it
+        remove_partial(store)  # of workers stopped in the middle: on a full disk they are what fills it
     return rows
 
 
@@ -217,11 +217,11 @@ def _unwritable(store: Path, error: OSError, done: str) -> UserError:
     )
 
 
-def _row(job: Job, answer: Callable[[], StoredVideo], limit: float) -> StoredVideo:
+def _row(job: PrepareJob, answer: Callable[[], StoredVideo], limit: float) -> StoredVideo:
     """What a child gave, or what became of it."""
     try:
         return answer()
     except TimeoutError:
-        return bare_row(job.video, "timeout", f"not prepared within {limit:.4g} s (see prepare.timeout)")
+        return empty_row(job.video, "timeout", f"not prepared within {limit:.4g} s (see prepare.timeout)")
     except CrashedError as error:
-        return bare_row(job.video, "undecodable", f"the decoder crashed ({error})")
+        return empty_row(job.video, "undecodable", f"the decoder crashed ({error})")

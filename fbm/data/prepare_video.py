@@ -7,23 +7,23 @@ from typing import IO
 import numpy as np
 import xxhash
 
-from fbm.data.array_file import checksum_of
+from fbm.data.dataset import Video
 from fbm.data.decode import Status, VideoError, decoder, opened
-from fbm.data.masks.source import DecodedVideo, MaskError, MaskTrack
-from fbm.data.source import Video
+from fbm.data.masks.source import DecodedVideo, MaskError, VideoMasks
 from fbm.data.store import StoredVideo, frames_file, masks_file
+from fbm.data.store_array import checksum_of
 from fbm.utils.files import atomic_write, checksum
 
 
 @dataclass(frozen=True)
-class Job:
+class PrepareJob:
     """One video to bring into a store; `decoded` is its row where the frames are there and only masks are wanted."""
 
     video: Video
     store: Path
     size: int
     masks_name: str
-    track: MaskTrack | None
+    track: VideoMasks | None
     decoded: StoredVideo | None
 
     @property
@@ -32,17 +32,17 @@ class Job:
         return f"{self.masks_name}:{self.track.fingerprint if self.track else 'empty'}"
 
 
-def bare_row(video: Video, status: Status, reason: str = "") -> StoredVideo:
+def empty_row(video: Video, status: Status, reason: str = "") -> StoredVideo:
     """The row of a video of which nothing is stored."""
     return StoredVideo(video.name, video.action, video.group, video.split, status, reason)
 
 
-def placed(row: StoredVideo, video: Video) -> StoredVideo:
+def with_split(row: StoredVideo, video: Video) -> StoredVideo:
     """The row of a video that is stored, with the class, group and split that it has now."""
     return replace(row, action=video.action, group=video.group, split=video.split)
 
 
-def prepare_video(job: Job) -> StoredVideo:
+def prepare_video(job: PrepareJob) -> StoredVideo:
     """Decode and store one video's frames and masks; its row says what came of it.
 
     Raises:
@@ -52,10 +52,10 @@ def prepare_video(job: Job) -> StoredVideo:
         row = job.decoded or _store_frames(job)
         return _store_masks(job, row)
     except VideoError as error:
-        return bare_row(job.video, error.status, error.reason)
+        return empty_row(job.video, error.status, error.reason)
 
 
-def _store_frames(job: Job) -> StoredVideo:
+def _store_frames(job: PrepareJob) -> StoredVideo:
     path = job.video.path
     digest = xxhash.xxh3_128()
     count = 0
@@ -70,7 +70,7 @@ def _store_frames(job: Job) -> StoredVideo:
         _write_header(file, (count, job.size, job.size, 3))
     stat = path.stat()
     return replace(
-        bare_row(job.video, "ok"),
+        empty_row(job.video, "ok"),
         frames=count,
         width=header.width,
         height=header.height,
@@ -88,16 +88,16 @@ def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
-def _store_masks(job: Job, row: StoredVideo) -> StoredVideo:
-    row = replace(placed(row, job.video), status="ok", reason="")
+def _store_masks(job: PrepareJob, row: StoredVideo) -> StoredVideo:
+    row = replace(with_split(row, job.video), status="ok", reason="")
     row = replace(row, masks=job.masks_fingerprint, masked_frames=0, masks_checksum="")
     if job.masks_name == "none":
         return row
     frames = np.load(frames_file(job.store, job.video.name), mmap_mode="r")
     try:
         video = DecodedVideo(job.video.name, frames, row.width, row.height)
-        masks = job.track.draw(video) if job.track else np.zeros(frames.shape[:3], bool)
-        unused = job.track.left_out(len(frames), row.width, row.height) if job.track else ""
+        masks = job.track.compute(video) if job.track else np.zeros(frames.shape[:3], bool)
+        unused = job.track.unused(len(frames), row.width, row.height) if job.track else ""
     except MaskError as error:
         return replace(row, status="bad_annotation", reason=str(error))
     packed = np.packbits(masks, axis=-1)

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from fbm.data.array_file import HEADER, ArrayFile, IntegrityError
-from fbm.data.decode import LEFT_OUT, Status
-from fbm.data.reading import Made, VerifiedReader
+from fbm.data.cached_reader import Made, VerifiedReader
+from fbm.data.decode import EXCLUDED, Status
+from fbm.data.store_array import HEADER, IntegrityError, StoreArray
 from fbm.utils.errors import UserError
 from fbm.utils.files import is_locked
 
@@ -28,7 +28,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class StoredVideo:
-    """One row of the manifest; checksums as in `ArrayFile`.
+    """One row of the manifest; checksums as in `StoreArray`.
 
     `reason` says what is wrong where `status` is not ok, and else what of the annotation is not used.
     """
@@ -87,12 +87,12 @@ class Manifest:
     @property
     def broken(self) -> list[StoredVideo]:
         """The videos that should be trained on but cannot."""
-        return [video for video in self.videos if not video.ok and video.status not in LEFT_OUT]
+        return [video for video in self.videos if not video.ok and video.status not in EXCLUDED]
 
     @property
-    def left_out(self) -> list[StoredVideo]:
+    def excluded(self) -> list[StoredVideo]:
         """What is rightly not in use: no videos, and those that another one or the test split speaks against."""
-        return [video for video in self.videos if video.status in LEFT_OUT]
+        return [video for video in self.videos if video.status in EXCLUDED]
 
     def classes_without_clips(self, chunk_frames: int) -> list[str]:
         """The classes of which no usable video has so many frames."""
@@ -159,14 +159,14 @@ def is_whole(path: Path, *shape: int) -> bool:
     return path.is_file() and path.stat().st_size == HEADER + math.prod(shape)
 
 
-def files_of(store: Path, manifest: Manifest, video: StoredVideo) -> list[ArrayFile]:
+def files_of(store: Path, manifest: Manifest, video: StoredVideo) -> list[StoreArray]:
     """A video's frames `T size size 3` and, where the store has masks, its packed masks `T size ceil(size/8)`."""
     shape = (video.frames, manifest.size, manifest.size, 3)
-    frames = ArrayFile(frames_file(store, video.name), shape, video.checksum)
+    frames = StoreArray(frames_file(store, video.name), shape, video.checksum)
     if manifest.masks == "none":
         return [frames]
     packed = (video.frames, manifest.size, -(-manifest.size // 8))
-    return [frames, ArrayFile(masks_file(store, manifest.masks, video.name), packed, video.masks_checksum)]
+    return [frames, StoreArray(masks_file(store, manifest.masks, video.name), packed, video.masks_checksum)]
 
 
 class StoreError(UserError):
@@ -188,7 +188,7 @@ class FrameStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.manifest = read_manifest(root)
-        files: list[ArrayFile] = []
+        files: list[StoreArray] = []
         self._first: dict[str, int] = {}  # number of a video's frames; its masks are the next
         for video in self.usable:
             self._first[video.name] = len(files)
@@ -222,7 +222,7 @@ class FrameStore:
             return self._reader.read(number, use)
         except IntegrityError as error:
             path = self._reader.files[number].path
-            raise StoreError(f"{path} {error}: {self._advice(error.mend)}") from error
+            raise StoreError(f"{path} {error}: {self._advice(error.remedy)}") from error
 
     def _check_sizes(self) -> None:
         wrong: list[tuple[Path, IntegrityError]] = []
@@ -234,15 +234,15 @@ class FrameStore:
         if wrong:
             path, first = wrong[0]
             more = f" (and {len(wrong) - 1} more files are not whole)" if wrong[1:] else ""
-            raise StoreError(f"{path} {first}{more}: {self._advice(first.mend)}") from first
+            raise StoreError(f"{path} {first}{more}: {self._advice(first.remedy)}") from first
 
-    def _advice(self, mend: str) -> str:
+    def _advice(self, remedy: str) -> str:
         """How to mend a wrong file, unless a preparation has put it in the place of the one that was asked for."""
         if is_locked(self.root):
             return "another `fbm prepare` is at work on this store; wait for it, then run again"
         try:
             if read_manifest(self.root).fingerprint == self.manifest.fingerprint:
-                return mend
+                return remedy
         except UserError as error:
             return str(error)
         return "the store was prepared anew, with other content, meanwhile; prepare it as it was, or begin anew"

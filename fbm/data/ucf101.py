@@ -8,9 +8,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from fbm.data.lists import fields, is_head, read_lines
-from fbm.data.paper import ANNOTATED_CLASSES, VALIDATION_GROUPS
-from fbm.data.source import Video
+from fbm.data.dataset import Video
+from fbm.data.file_lists import fields, is_header, read_lines
+from fbm.data.ucf24 import ANNOTATED_CLASSES, VALIDATION_GROUPS
 from fbm.utils.errors import UserError
 from fbm.utils.suggest import did_you_mean
 
@@ -191,7 +191,7 @@ def read_split_file(path: Path) -> list[str]:
         raise UserError(f"no split file {path}: the official lists belong in ucfTrainTestlist/")
     names = []
     for number, line in enumerate(read_lines(path, LINE), start=1):
-        if not line or (number == 1 and is_head(line)):
+        if not line or (number == 1 and is_header(line)):
             continue
         first = fields(line)[0]
         name = first.removesuffix(".avi")

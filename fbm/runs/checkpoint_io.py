@@ -74,7 +74,7 @@ def _kept(value: Any) -> Any:
 
 
 def _write(checkpoint: dict[str, Any], path: Path) -> None:
-    with atomic_write(path, lasting=True) as file:
+    with atomic_write(path, fsync=True) as file:
         told = _ErrorCapturingFile(file)
         try:
             torch.save(checkpoint, told)  # type: ignore[arg-type]  # it writes, and is asked for nothing else

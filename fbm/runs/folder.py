@@ -12,11 +12,11 @@ from typing import Any
 from fbm.runs.checkpoints import read_checkpoint
 from fbm.runs.files import AUTO, BAD_BATCH, BEST, CHECKPOINTS, CONFIG, FAILURE, LAST, METRICS, NONE, SUMMARY
 from fbm.utils.errors import UserError
-from fbm.utils.files import LOCK, held, sweep, write_text
+from fbm.utils.files import LOCK, exclusive_lock, remove_partial, write_text
 
 # One of these begins a name there once an attempt has anything to show; a traceback and a bad batch are looked for.
 BEGUN = (CHECKPOINTS, METRICS, FAILURE, BAD_BATCH)
-ASIDE = ".aside"  # what is being moved to earlier-N
+ARCHIVING = ".aside"  # what is being moved to earlier-N
 
 
 @dataclass
@@ -75,10 +75,10 @@ def open_run_folder(folder: str | Path, identity: str, overwrite: bool, resume: 
             from is damaged, or not there.
     """
     folder = Path(folder)
-    with held(folder, "the run folder"):
-        sweep(folder)
-        if (folder / ASIDE).is_dir():
-            _move_aside(folder)  # whoever began to was killed
+    with exclusive_lock(folder, "the run folder"):
+        remove_partial(folder)
+        if (folder / ARCHIVING).is_dir():
+            _archive(folder)  # whoever began to was killed
         summary = None if overwrite else _read_summary(folder)
         if summary is None:
             run, aside = _unfinished(folder, identity, resume)
@@ -116,14 +116,14 @@ def _unfinished(folder: Path, identity: str, resume: str) -> tuple[Run, Path | N
     """The run to begin or to go on with, and where what was in its way was moved to."""
     own = folder / CHECKPOINTS / LAST
     # With a summary beside it the run is finished, and asked to be run again.
-    if resume != NONE and own.is_file() and not (folder / SUMMARY).is_file() and _is_of(own, identity):
+    if resume != NONE and own.is_file() and not (folder / SUMMARY).is_file() and _belongs_to(own, identity):
         return Run(folder, start_from=own, same=True), None
     other = None if resume in (AUTO, NONE) else _of_another_run(Path(resume), folder)
-    aside = _move_aside(folder)
+    aside = _archive(folder)
     return Run(folder, start_from=other), aside
 
 
-def _is_of(checkpoint: Path, identity: str) -> bool:
+def _belongs_to(checkpoint: Path, identity: str) -> bool:
     """Whether the run with this fingerprint can go on from a checkpoint."""
     try:
         return bool(read_checkpoint(checkpoint)["fbm"]["fingerprints"].get("run") == identity)
@@ -154,18 +154,18 @@ def _read_summary(folder: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else {}
 
 
-def _move_aside(folder: Path) -> Path | None:
+def _archive(folder: Path) -> Path | None:
     """Take all that a run left out of the way; what a kill interrupts here is brought to its end next time.
 
     Returns:
         Where it is now, None where there was nothing.
     """
-    own = {".hydra", LOCK, ASIDE}  # Hydra wrote this job's before it called us
+    own = {".hydra", LOCK, ARCHIVING}  # Hydra wrote this job's before it called us
     old = [path for path in folder.iterdir() if path.name not in own and not path.name.startswith("earlier-")]
-    if not old and not (folder / ASIDE).is_dir():
+    if not old and not (folder / ARCHIVING).is_dir():
         return None
-    (folder / ASIDE).mkdir(exist_ok=True)
+    (folder / ARCHIVING).mkdir(exist_ok=True)
     for path in old:
-        path.rename(folder / ASIDE / path.name)
+        path.rename(folder / ARCHIVING / path.name)
     kept = next(path for number in count(1) if not (path := folder / f"earlier-{number}").exists())
-    return (folder / ASIDE).rename(kept)
+    return (folder / ARCHIVING).rename(kept)

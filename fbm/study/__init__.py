@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
     print(f"{declared.study}: composing and checking {runs(declared)} runs", file=sys.stderr, flush=True)
     jobs = plan(declared, each, groups)
     if asked.dry_run:
-        _tell_jobs(declared, jobs, asked.name)
+        _print_plan(declared, jobs, asked.name)
         return 0
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no worker is left behind
     try:
@@ -113,14 +113,14 @@ def _bring_to_an_end(declared: "StudySpec", jobs: Sequence["Job"], settings: lis
     return failed
 
 
-def _tell_jobs(declared: "StudySpec", jobs: Sequence["Job"], name: str) -> None:
-    from fbm.study.estimate import expected, how_to_tell
+def _print_plan(declared: "StudySpec", jobs: Sequence["Job"], name: str) -> None:
+    from fbm.study.estimate import expected, trial_command
 
     for job in jobs:
         state = "finished" if job.finished else "running" if job.running else "to run"
         print(f"{state:8}  {job.folder}{f'  (needs {job.needs})' if job.needs else ''}")
     print(f"{declared.study}: {len(jobs)} runs, {sum(job.finished for job in jobs)} finished")
-    if cost := expected(declared, jobs) or how_to_tell(declared, name, jobs):
+    if cost := expected(declared, jobs) or trial_command(declared, name, jobs):
         print(cost)
 
 

@@ -76,7 +76,7 @@ def read(name: str, overrides: list[str], own: Path | None = None) -> tuple[Stud
         for word in launchers:
             config.launcher = safe_load(word.partition("=")[2])
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        raise UserError(told(error, "study")) from error
+        raise UserError(explain_error(error, "study")) from error
     if OmegaConf.is_missing(config, "study"):
         raise UserError(f"{name} says no `study: NAME`; does its file begin with `# @package _global_`?")
     try:
@@ -85,7 +85,7 @@ def read(name: str, overrides: list[str], own: Path | None = None) -> tuple[Stud
         raise UserError(f"the study {name}: {_fault(error)}") from error
 
 
-def told(error: Exception, config_name: str) -> str:
+def explain_error(error: Exception, config_name: str) -> str:
     """One line for what Hydra refused of a study or of one of its runs."""
     if match := re.search(r"Ambiguous value for argument '([^=']+)=([^']*)'", str(error)):
         return (
@@ -94,7 +94,7 @@ def told(error: Exception, config_name: str) -> str:
     return explain_hydra_error(error, config_name)
 
 
-def axes(over: dict[str, Any]) -> Values:
+def grid(over: dict[str, Any]) -> Values:
     """Dotted keys to the values they take; a single value is a list of one. UserError for a key without any."""
     flat = flatten(over) if over else {}
     if empty := [key for key, value in flat.items() if value == [] or value == {}]:
@@ -105,7 +105,7 @@ def axes(over: dict[str, Any]) -> Values:
 def runs(declared: StudySpec) -> int:
     """How many runs a study asks for; some may be the same."""
     pretrained, compared = (
-        math.prod(map(len, axes(stage.over).values())) for stage in (declared.pretrain, declared.classify)
+        math.prod(map(len, grid(stage.over).values())) for stage in (declared.pretrain, declared.classify)
     )
     return len(declared.pretrain.inits) * pretrained + compared
 

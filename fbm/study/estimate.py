@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from fbm.config.compose import flatten
 from fbm.config.overrides import text
 from fbm.runs.files import CONFIG, SUMMARY
-from fbm.study.declared import StudySpec, axes
+from fbm.study.declared import StudySpec, grid
 from fbm.study.job import Job
 
 # What decides how long a step takes and how many an epoch has.
@@ -81,7 +81,7 @@ def expected(declared: StudySpec, jobs: Sequence[Job]) -> str:
     return f"{declared.study}: about {spoken(seconds)} one after the other, and {space}, by finished runs on {devices}"
 
 
-def how_to_tell(declared: StudySpec, name: str, jobs: Sequence[Job]) -> str:
+def trial_command(declared: StudySpec, name: str, jobs: Sequence[Job]) -> str:
     """A line on how to find out what the unfinished jobs take: one epoch of each kind. Empty where none is left.
 
     Args:
@@ -93,7 +93,7 @@ def how_to_tell(declared: StudySpec, name: str, jobs: Sequence[Job]) -> str:
     first = [
         f"{stage}.over.{key}=[{text(values[0])}]"
         for stage, over in (("pretrain", declared.pretrain.over), ("classify", declared.classify.over))
-        for key, values in axes(over).items()
+        for key, values in grid(over).items()
         if len(values) > 1 and key != "init"
     ]
     command = " ".join(["fbm study", name, f"study={declared.study}_trial", "trainer.max_epochs=1", *first])

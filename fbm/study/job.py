@@ -47,7 +47,7 @@ class Job:
         return tested >= self.content["test"] and (source is None or source["fingerprints"]["config"] == made_by)
 
     @property
-    def begun(self) -> bool:
+    def started(self) -> bool:
         """Whether the folder holds what a run leaves that did not end."""
         return (self.folder / CONFIG).is_file() and not (self.folder / SUMMARY).is_file()
 

@@ -20,7 +20,7 @@ from fbm.config.naming import sweep_setting
 from fbm.config.overrides import expand_home, text
 from fbm.runs.files import STUDY
 from fbm.runs.fingerprints import identify
-from fbm.study.declared import StudySpec, Values, axes, told
+from fbm.study.declared import StudySpec, Values, explain_error, grid
 from fbm.study.job import Combination, Job
 from fbm.utils.errors import UserError
 from fbm.utils.files import write_text
@@ -45,7 +45,7 @@ def plan(declared: StudySpec, more: Sequence[str] = (), own: Path | None = None)
     with composing():
         try:
             pretraining = _pretraining(declared)
-            compared = {str(init) for init in axes(declared.classify.over).get("init", [])}
+            compared = {str(init) for init in grid(declared.classify.over).get("init", [])}
             sources = {init: job for (init, _), job in pretraining.items() if init in compared}
             starts = {init: _start(init, job, search, options) for init, job in sources.items()}
             jobs = [*pretraining.values(), *_classification(declared, pretraining, starts)]
@@ -87,7 +87,7 @@ def write_study(declared: StudySpec, jobs: Iterable[Job]) -> Path:
 def _pretraining(declared: StudySpec) -> dict[tuple[str, str], Job]:
     """The runs that weights come from, by initialisation and what they were made with."""
     stage, jobs = declared.pretrain, {}
-    over = axes(stage.over)
+    over = grid(stage.over)
     for init, own in stage.inits.items():
         _refuse_overruled("pretrain", over, [*stage.settings, *own, *declared.settings])
         for values in _combinations(over):
@@ -101,8 +101,8 @@ def _classification(
     declared: StudySpec, pretraining: Mapping[tuple[str, str], Job], starts: Mapping[str, list[str]]
 ) -> list[Job]:
     """The runs that are compared; `starts` are the settings of each initialisation that is pretrained here."""
-    stage, shared = declared.classify, axes(declared.pretrain.over)
-    over = axes(stage.over)
+    stage, shared = declared.classify, grid(declared.pretrain.over)
+    over = grid(stage.over)
     if unmatched := sorted(set(shared) - set(over)):
         raise UserError(
             f"pretrain.over.{unmatched[0]} must be in classify.over too: which run would each start from? A setting of "
@@ -182,7 +182,7 @@ def _compose(overrides: Iterable[str]) -> DictConfig:
     try:
         config = hydra.compose("train", list(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException, ValueError) as error:  # the last where a group is no word
-        raise UserError(told(error, "train")) from error
+        raise UserError(explain_error(error, "train")) from error
     HydraConfig.instance().set_config(config)  # a run's name follows from its overrides
     expand_home(config)
     own = config.copy()

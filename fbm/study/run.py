@@ -27,7 +27,7 @@ def run(launcher: Launcher, jobs: Sequence[Job]) -> Failures:
     failed: Failures = {}
     crashed_jobs: list[Job] = []
     told: set[Path] = set()
-    with _watched([job for job in jobs if not job.finished]):
+    with _progress([job for job in jobs if not job.finished]):
         while left := [job for job in jobs if job.folder not in failed and not job.finished]:
             failed |= {
                 job.folder: f"not run: it needs {job.needs}, which failed" for job in left if job.needs in failed
@@ -42,14 +42,14 @@ def run(launcher: Launcher, jobs: Sequence[Job]) -> Failures:
             batch = alone or free
             outcomes = launcher.run(batch)
             failed |= _failures(batch, outcomes)
-            crashed_jobs = [job for job in crashed_jobs if job not in alone] + _suspects(batch, outcomes, failed)
+            crashed_jobs = [job for job in crashed_jobs if job not in alone] + _crashed(batch, outcomes, failed)
     return failed
 
 
 def _failures(batch: Sequence[Job], outcomes: Sequence[JobResult]) -> Failures:
     """Of a batch, those that need not be tried again, with the reason."""
     # A death is a job's own where it was alone, and the launcher's where none was begun.
-    final = len(batch) == 1 or not any(job.begun for job in batch)
+    final = len(batch) == 1 or not any(job.started for job in batch)
     return {
         job.folder: outcome.reason or CHANGED
         for job, outcome in zip(batch, outcomes, strict=True)
@@ -57,9 +57,9 @@ def _failures(batch: Sequence[Job], outcomes: Sequence[JobResult]) -> Failures:
     }
 
 
-def _suspects(batch: Sequence[Job], outcomes: Sequence[JobResult], failed: Failures) -> list[Job]:
+def _crashed(batch: Sequence[Job], outcomes: Sequence[JobResult], failed: Failures) -> list[Job]:
     died = [job for job, outcome in zip(batch, outcomes, strict=True) if outcome.died and job.folder not in failed]
-    begun = [job for job in died if job.begun]
+    begun = [job for job in died if job.started]
     if begun:
         named = ", ".join(str(job.folder) for job in begun)
         print(f"a process ended without a word; started again, one at a time: {named}")
@@ -76,7 +76,7 @@ def _wait(jobs: Sequence[Job], told: set[Path]) -> set[Path]:
 
 
 @contextmanager
-def _watched(jobs: Sequence[Job]) -> Iterator[None]:
+def _progress(jobs: Sequence[Job]) -> Iterator[None]:
     """A bar that moves when a run's summary appears, whichever process or machine wrote it."""
     over = Event()
     with progress("runs", len(jobs), "runs") as advance:

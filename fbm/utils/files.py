@@ -24,7 +24,7 @@ def describe_write_error(error: OSError) -> str | None:
 
 
 @contextmanager
-def atomic_write(path: Path, lasting: bool = False) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path, fsync: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path` for writing; it takes that name only when the block ends well.
 
     Args:
@@ -38,7 +38,7 @@ def atomic_write(path: Path, lasting: bool = False) -> Iterator[IO[bytes]]:
     try:
         with temporary.open("wb") as file:
             yield file
-            if lasting:
+            if fsync:
                 file.flush()
                 os.fsync(file.fileno())
         temporary.replace(path)
@@ -53,11 +53,11 @@ def atomic_write(path: Path, lasting: bool = False) -> Iterator[IO[bytes]]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a small text file, whole or not at all, and have it on the disk before going on."""
-    with atomic_write(path, lasting=True) as file:
+    with atomic_write(path, fsync=True) as file:
         file.write(text.encode())
 
 
-def sweep(folder: Path) -> None:
+def remove_partial(folder: Path) -> None:
     """Remove what killed processes had half written anywhere in a folder that is held."""
     for leftover in folder.rglob(f".*{TMP_SUFFIX}"):
         leftover.unlink(missing_ok=True)
@@ -70,7 +70,7 @@ def checksum(path: Path) -> str:
 
 
 @contextmanager
-def held(folder: Path, what: str) -> Iterator[None]:
+def exclusive_lock(folder: Path, what: str) -> Iterator[None]:
     """Hold `folder` for this process; the kernel lets go of it however the process ends.
 
     Raises:

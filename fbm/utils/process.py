@@ -35,7 +35,7 @@ def end_with_parent() -> None:
 
 
 @contextmanager
-def in_children(
+def in_processes(
     work: Callable[..., Answer],
     tasks: Sequence[tuple[Task, tuple[Any, ...], float | None]],
     workers: int | None = None,

@@ -17,10 +17,10 @@ import sys
 from pathlib import Path
 from fbm.data.prepare import prepare
 from fbm.data.ucf101 import UCF101
-from tests.data.tracks import Hanging, Tracks
+from tests.data.masks_of import Hanging, Tracks
 
 root, store, name = sys.argv[1:]
-prepare(UCF101(Path(root)), Tracks({name: Hanging()}), "boxes", Path(store), 32, 2, 600)
+prepare(UCF101(Path(root)), ChosenMasks({name: Hanging()}), "boxes", Path(store), 32, 2, 600)
 """
 DEMO = """
 import sys

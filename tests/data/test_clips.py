@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from fbm.data.boxes import read_xgtf
+from fbm.data.annotations import read_xgtf
 from fbm.data.clips import (
     ClipDataset,
     ResumableDistributedSampler,
     ResumePosition,
     SampleKey,
     Window,
-    chunks,
+    chunk_starts,
     draw_window,
     identity_collate,
     labelled,
@@ -27,7 +27,7 @@ from fbm.data.ucf101 import UCF101
     ("frames", "starts"), [(0, []), (31, []), (32, [0]), (33, [0]), (63, [0]), (64, [0, 32]), (100, [0, 32, 64])]
 )
 def test_chunks_are_whole_and_do_not_overlap(frames, starts):
-    assert list(chunks(frames, 32)) == starts
+    assert list(chunk_starts(frames, 32)) == starts
 
 
 @pytest.fixture
@@ -75,8 +75,8 @@ def test_chunks_as_long_as_clips_are_whole_clips_without_an_offset(store, split)
             window = draw_window(0, SampleKey(epoch, sample), 0) if split == "train" else Window(0, False, False)
             assert window.start == 0
             seen = taken[SampleKey(epoch, sample)].frames.numpy()
-            seen = seen[::-1] if window.backwards else seen
-            assert (true == (seen[:, :, ::-1] if window.mirrored else seen)).all()
+            seen = seen[::-1] if window.reversed else seen
+            assert (true == (seen[:, :, ::-1] if window.hflipped else seen)).all()
 
 
 def test_a_window_depends_on_seed_epoch_and_sample_alone():
@@ -86,7 +86,7 @@ def test_a_window_depends_on_seed_epoch_and_sample_alone():
     again = {place: draw_window(place[0], SampleKey(*place[1:]), 16) for place in reversed(drawn)}
     assert again == drawn
     assert set(Counter(window.start for window in drawn.values())) == set(range(17))
-    flips = Counter((window.backwards, window.mirrored) for window in drawn.values())
+    flips = Counter((window.reversed, window.hflipped) for window in drawn.values())
     assert len(flips) == 4
     assert all(abs(count / len(drawn) - 0.25) < 0.06 for count in flips.values())
     for axis in range(3):  # each of the three matters
@@ -105,13 +105,13 @@ def test_flips_act_on_frames_and_masks_together(store):
     met = set()
     for key in (SampleKey(epoch, sample) for epoch in range(2) for sample in range(len(train))):
         window = draw_window(1, key, 16)
-        met.add((window.backwards, window.mirrored))
+        met.add((window.reversed, window.hflipped))
         number, chunk = train.samples[key.sample]
         name, start = train.videos[number].name, chunk + window.start
         frames, masks = store.frames(name, start, start + 16), store.masks(name, slice(start, start + 16))
-        if window.backwards:
+        if window.reversed:
             frames, masks = frames[::-1], masks[::-1]
-        if window.mirrored:
+        if window.hflipped:
             frames, masks = frames[:, :, ::-1], masks[:, :, ::-1]
         sample = train[key]
         assert (sample.frames.numpy() == frames).all()

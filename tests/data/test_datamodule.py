@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from fbm.data.array_file import checksum_of
 from fbm.data.batch import SizedEvaluation
 from fbm.data.datamodule import ClipDataModule, begun_epoch
 from fbm.data.demo import CLASSES
 from fbm.data.store import MANIFEST, Manifest, files_of, read_manifest
+from fbm.data.store_array import checksum_of
 from fbm.data.ucf101 import UCF101
 from fbm.utils.errors import UserError
 

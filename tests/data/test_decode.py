@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fbm.data.decode import VideoError, count_packets, decode, decoder, opened, read_header
-from fbm.data.pictures import pictures
+from fbm.data.resize import pictures
 
 REAL = [  # (file, whether its frames are stored in another order than shown)
     ("BabyCrawling/v_BabyCrawling_g02_c01", True),

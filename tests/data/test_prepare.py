@@ -13,12 +13,12 @@ import pytest
 
 from fbm.data.masks.boxes import BoxMasks, rasterise
 from fbm.data.prepare import JOURNAL, prepare, time_limit
-from fbm.data.prepare_video import Job
+from fbm.data.prepare_video import PrepareJob
 from fbm.data.store import MANIFEST, FrameStore, files_of, frames_file, masks_file, read_manifest
 from fbm.data.ucf101 import UCF101
 from fbm.utils.errors import UserError
-from fbm.utils.files import held
-from tests.data.tracks import Crashing, Hanging, Tracks
+from fbm.utils.files import exclusive_lock
+from tests.data.failing_masks import ChosenMasks, Crashing, Hanging
 
 SIZE = 32
 
@@ -59,7 +59,7 @@ def test_every_listed_video_is_stored_with_its_masks(small_root, store):
         assert (video.width, video.height, video.masked_frames > 0) == (160, 120, True)
         assert video.decoder.startswith("PyAV")
         assert (len(video.source_checksum), len(video.checksum), len(video.masks_checksum)) == (64, 32, 32)
-        track = BoxMasks(small_root.path).track(video.name)
+        track = BoxMasks(small_root.path).masks_for(video.name)
         boxes = track.annotation.boxes  # type: ignore[union-attr]
         assert (
             FrameStore(store).masks(video.name, slice(0, 99)) == rasterise(boxes, video.frames, 160, 120, SIZE)
@@ -288,7 +288,7 @@ def make_long(path, frames=1000):
 def test_hanging_long_and_crashing_videos_are_stopped_and_the_others_are_stored(small_root, store, monkeypatch):
     late = {small_root.names[1], small_root.names[3]}  # the others may take as long as a busy machine does
     monkeypatch.setattr("fbm.data.prepare.time_limit", lambda job, limit: limit if job.video.name in late else 600)
-    broken = Tracks({small_root.names[1]: Hanging(), small_root.names[2]: Crashing()})
+    broken = ChosenMasks({small_root.names[1]: Hanging(), small_root.names[2]: Crashing()})
     whole = small_root.video(3).read_bytes()
     make_long(small_root.video(3))
     done = prepare(UCF101(small_root.path), broken, "boxes", store, SIZE, workers=2, timeout=3)
@@ -305,7 +305,7 @@ def test_hanging_long_and_crashing_videos_are_stopped_and_the_others_are_stored(
 def test_a_long_video_may_take_longer(small_root, store):
     short, *_ = UCF101(small_root.path).videos()
     long = replace(short, expected=2500)
-    jobs = [Job(video, store, SIZE, "none", None, None) for video in (short, long, replace(short, path=store))]
+    jobs = [PrepareJob(video, store, SIZE, "none", None, None) for video in (short, long, replace(short, path=store))]
     assert [time_limit(job, 60) for job in jobs] == [60, 150, 60]
 
 
@@ -326,7 +326,7 @@ def run_elsewhere(root, monkeypatch):
 
 
 def test_a_store_in_use_is_refused(small_root, store):
-    with held(store, "the store"), pytest.raises(UserError, match=r"the store .* is in use by another fbm"):
+    with exclusive_lock(store, "the store"), pytest.raises(UserError, match=r"the store .* is in use by another fbm"):
         run(small_root, store)
     assert run(small_root, store).worked_on == 4
 

@@ -17,7 +17,7 @@ import pytest
 
 from fbm.data.prepare import JOURNAL
 from fbm.data.store import MANIFEST, read_manifest
-from fbm.utils.files import held
+from fbm.utils.files import exclusive_lock
 from tests.disks import disk
 
 __all__ = ["disk"]  # the fixture
@@ -277,7 +277,7 @@ def test_interrupted_and_run_again_it_comes_to_the_same(demo_root, undisturbed, 
 
 
 def test_a_second_prepare_on_the_same_store_is_refused(small_root, store):
-    with held(store, "the store"):
+    with exclusive_lock(store, "the store"):
         refused(fbm("prepare", small_root.path, store), "the store .* is in use by another fbm")
     assert [path.name for path in store.iterdir()] == [".lock"]
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from fbm.data.array_file import checksum_of
 from fbm.data.store import (
     MANIFEST,
     FrameStore,
@@ -20,8 +19,9 @@ from fbm.data.store import (
     masks_file,
     read_manifest,
 )
+from fbm.data.store_array import checksum_of
 from fbm.utils.errors import UserError
-from fbm.utils.files import held
+from fbm.utils.files import exclusive_lock
 
 NAME = "A/v_A_g01_c01"
 
@@ -194,7 +194,7 @@ def test_a_store_prepared_anew_under_a_reader_is_told_from_a_damaged_one(copy):
     store = FrameStore(copy)
     video = store.usable[0]
     flip(masks_file(copy, "boxes", video.name))
-    with held(copy, "the store"), pytest.raises(StoreError, match="another `fbm prepare` is at work"):
+    with exclusive_lock(copy, "the store"), pytest.raises(StoreError, match="another `fbm prepare` is at work"):
         store.masks(video.name, slice(0, 1))
     rows = [replace(row, masks_checksum="b" * 64) if row == video else row for row in store.manifest.videos]
     (copy / MANIFEST).write_text(replace(store.manifest, videos=rows).to_json())

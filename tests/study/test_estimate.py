@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from fbm.study.declared import Classification, Pretraining, StudySpec
-from fbm.study.estimate import Cost, costs, expected, how_to_tell, spoken
+from fbm.study.estimate import Cost, costs, expected, spoken, trial_command
 from fbm.study.job import Job
 
 CONFIG: dict[str, Any] = {
@@ -122,7 +122,7 @@ def test_a_study_says_what_it_will_take_or_how_to_find_out(tmp_path, monkeypatch
     jobs = [job(changed(trainer__max_epochs=125)), job(changed(task_name="autoencode"), "other", "pretrain")]
     study = declared(init=["random", "ours"], seed=[3, 4])
     assert expected(study, jobs) == ""
-    assert how_to_tell(study, "my/study", jobs) == (
+    assert trial_command(study, "my/study", jobs) == (
         "mine: how long is not known; one epoch of each kind tells: fbm study my/study study=mine_trial "
         "trainer.max_epochs=1 pretrain.over.seed=[3] classify.over.seed=[3]"
     )
@@ -131,7 +131,7 @@ def test_a_study_says_what_it_will_take_or_how_to_find_out(tmp_path, monkeypatch
     finish(Path("outputs"), changed(task_name="autoencode"), "autoencode")
     # 17 + 125 * 11 and 17 + 3 * 11 seconds
     assert expected(study, jobs) == "mine: about 24 minutes one after the other, and 2.0 MB, by finished runs on GPU A"
-    assert expected(study, []) == how_to_tell(study, "mine", []) == ""
+    assert expected(study, []) == trial_command(study, "mine", []) == ""
 
 
 def test_a_time_is_said_in_its_unit():

@@ -13,7 +13,7 @@ import pytest
 
 from fbm.study.declared import read
 from fbm.study.plan import plan
-from fbm.utils.files import held
+from fbm.utils.files import exclusive_lock
 from tests.conftest import REPOSITORY
 from tests.study.conftest import declare, summaries
 from tests.tiny import fbm, only_error
@@ -189,7 +189,7 @@ def test_what_another_process_is_at_is_waited_for(study, capsys):
     let_go, taken = threading.Event(), threading.Event()
 
     def other():
-        with held(Path("outputs/tiny/disentangle-random-seed0"), "the run folder"):
+        with exclusive_lock(Path("outputs/tiny/disentangle-random-seed0"), "the run folder"):
             taken.set()
             let_go.wait(600)
 

@@ -9,7 +9,15 @@ import sys
 import pytest
 
 from fbm.utils.errors import UserError
-from fbm.utils.files import atomic_write, checksum, describe_write_error, held, is_locked, sweep, write_text
+from fbm.utils.files import (
+    atomic_write,
+    checksum,
+    describe_write_error,
+    exclusive_lock,
+    is_locked,
+    remove_partial,
+    write_text,
+)
 
 
 def names(folder):
@@ -83,7 +91,7 @@ def test_a_folder_that_takes_no_file_is_named_by_the_file_that_was_meant(tmp_pat
 def test_a_lasting_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch, lasting):
     synced = []
     monkeypatch.setattr("os.fsync", lambda number: synced.append((os.fstat(number).st_size, names(tmp_path))))
-    with atomic_write(tmp_path / "file", lasting=lasting) as file:
+    with atomic_write(tmp_path / "file", fsync=lasting) as file:
         file.write(b"new")
     assert [size for size, _ in synced] == [3] * lasting
     assert all("file" not in there for _, there in synced)
@@ -95,7 +103,7 @@ def test_what_killed_processes_left_is_swept_and_nothing_else(tmp_path):
     left.parent.mkdir()
     for path in (left, tmp_path / ".lock", tmp_path / "mine.part", tmp_path / "deep" / "file"):
         path.touch()
-    sweep(tmp_path)
+    remove_partial(tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == [".lock", "deep", "file", "mine.part"]
 
 
@@ -105,7 +113,7 @@ def test_the_checksum_is_sha_256(tmp_path):
 
 
 def _hold(folder, ready):
-    with held(folder, "the store"):
+    with exclusive_lock(folder, "the store"):
         ready.set()
         signal.pause()
 
@@ -116,11 +124,14 @@ def test_a_folder_is_held_by_one_process_and_free_when_that_is_killed(tmp_path):
     holder = context.Process(target=_hold, args=(tmp_path, ready))
     holder.start()
     assert ready.wait(600)
-    with pytest.raises(UserError, match=r"the store .* is in use by another fbm"), held(tmp_path, "the store"):
+    with (
+        pytest.raises(UserError, match=r"the store .* is in use by another fbm"),
+        exclusive_lock(tmp_path, "the store"),
+    ):
         pass
     holder.kill()
     holder.join()
-    with held(tmp_path, "the store"):
+    with exclusive_lock(tmp_path, "the store"):
         pass
 
 
@@ -133,7 +144,7 @@ def test_a_forked_child_does_not_hold_its_parents_folder(tmp_path):
     context = multiprocessing.get_context("fork")
     runs, go_on = context.Event(), context.Event()
     child = context.Process(target=_wait, args=(runs, go_on))
-    with held(tmp_path, "the store"):
+    with exclusive_lock(tmp_path, "the store"):
         child.start()
         assert runs.wait(600)
         assert is_locked(tmp_path)
@@ -146,5 +157,8 @@ def test_a_forked_child_does_not_hold_its_parents_folder(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"cannot be written: Not a directory"), held(tmp_path / "file" / "x", "it"):
+    with (
+        pytest.raises(UserError, match=r"cannot be written: Not a directory"),
+        exclusive_lock(tmp_path / "file" / "x", "it"),
+    ):
         pass

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fbm.data.array_file import IntegrityError
-from fbm.data.decode import LEFT_OUT, VideoError, count_packets, opened, read_header
-from fbm.data.masks.source import MaskSource, MaskTrack
-from fbm.data.matching import match
+from fbm.data.dataset import Video, VideoDataset
+from fbm.data.decode import EXCLUDED, VideoError, count_packets, opened, read_header
+from fbm.data.masks.matching import match
+from fbm.data.masks.source import MaskSource, VideoMasks
 from fbm.data.prepare import JOURNAL
-from fbm.data.source import Video, VideoDataset
 from fbm.data.store import Manifest, StoredVideo, files_of, read_manifest
+from fbm.data.store_array import IntegrityError
 from fbm.utils.errors import UserError
 from fbm.utils.progress import progress
 
@@ -48,22 +48,22 @@ def examine(source: VideoDataset | None, masks: MaskSource | None, store: Path) 
 
 
 def _is_left_out(video: Video) -> bool:
-    return video.fault is not None and video.fault.status in LEFT_OUT
+    return video.fault is not None and video.fault.status in EXCLUDED
 
 
 def _data_problems(videos: list[Video], masks: MaskSource | None) -> Iterator[str]:
-    tracks: dict[str, MaskTrack | None] = {}
+    masks_of: dict[str, VideoMasks | None] = {}
     try:
-        tracks = match(videos, masks).tracks
+        masks_of = match(videos, masks).masks_of
     except UserError as error:
         yield str(error)
     with progress("data set", len(videos), "videos") as advance:
         for video in videos:
-            yield from (f"{video.name}: {problem}" for problem in _video_problems(video, tracks.get(video.name)))
+            yield from (f"{video.name}: {problem}" for problem in _video_problems(video, masks_of.get(video.name)))
             advance()
 
 
-def _video_problems(video: Video, track: MaskTrack | None) -> Iterator[str]:
+def _video_problems(video: Video, track: VideoMasks | None) -> Iterator[str]:
     if video.fault:
         if not _is_left_out(video):
             yield f"{video.fault.status}: {video.fault.reason}"
@@ -78,11 +78,11 @@ def _video_problems(video: Video, track: MaskTrack | None) -> Iterator[str]:
         yield f"{error.status}: {error.reason}"
         return
     # By the header, whose numbers are hints: what is looked at whole then is little.
-    if track and track.misfit(header.frames or packets, header.width, header.height):
+    if track and track.validate(header.frames or packets, header.width, header.height):
         yield from _misfit(video, track)
 
 
-def _misfit(video: Video, track: MaskTrack) -> Iterator[str]:
+def _misfit(video: Video, track: VideoMasks) -> Iterator[str]:
     """What is wrong with an annotation by the frames that come out of its video."""
     try:
         with opened(video.path) as frames:
@@ -91,7 +91,7 @@ def _misfit(video: Video, track: MaskTrack) -> Iterator[str]:
     except VideoError as error:
         yield f"{error.status}: {error.reason}"
         return
-    if reason := track.misfit(count, header.width, header.height):
+    if reason := track.validate(count, header.width, header.height):
         yield f"bad_annotation: {reason}"
 
 
@@ -129,7 +129,7 @@ def _store_problems(store: Path, listed: list[Video]) -> Iterator[str]:
 
 
 def _row_problems(store: Path, manifest: Manifest, row: StoredVideo) -> Iterator[str]:
-    if row.status in LEFT_OUT:
+    if row.status in EXCLUDED:
         return
     if not row.ok:
         yield f"not usable, {row.status}: {row.reason}"
@@ -138,4 +138,4 @@ def _row_problems(store: Path, manifest: Manifest, row: StoredVideo) -> Iterator
         try:
             file.check()
         except IntegrityError as error:
-            yield f"{file.path} {error}: {error.mend}"
+            yield f"{file.path} {error}: {error.remedy}"

@@ -25,7 +25,7 @@ class SyntheticObject:
     angle: float  # radians: how it stands
 
 
-def make_thing(kind: str, palette: Palette, rng: np.random.Generator) -> SyntheticObject:
+def make_object(kind: str, palette: Palette, rng: np.random.Generator) -> SyntheticObject:
     """Draw one instance of a kind: colours, texture, size and lean.
 
     It is 34 to 60 % of the frame's height: where about half of UCF-101's annotated boxes are.

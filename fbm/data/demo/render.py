@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fbm.data.demo.motions import move
-from fbm.data.demo.objects import Mask, SyntheticObject, draw, make_thing
+from fbm.data.demo.objects import Mask, SyntheticObject, draw, make_object
 from fbm.data.demo.scenes import make_scene, pan, view
 from fbm.data.demo.settings import HEIGHT, SPARE_FRAMES, WIDTH, Group, Settings, random_for
 from fbm.data.demo.textures import Array, draw_palettes
@@ -26,7 +26,7 @@ def render_group(settings: Settings, group: Group) -> Iterator[Clip]:
     rng = random_for(settings, group.label, group.number, clip=0)
     colours, others = draw_palettes(rng)
     scene = make_scene(group.scene, colours, rng)
-    thing = make_thing(group.object, others, rng)
+    thing = make_object(group.object, others, rng)
     for clip in range(1, settings.clips + 1):
         yield _film(settings, group, scene, thing, random_for(settings, group.label, group.number, clip))
 

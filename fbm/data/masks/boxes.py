@@ -2,7 +2,6 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from fbm.data.boxes import PERSON, Annotation, read_pickle, read_xgtf
-from fbm.data.masks.source import DecodedVideo, InvalidMasks, MaskError, MaskTrack
+from fbm.data.annotations import PERSON, Annotation, read_pickle, read_xgtf
+from fbm.data.masks.source import DecodedVideo, InvalidMasks, MaskError, MaskSource, VideoMasks
 from fbm.utils.errors import UserError
 
 
@@ -43,16 +42,20 @@ USE_THE_REST = "masks.source.misfits=leave_out uses what fits"
 
 
 def fits(boxes: np.ndarray, frames: int, width: int, height: int) -> np.ndarray:
-    """Which boxes, int `N 5`, are in a frame of the video and have a part in the picture: bool `N`."""
-    frame, x, y, w, h = boxes.T
-    inside = (x < width) & (y < height) & (x + w > 0) & (y + h > 0) & (w > 0) & (h > 0)
-    return np.asarray((frame >= 0) & (frame < frames) & inside)
+    """Which boxes, int `N 5`, are in a frame of the video and overlap the picture: bool `N`."""
+    return np.asarray((boxes[:, 0] >= 0) & (boxes[:, 0] < frames) & ~_outside(boxes, width, height))
 
 
-def misfit(annotation: Annotation, frames: int, width: int, height: int) -> str | None:
-    """Why an annotation does not fit a video of `frames` frames of `width` x `height` pixels; None where it does.
+def _outside(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Which boxes are empty or do not overlap the picture."""
+    x, y, w, h = boxes[:, 1:].T
+    return np.asarray((x >= width) | (y >= height) | (x + w <= 0) | (y + h <= 0) | (w <= 0) | (h <= 0))
 
-    A box that only reaches over the edge fits: it is clipped, as the reference does.
+
+def mismatch(annotation: Annotation, frames: int, width: int, height: int) -> str | None:
+    """The reason why an annotation does not fit a video of `frames` frames of `width` x `height` pixels, or None.
+
+    A box that only extends beyond the edge fits: it is clipped, as in the reference program.
     """
     boxes = annotation.boxes
     if annotation.frames is not None and annotation.frames != frames:
@@ -61,8 +64,7 @@ def misfit(annotation: Annotation, frames: int, width: int, height: int) -> str 
         return f"its annotation has a box in frame {boxes[-1, 0] + 1}, the video has {frames} frames"
     if len(boxes) and boxes[0, 0] < 0:
         return f"its annotation has a box in frame {boxes[0, 0] + 1}, before the first"
-    x, y, w, h = boxes[:, 1:].T
-    outside = (x >= width) | (y >= height) | (x + w <= 0) | (y + h <= 0) | (w <= 0) | (h <= 0)
+    outside = _outside(boxes, width, height)
     if outside.any():
         frame, *box = (int(number) for number in boxes[outside][0])
         return (
@@ -73,8 +75,8 @@ def misfit(annotation: Annotation, frames: int, width: int, height: int) -> str 
 
 
 @dataclass(frozen=True)
-class BoxTrack:
-    """One video's boxes, drawn when its size is known."""
+class VideoBoxes(VideoMasks):
+    """One video's boxes, rasterised once the video's size is known."""
 
     annotation: Annotation
     misfits: Misfits = None
@@ -84,8 +86,8 @@ class BoxTrack:
         content = f"{self.annotation.frames}".encode() + self.annotation.boxes.tobytes()
         return hashlib.sha256(content + (self.misfits or "").encode()).hexdigest()[:16]
 
-    def misfit(self, frames: int, width: int, height: int) -> str | None:
-        reason = misfit(self.annotation, frames, width, height)
+    def validate(self, frames: int, width: int, height: int) -> str | None:
+        reason = mismatch(self.annotation, frames, width, height)
         if reason is None:
             return None
         fitting = fits(self.annotation.boxes, frames, width, height).any()
@@ -93,36 +95,36 @@ class BoxTrack:
             return f"{reason}; {USE_THE_REST}" if fitting else reason
         return None if fitting or not len(self.annotation.boxes) else f"{reason}; no box of it fits"
 
-    def left_out(self, frames: int, width: int, height: int) -> str:
-        said = []
-        if reason := misfit(self.annotation, frames, width, height):
+    def unused(self, frames: int, width: int, height: int) -> str:
+        parts = []
+        if reason := mismatch(self.annotation, frames, width, height):
             fitting = int(fits(self.annotation.boxes, frames, width, height).sum())
-            said.append(f"{reason}; {fitting} of its {len(self.annotation.boxes)} boxes are used")
+            parts.append(f"{reason}; {fitting} of its {len(self.annotation.boxes)} boxes are used")
         if others := Counter(self.annotation.others):
-            named = ", ".join(f"{count} {name!r}" for name, count in sorted(others.items()))
-            said.append(f"objects of its annotation that are not named {PERSON} are not used: {named}")
-        return "; ".join(said)
+            names = ", ".join(f"{count} {name!r}" for name, count in sorted(others.items()))
+            parts.append(f"objects of its annotation that are not named {PERSON} are not used: {names}")
+        return "; ".join(parts)
 
-    def draw(self, video: DecodedVideo) -> np.ndarray:
+    def compute(self, video: DecodedVideo) -> np.ndarray:
         frames, size = video.frames.shape[:2]
-        if reason := self.misfit(frames, video.width, video.height):
+        if reason := self.validate(frames, video.width, video.height):
             raise MaskError(reason)
         boxes = self.annotation.boxes
         boxes = boxes[fits(boxes, frames, video.width, video.height)]
         return rasterise(boxes, frames, video.width, video.height, size)
 
 
-class BoxMasks:
+class BoxMasks(MaskSource):
     """Boxes from a corrected pickle or a folder of `CLASS/v_CLASS_gXX_cYY.xgtf` files.
 
     Args:
-        root: the data set's; its `annotations` is taken where no other place is named.
+        root: of the data set; without `annotations`, its folder `annotations` is read.
         annotations: a `.pkl` file, or a folder with one or with `.xgtf` files.
-        misfits: of an annotation that is for another number of frames, or has boxes that are empty or outside: None
-            refuses the video, "leave_out" uses what fits, and the video's row in the manifest says what does not.
+        misfits: what to do with an annotation for another number of frames, or with boxes that are empty or outside:
+            None rejects the video, "leave_out" uses what fits and notes in the manifest what does not.
 
     Raises:
-        UserError: no such choice.
+        UserError: unknown value of `misfits`.
     """
 
     def __init__(self, root: Path | None, annotations: Path | None = None, misfits: Misfits = None) -> None:
@@ -132,34 +134,26 @@ class BoxMasks:
         self.given = annotations is not None
         self.place = Path(annotations) if annotations is not None else Path(root or ".") / "annotations"
 
-    def track(self, name: str) -> MaskTrack | None:
-        """The boxes of video `name`, or None where it has none.
+    def masks_for(self, name: str) -> VideoMasks | None:
+        """The boxes of video `name`, or None if it has none.
 
         Raises:
-            UserError: the annotations are not where they were said to be, or their pickle is damaged. A damaged
-                `.xgtf` file concerns one video only, so it is reported as that video's.
+            UserError: the annotations do not exist, or their pickle is damaged. A damaged `.xgtf` file concerns one
+                video only and is reported as that video's.
         """
-        try:
-            annotation = self._annotation(name)
-        except UserError as error:
-            if self._pickled is not None:
-                raise
-            return InvalidMasks(str(error))
-        return None if annotation is None else BoxTrack(annotation, self.misfits)
-
-    def unclaimed(self, names: Collection[str]) -> list[str]:
-        """Nothing: annotations are published for more videos than one chooses."""
-        return []
-
-    def _annotation(self, name: str) -> Annotation | None:
         if self._pickled is not None:
-            return self._pickled.get(name)
-        path = self.place / f"{name}.xgtf"
-        return read_xgtf(path) if path.is_file() else None
+            annotation = self._pickled.get(name)
+        else:
+            path = self.place / f"{name}.xgtf"
+            try:
+                annotation = read_xgtf(path) if path.is_file() else None
+            except UserError as error:
+                return InvalidMasks(str(error))
+        return None if annotation is None else VideoBoxes(annotation, self.misfits)
 
     @cached_property
     def _pickled(self) -> dict[str, Annotation] | None:
-        """Every video's annotation where there is a pickle; None where `.xgtf` files are to be read one by one."""
+        """The annotations of all videos if there is a pickle; None if `.xgtf` files are to be read one by one."""
         if self.place.is_file():
             return read_pickle(self.place)
         if not self.place.is_dir():

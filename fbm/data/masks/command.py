@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from fbm.data.below import File, video_names
-from fbm.data.inputs import Inputs, Skipped, Video, check_any, find_files, printable, sort_out, video_at
-from fbm.data.masks.picture_folder import PICTURES, is_picture
+from fbm.data.inputs import Inputs, Skipped, Video, check_any_video, classify_files, find_files, printable, video_at
+from fbm.data.masks.frame_folder import PICTURES, is_picture
+from fbm.data.walk import File, video_names
 from fbm.utils.errors import UserError, parsed
-from fbm.utils.files import held
+from fbm.utils.files import exclusive_lock
 from fbm.utils.progress import progress
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def main(argv: list[str]) -> int:
     for line in found.told:
         print(line)
     tasks = [Task(video.path, asked.out / video.name_in_store) for video in found.videos]
-    with held(asked.out, "the folder of masks"):
+    with exclusive_lock(asked.out, "the folder of masks"):
         waiting = [task for task in tasks if asked.overwrite or not task.folder.is_dir()]
         failed, frames, masked = [], 0, 0
         with progress("masks", len(waiting), "videos") as advance:
@@ -96,8 +96,8 @@ def find_inputs(inputs: Sequence[Path], out: Path) -> Inputs:
         UserError: an input is not there or holds no video, or the masks of one would go between those of another.
     """
     files = find_files(inputs, {os.path.realpath(out)})
-    pictures = {file: None for file in files if file.sought and is_picture(file.path)}
-    found = sort_out([file for file in files if file not in pictures])
+    pictures = {file: None for file in files if file.from_folder and is_picture(file.path)}
+    found = classify_files([file for file in files if file not in pictures])
     filmed = {video.path.parent for video in found.videos}
     folders = {file.path.parent: File(file.path.parent, file.parts[:-1]) for file in pictures}
     folders = {path: file for path, file in folders.items() if path not in filmed}
@@ -105,7 +105,7 @@ def find_inputs(inputs: Sequence[Path], out: Path) -> Inputs:
     skipped = [o for o in found.skipped if not (o.path.parent in folders and o.path.suffix.lower() in PICTURES)]
     skipped += [Skipped(file.path, "a picture beside videos") for file in pictures if file.path.parent in filmed]
     made = Inputs([*found.videos, *_as_videos(list(folders.values()), found.videos)], skipped)
-    check_any(inputs, made)
+    check_any_video(inputs, made)
     return made
 
 
@@ -125,10 +125,10 @@ def _results(tasks: Sequence[Task], workers: int | None, timeout: float | None) 
     from fbm.data.decode import VideoError
     from fbm.data.masks.unsupervised.settings import Settings
     from fbm.data.masks.video import make_masks
-    from fbm.utils.process import CrashedError, in_children
+    from fbm.utils.process import CrashedError, in_processes
 
     asked = [(task, (task.video, task.folder, Settings()), timeout) for task in tasks]
-    with in_children(make_masks, asked, workers) as finished:
+    with in_processes(make_masks, asked, workers) as finished:
         for task, answer in finished:
             try:
                 yield Result(task, answer())

@@ -8,33 +8,32 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from fbm.data.below import walk
-from fbm.data.masks.source import DecodedVideo, InvalidMasks, MaskError, MaskTrack
+from fbm.data.masks.source import DecodedVideo, InvalidMasks, MaskError, MaskSource, VideoMasks
+from fbm.data.walk import walk
 from fbm.utils.errors import UserError
 
 ONE_CHANNEL = ("1", "L", "P", "I", "I;16")  # Pillow's names for pictures that a mask can be
-PACKED = ("mask", "shape")  # the demo data's own form: bits along the last axis, and T H W
+PACKED = ("mask", "shape")  # arrays of `save_packed`
 
 
-class FileMasks:
-    """A folder with `NAME/*.png` (in the order of their names, what is not 0 is foreground) or `NAME.npz` a video.
+class FileMasks(MaskSource):
+    """A folder with `NAME/*.png` (sorted by name, non-zero is foreground) or `NAME.npz` for each video.
 
-    An npz file holds one array `T H W`, what is not 0 is foreground; or, as the demo data's, `mask` packed to bits
-    along its last axis and `shape`.
+    An npz file holds one array `T H W`, non-zero is foreground; or `mask` and `shape` as `save_packed` writes them.
 
     Args:
-        root: the data set's; its `masks` is taken where no folder is named.
+        root: of the data set; without `folder`, its folder `masks` is read.
         folder: of the masks.
     """
 
     def __init__(self, root: Path | None, folder: Path | None = None) -> None:
         self.folder = Path(folder) if folder is not None else Path(root or ".") / "masks"
 
-    def track(self, name: str) -> MaskTrack | None:
-        """The masks of video `name`, or None where there is no file of it.
+    def masks_for(self, name: str) -> VideoMasks | None:
+        """The masks of video `name`, or None if it has no file.
 
         Raises:
-            UserError: there is no folder of masks.
+            UserError: the folder does not exist.
         """
         if not self.folder.is_dir():
             raise UserError(f"no folder of masks at {self.folder}: name one, masks.source.folder=PATH")
@@ -42,17 +41,17 @@ class FileMasks:
         if pictures.is_dir() and archive.is_file():
             return InvalidMasks(f"there are two kinds of masks, {pictures} and {archive}: remove one")
         if pictures.is_dir():
-            return PictureTrack(pictures)
-        return ArchiveTrack(archive) if archive.is_file() else None
+            return PngMasks(pictures)
+        return NpzMasks(archive) if archive.is_file() else None
 
-    def unclaimed(self, names: Collection[str]) -> list[str]:
-        """The masks in the folder that are of none of these videos, by the names that they would have."""
+    def unmatched(self, names: Collection[str]) -> list[str]:
+        """Masks in the folder that belong to none of these videos, by the video name they imply."""
         if not self.folder.is_dir():
             return []
         claimed, found = set(names), []
         for inside, folders, files in walk(self.folder, set()):
             here = inside.relative_to(self.folder)
-            # A picture that is called like a folder beside it is its contact sheet.
+            # NAME.png beside a folder NAME is its contact sheet.
             if any(Path(name).suffix.lower() == ".png" and Path(name).stem not in folders for name in files):
                 found.append(here.as_posix())
             found += [(here / name[:-4]).as_posix() for name in files if name.endswith(".npz")]
@@ -60,14 +59,20 @@ class FileMasks:
         return [name for name in found if name not in claimed]
 
 
+def save_packed(path: Path, masks: np.ndarray) -> None:
+    """Write `T H W` masks as a compressed npz file of bits, packed along the last axis, and the shape."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, mask=np.packbits(masks, axis=-1), shape=np.array(masks.shape))
+
+
 def _stamp(paths: list[Path]) -> str:
-    """Of the files' names, sizes and times: their content is not read to know that it is the same."""
+    """A hash of the files' names, sizes and times; their content is not read."""
     stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
     return hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
 
 
-def _misfit(place: Path, shape: tuple[int, ...], frames: int, sizes: list[tuple[int, int]]) -> str | None:
-    """Why masks `T H W` do not fit `frames` frames of one of `sizes` (width, height); None where they do."""
+def _mismatch(place: Path, shape: tuple[int, ...], frames: int, sizes: list[tuple[int, int]]) -> str | None:
+    """The reason why masks `T H W` do not fit `frames` frames of one of `sizes` (width, height), or None."""
     count, height, width = shape
     if count != frames:
         return f"{place} holds {count} masks, the video has {frames} frames"
@@ -78,7 +83,7 @@ def _misfit(place: Path, shape: tuple[int, ...], frames: int, sizes: list[tuple[
 
 
 def shrunk(masks: np.ndarray, size: int) -> np.ndarray:
-    """Bool `T H W` to bool `T size size`: foreground where it covers at least half of a pixel."""
+    """Bool `T H W` to bool `T size size`: a pixel is foreground if at least half of it is covered."""
     import cv2
 
     if masks.shape[1:] == (size, size):
@@ -88,21 +93,21 @@ def shrunk(masks: np.ndarray, size: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class PictureTrack:
+class PngMasks(VideoMasks):
     """One video's folder of PNG files."""
 
     folder: Path
 
     @property
     def files(self) -> list[Path]:
-        """Its pictures in order."""
+        """Its PNG files, sorted by name."""
         return sorted(path for path in self.folder.iterdir() if path.suffix.lower() == ".png")
 
     @property
     def fingerprint(self) -> str:
         return _stamp(self.files)
 
-    def misfit(self, frames: int, width: int, height: int) -> str | None:
+    def validate(self, frames: int, width: int, height: int) -> str | None:
         files = self.files
         if len(files) != frames:
             return f"{self.folder} holds {len(files)} PNG files, the video has {frames} frames"
@@ -112,12 +117,9 @@ class PictureTrack:
             return str(error)
         return None
 
-    def left_out(self, frames: int, width: int, height: int) -> str:
-        return ""
-
-    def draw(self, video: DecodedVideo) -> np.ndarray:
+    def compute(self, video: DecodedVideo) -> np.ndarray:
         frames, size = video.frames.shape[:2]
-        if reason := self.misfit(frames, video.width, video.height):
+        if reason := self.validate(frames, video.width, video.height):
             raise MaskError(reason)
         sizes = [(video.width, video.height), (size, size)]
         drawn = [shrunk(_read(path, sizes)[None], size) for path in self.files]
@@ -128,7 +130,7 @@ def _read(path: Path, sizes: list[tuple[int, int]] | None) -> np.ndarray:
     """One PNG file as bool `H W`.
 
     Raises:
-        MaskError: it is no mask, or not of one of `sizes` (width, height).
+        MaskError: it is not a mask, or its size is not one of `sizes` (width, height).
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -136,7 +138,7 @@ def _read(path: Path, sizes: list[tuple[int, int]] | None) -> np.ndarray:
         with Image.open(path) as picture:
             if picture.mode not in ONE_CHANNEL:
                 raise MaskError(f"{path} is a picture with several channels ({picture.mode}); a mask has one")
-            if sizes is not None and (reason := _misfit(path, (1, *picture.size[::-1]), 1, sizes)):
+            if sizes is not None and (reason := _mismatch(path, (1, *picture.size[::-1]), 1, sizes)):
                 raise MaskError(reason)
             return np.asarray(picture) != 0  # type: ignore[no-any-return]
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
@@ -144,7 +146,7 @@ def _read(path: Path, sizes: list[tuple[int, int]] | None) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class ArchiveTrack:
+class NpzMasks(VideoMasks):
     """One video's npz file."""
 
     file: Path
@@ -153,7 +155,7 @@ class ArchiveTrack:
     def fingerprint(self) -> str:
         return _stamp([self.file])
 
-    def misfit(self, frames: int, width: int, height: int) -> str | None:
+    def validate(self, frames: int, width: int, height: int) -> str | None:
         try:
             masks = self._load()
         except MaskError as error:
@@ -161,12 +163,9 @@ class ArchiveTrack:
         count = len(masks)
         return None if count == frames else f"{self.file} holds {count} masks, the video has {frames} frames"
 
-    def left_out(self, frames: int, width: int, height: int) -> str:
-        return ""
-
-    def draw(self, video: DecodedVideo) -> np.ndarray:
+    def compute(self, video: DecodedVideo) -> np.ndarray:
         masks, (frames, size) = self._load(), video.frames.shape[:2]
-        if reason := _misfit(self.file, masks.shape, frames, [(video.width, video.height), (size, size)]):
+        if reason := _mismatch(self.file, masks.shape, frames, [(video.width, video.height), (size, size)]):
             raise MaskError(reason)
         return shrunk(masks, size)
 

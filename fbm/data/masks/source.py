@@ -1,19 +1,19 @@
-"""What every source of foreground masks offers. A source is asked in `prepare`; training only reads the store."""
+"""The base classes of mask sources. `fbm prepare` asks a source for masks; training only reads the store."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 
 class MaskError(Exception):
-    """A video's masks cannot be made; the message becomes the reason in the store's manifest."""
+    """A video's masks cannot be computed; the message becomes the reason in the store's manifest."""
 
 
 @dataclass(frozen=True)
 class DecodedVideo:
-    """What a source may look at.
+    """The input of `VideoMasks.compute`.
 
     Attributes:
         frames: uint8 `T size size 3`, memory-mapped.
@@ -26,51 +26,57 @@ class DecodedVideo:
     height: int
 
 
-class MaskTrack(Protocol):
-    """The masks of one video, not made yet. It travels to a child process, so it must be small and picklable."""
+class VideoMasks(ABC):
+    """The masks of one video, to be computed in a child process: small and picklable."""
 
     @property
+    @abstractmethod
     def fingerprint(self) -> str:
-        """Changes when the masks would: what is stored under the same one is not made again."""
+        """Changes whenever the masks would: masks stored under the same fingerprint are kept."""
 
-    def misfit(self, frames: int, width: int, height: int) -> str | None:
-        """Why the masks of a video of this length and size (pixels) cannot be made, as far as that can be told
-        without looking at it; None where nothing speaks against it.
-        """
-
-    def left_out(self, frames: int, width: int, height: int) -> str:
-        """What is not used of the masks of such a video, which fit; empty where all is."""
-
-    def draw(self, video: DecodedVideo) -> np.ndarray:
+    @abstractmethod
+    def compute(self, video: DecodedVideo) -> np.ndarray:
         """Bool `T size size`, True on foreground.
 
         Raises:
-            MaskError: they cannot be made for this video.
+            MaskError: the masks of this video cannot be computed.
         """
 
+    def validate(self, frames: int, width: int, height: int) -> str | None:
+        """The reason why masks of a video of this length and size (pixels) cannot be computed, as far as it is known
+        without decoding; None if there is none.
+        """
+        return None
 
-class MaskSource(Protocol):
-    """Where the foreground of a data set comes from."""
+    def unused(self, frames: int, width: int, height: int) -> str:
+        """What part of a valid annotation is not used; empty if all of it is."""
+        return ""
 
-    def track(self, name: str) -> MaskTrack | None:
-        """The masks of video `name`; None where this source knows nothing of it (empty masks are stored)."""
 
-    def unclaimed(self, names: Collection[str]) -> list[str]:
-        """What it holds for videos that are not among `names` and should be: another name for a video, most likely."""
+class MaskSource(ABC):
+    """Where the foreground masks of a data set come from; `masks.source._target_` names a subclass.
+
+    Parameters that are annotated as `Path` only say where files are: they are left out of run names and fingerprints.
+    """
+
+    @abstractmethod
+    def masks_for(self, name: str) -> VideoMasks | None:
+        """The masks of video `name`; None if this source has none for it (empty masks are stored)."""
+
+    def unmatched(self, names: Collection[str]) -> list[str]:
+        """Masks of this source that belong to none of the videos `names`, probably because they are named otherwise."""
+        return []
 
 
 @dataclass(frozen=True)
-class InvalidMasks:
-    """Stands for an annotation that is there but cannot be read, so that its video is reported, not left out."""
+class InvalidMasks(VideoMasks):
+    """Stands for an annotation that cannot be read, so that its video is reported rather than left without masks."""
 
     reason: str
     fingerprint: str = "unreadable"
 
-    def misfit(self, frames: int, width: int, height: int) -> str | None:
+    def validate(self, frames: int, width: int, height: int) -> str | None:
         return self.reason
 
-    def left_out(self, frames: int, width: int, height: int) -> str:
-        return ""
-
-    def draw(self, video: DecodedVideo) -> np.ndarray:
+    def compute(self, video: DecodedVideo) -> np.ndarray:
         raise MaskError(self.reason)

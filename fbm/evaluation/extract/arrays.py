@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fbm.data.pictures import resized
+from fbm.data.resize import resized
 from fbm.evaluation.extract.windows import Windows
 from fbm.models.encoder import Encoder
 from fbm.models.layers import centred

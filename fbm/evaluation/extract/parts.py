@@ -14,7 +14,7 @@ import numpy as np
 
 from fbm.data.inputs import Video
 from fbm.utils.errors import UserError
-from fbm.utils.files import atomic_write, held
+from fbm.utils.files import atomic_write, exclusive_lock
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def parts_folder(out: Path) -> Iterator[Path]:
         UserError: another process makes the same output, or the place cannot be written.
     """
     folder = out.with_name(f"{out.name}.parts")
-    with held(folder, "the folder of finished videos"):
+    with exclusive_lock(folder, "the folder of finished videos"):
         try:
             yield folder
         finally:

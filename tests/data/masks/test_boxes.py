@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fbm.data.boxes import Annotation
-from fbm.data.masks.boxes import BoxMasks, BoxTrack, misfit, rasterise
+from fbm.data.annotations import Annotation
+from fbm.data.masks.boxes import BoxMasks, VideoBoxes, mismatch, rasterise
 from fbm.data.masks.source import DecodedVideo, InvalidMasks, MaskError
 from fbm.utils.errors import UserError
 
@@ -73,9 +73,9 @@ def annotation(*boxes, frames: int | None = 10):
 
 
 def test_what_fits():
-    assert misfit(annotation((0, 1, 1, 5, 5), (9, -3, 200, 400, 100)), 10, 320, 240) is None
-    assert misfit(annotation(), 10, 320, 240) is None
-    assert misfit(annotation((9, 1, 1, 5, 5), frames=None), 10, 320, 240) is None
+    assert mismatch(annotation((0, 1, 1, 5, 5), (9, -3, 200, 400, 100)), 10, 320, 240) is None
+    assert mismatch(annotation(), 10, 320, 240) is None
+    assert mismatch(annotation((9, 1, 1, 5, 5), frames=None), 10, 320, 240) is None
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_what_fits():
 def test_a_misfit_has_its_reason(wrong, reason):
     video = DecodedVideo("x", np.zeros((10, 8, 8, 3), np.uint8), 320, 240)
     with pytest.raises(MaskError, match=reason):
-        BoxTrack(wrong).draw(video)
+        VideoBoxes(wrong).compute(video)
 
 
 @pytest.mark.parametrize(
@@ -111,28 +111,28 @@ def test_a_misfit_has_its_reason(wrong, reason):
 )
 def test_what_fits_is_used_where_that_is_chosen_and_the_rest_is_told(given, used, reason):
     video = DecodedVideo("x", np.zeros((10, 8, 8, 3), np.uint8), 320, 240)
-    track = BoxTrack(given, "leave_out")
-    masks = track.draw(video)
+    track = VideoBoxes(given, "leave_out")
+    masks = track.compute(video)
     assert masks.sum() == 16 * used
     assert not used or (masks[0] == block(slice(4, 8), slice(4, 8))).all()
-    assert track.left_out(10, 320, 240).endswith(f"; {used} of its {len(given.boxes)} boxes are used")
-    assert reason in track.left_out(10, 320, 240)
+    assert track.unused(10, 320, 240).endswith(f"; {used} of its {len(given.boxes)} boxes are used")
+    assert reason in track.unused(10, 320, 240)
     hint = "; masks.source.misfits=leave_out uses what fits"
-    assert str(BoxTrack(given).misfit(10, 320, 240)).endswith(hint) is bool(used)
-    assert track.fingerprint != BoxTrack(given).fingerprint
+    assert str(VideoBoxes(given).validate(10, 320, 240)).endswith(hint) is bool(used)
+    assert track.fingerprint != VideoBoxes(given).fingerprint
 
 
 def test_where_no_box_fits_the_video_is_refused_all_the_same():
     video = DecodedVideo("x", np.zeros((10, 8, 8, 3), np.uint8), 320, 240)
     with pytest.raises(MaskError, match=r"a box in frame 11, .*; no box of it fits"):
-        BoxTrack(annotation((10, 1, 1, 5, 5), frames=None), "leave_out").draw(video)
+        VideoBoxes(annotation((10, 1, 1, 5, 5), frames=None), "leave_out").compute(video)
 
 
 def test_objects_that_are_no_persons_are_told():
     given = replace(annotation((0, 1, 1, 5, 5)), others=("BALL", "Person", "BALL"))
     told = "objects of its annotation that are not named PERSON are not used: 2 'BALL', 1 'Person'"
-    assert BoxTrack(given).left_out(10, 320, 240) == told
-    assert not BoxTrack(annotation((0, 1, 1, 5, 5))).left_out(10, 320, 240)
+    assert VideoBoxes(given).unused(10, 320, 240) == told
+    assert not VideoBoxes(annotation((0, 1, 1, 5, 5))).unused(10, 320, 240)
 
 
 def test_a_choice_that_there_is_not_is_refused(tmp_path):
@@ -143,11 +143,11 @@ def test_a_choice_that_there_is_not_is_refused(tmp_path):
 def test_a_track_draws_what_rasterise_does_and_knows_its_content():
     boxes = annotation((0, 80, 60, 160, 120), frames=2)
     video = DecodedVideo("x", np.zeros((2, 8, 8, 3), np.uint8), 320, 240)
-    assert (BoxTrack(boxes).draw(video)[0] == block(slice(2, 6), slice(2, 6))).all()
+    assert (VideoBoxes(boxes).compute(video)[0] == block(slice(2, 6), slice(2, 6))).all()
     moved = annotation((0, 81, 60, 160, 120), frames=2)
     longer = annotation((0, 80, 60, 160, 120), frames=3)
-    assert BoxTrack(boxes).fingerprint == BoxTrack(annotation((0, 80, 60, 160, 120), frames=2)).fingerprint
-    assert len({BoxTrack(each).fingerprint for each in (boxes, moved, longer)}) == 3
+    assert VideoBoxes(boxes).fingerprint == VideoBoxes(annotation((0, 80, 60, 160, 120), frames=2)).fingerprint
+    assert len({VideoBoxes(each).fingerprint for each in (boxes, moved, longer)}) == 3
 
 
 NAME = "Biking/v_Biking_g01_c01"
@@ -164,34 +164,34 @@ def save(path):
 def test_a_pickle_is_found_in_the_root_in_a_folder_and_by_name(tmp_path, given):
     save(tmp_path / "annotations" / "any.pkl")
     source = BoxMasks(tmp_path, tmp_path / given if given else None)
-    track = source.track(NAME)
-    assert isinstance(track, BoxTrack)
+    track = source.masks_for(NAME)
+    assert isinstance(track, VideoBoxes)
     assert track.annotation.boxes.tolist() == [[0, 1, 2, 3, 4]]
-    assert source.track("Biking/v_Biking_g01_c02") is None
+    assert source.masks_for("Biking/v_Biking_g01_c02") is None
 
 
 def test_a_folder_of_xgtf_files_is_read_one_by_one_and_a_bad_one_concerns_its_video_only(demo_root, tmp_path):
     source = BoxMasks(demo_root)
-    assert isinstance(source.track("Bounce/v_Bounce_g01_c01"), BoxTrack)
-    assert source.track("Bounce/v_Bounce_g77_c01") is None
+    assert isinstance(source.masks_for("Bounce/v_Bounce_g01_c01"), VideoBoxes)
+    assert source.masks_for("Bounce/v_Bounce_g77_c01") is None
     (tmp_path / "Biking").mkdir()
     (tmp_path / f"{NAME}.xgtf").write_text("<viper>")
-    track = BoxMasks(None, tmp_path).track(NAME)
+    track = BoxMasks(None, tmp_path).masks_for(NAME)
     assert isinstance(track, InvalidMasks)
     assert "not readable XML" in track.reason
 
 
 def test_no_annotations_are_no_error_unless_they_were_named(tmp_path):
-    assert BoxMasks(tmp_path).track(NAME) is None
+    assert BoxMasks(tmp_path).masks_for(NAME) is None
     with pytest.raises(UserError, match=r"data.annotations=.*nowhere: no such file or folder"):
-        BoxMasks(tmp_path, tmp_path / "nowhere").track(NAME)
+        BoxMasks(tmp_path, tmp_path / "nowhere").masks_for(NAME)
 
 
 def test_a_damaged_pickle_and_a_choice_of_pickles_are_refused(tmp_path):
     cut = save(tmp_path / "annotations" / "a.pkl")
     cut.write_bytes(cut.read_bytes()[:50])
     with pytest.raises(UserError, match=r"a.pkl refused"):
-        BoxMasks(tmp_path).track(NAME)
+        BoxMasks(tmp_path).masks_for(NAME)
     save(tmp_path / "annotations" / "b.pkl")
     with pytest.raises(UserError, match=r"holds 2 pickles: name one"):
-        BoxMasks(tmp_path).track(NAME)
+        BoxMasks(tmp_path).masks_for(NAME)

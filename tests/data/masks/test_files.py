@@ -34,14 +34,14 @@ def write_archive(folder, **arrays):
 
 
 def track_of(folder):
-    track = FileMasks(None, folder).track(NAME)
+    track = FileMasks(None, folder).masks_for(NAME)
     assert track is not None
     return track
 
 
 def drawn(folder):
     track = track_of(folder)
-    assert track.misfit(3, 40, 30) is None
+    assert track.validate(3, 40, 30) is None
     return track.draw(VIDEO)
 
 
@@ -71,11 +71,11 @@ def test_label_pictures_do(tmp_path):
 
 
 def test_a_video_without_masks_has_none(tmp_path):
-    assert FileMasks(tmp_path, tmp_path).track(NAME) is None
+    assert FileMasks(tmp_path, tmp_path).masks_for(NAME) is None
 
 
 def test_the_data_sets_own_folder_is_looked_in(demo_root):
-    track = FileMasks(demo_root).track("Spin/v_Spin_g02_c01")
+    track = FileMasks(demo_root).masks_for("Spin/v_Spin_g02_c01")
     assert track is not None
     assert track.fingerprint
 
@@ -89,7 +89,7 @@ def test_the_fingerprint_changes_with_the_files(tmp_path):
 
 def test_no_folder_is_one_line(tmp_path):
     with pytest.raises(UserError, match=r"no folder of masks at .*nowhere.*masks.source.folder=PATH"):
-        FileMasks(None, tmp_path / "nowhere").track(NAME)
+        FileMasks(None, tmp_path / "nowhere").masks_for(NAME)
 
 
 def colour(folder):
@@ -141,7 +141,7 @@ def test_a_misfit_names_the_file(tmp_path, make, said):
 def test_two_kinds_of_masks_are_refused(tmp_path):
     write_archive(tmp_path, masks=circles())
     (tmp_path / NAME).mkdir()
-    assert "two kinds of masks" in str(track_of(tmp_path).misfit(3, 40, 30))
+    assert "two kinds of masks" in str(track_of(tmp_path).validate(3, 40, 30))
 
 
 def test_prepare_takes_the_demo_datas_true_masks(small_root, demo_root, tmp_path):

@@ -16,7 +16,7 @@ from fbm.data.decode import decode
 from fbm.evaluation.extract import Options, decoding, extract, main
 from fbm.evaluation.extract.parts import write_part
 from fbm.utils.errors import UserError
-from fbm.utils.files import held
+from fbm.utils.files import exclusive_lock
 from tests.evaluation.extract.test_network import trained
 from tests.evaluation.extract.videos import make_video, make_videos, moody, only_hanging_takes_time
 from tests.runs.test_checkpoints import run_folder
@@ -145,7 +145,10 @@ def test_nothing_readable_is_an_error_even_when_skipping(checkpoint, tmp_path):
 
 def test_two_to_the_same_output_at_once_are_refused(checkpoint, tmp_path):
     (video,) = make_videos(tmp_path / "v", 8)
-    with held(tmp_path / "a.npz.parts", "x"), pytest.raises(UserError, match=r"a\.npz\.parts is in use by another fbm"):
+    with (
+        exclusive_lock(tmp_path / "a.npz.parts", "x"),
+        pytest.raises(UserError, match=r"a\.npz\.parts is in use by another fbm"),
+    ):
         extract(checkpoint, [video], tmp_path / "a.npz", Options())
 
 

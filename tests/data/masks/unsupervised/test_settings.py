@@ -5,7 +5,7 @@ import pytest
 
 from fbm.config.compose import compose
 from fbm.config.instantiate import build, check
-from fbm.data.masks.unsupervised import Settings, UnsupervisedMasks, UnsupervisedTrack
+from fbm.data.masks.unsupervised import MotionMasks, Settings, UnsupervisedMasks
 from fbm.utils.errors import UserError
 
 
@@ -30,7 +30,7 @@ def test_a_value_that_makes_no_sense_is_named(changed, said):
 def test_the_config_holds_every_setting_at_its_default():
     source = compose(["masks=unsupervised"], name="prepare").masks.source
     assert set(source) - {"_target_"} == {field.name for field in fields(Settings)}
-    assert build(source).track("any") == UnsupervisedTrack(Settings())
+    assert build(source).masks_for("any") == MotionMasks(Settings())
 
 
 def test_a_config_with_a_wrong_value_is_one_line():
@@ -42,9 +42,9 @@ def test_a_config_with_a_wrong_value_is_one_line():
 
 
 def test_every_setting_is_in_the_fingerprint():
-    track = UnsupervisedMasks().track("a")
-    assert track.fingerprint == UnsupervisedMasks().track("b").fingerprint
+    track = UnsupervisedMasks().masks_for("a")
+    assert track.fingerprint == UnsupervisedMasks().masks_for("b").fingerprint
     other = {field.name: getattr(Settings(), field.name) for field in fields(Settings)}
     for name, value in other.items():
         changed: Any = (1, 2) if name == "distances" else value * 0.5 if value <= 1 else value + 1
-        assert UnsupervisedTrack(replace(Settings(), **{name: changed})).fingerprint != track.fingerprint
+        assert MotionMasks(replace(Settings(), **{name: changed})).fingerprint != track.fingerprint

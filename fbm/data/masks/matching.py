@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from fbm.data.masks.source import MaskSource, MaskTrack
-from fbm.data.source import Video
+from fbm.data.dataset import Video
+from fbm.data.masks.source import MaskSource, VideoMasks
 from fbm.utils.errors import UserError
 
 NAMED = 5  # names in a line
@@ -15,24 +15,24 @@ class Matched:
     """The masks of videos.
 
     Attributes:
-        tracks: of every video that may be used, by its name; None where the source has none for it.
+        masks_of: of every video that may be used, by its name; None where the source has none for it.
         unclaimed: names of masks that no video has.
     """
 
-    tracks: dict[str, MaskTrack | None]
+    masks_of: dict[str, VideoMasks | None]
     unclaimed: list[str]
 
     @property
     def unmasked(self) -> list[str]:
         """Names of the videos that the source has no masks for."""
-        return [name for name, track in self.tracks.items() if track is None]
+        return [name for name, track in self.masks_of.items() if track is None]
 
     @property
     def told(self) -> list[str]:
         """A line for either side that has something left over."""
         lines = []
         if bare := self.unmasked:
-            lines.append(f"{len(bare)} of {len(self.tracks)} videos have no masks, and get empty ones: {some(bare)}")
+            lines.append(f"{len(bare)} of {len(self.masks_of)} videos have no masks, and get empty ones: {some(bare)}")
         if self.unclaimed:
             lines.append(f"{len(self.unclaimed)} masks are of no video that is asked for: {some(self.unclaimed)}")
         return lines
@@ -49,14 +49,14 @@ def match(videos: Sequence[Video], masks: MaskSource | None) -> Matched:
     """
     if masks is None:
         return Matched({}, [])
-    tracks = {video.name: masks.track(video.name) for video in videos if not video.fault}
-    unclaimed = masks.unclaimed([*tracks, *(video.name_in_use for video in videos if video.fault)])
-    if tracks and unclaimed and not any(tracks.values()):
+    masks_of = {video.name: masks.masks_for(video.name) for video in videos if not video.fault}
+    unclaimed = masks.unmatched([*masks_of, *(video.name_in_use for video in videos if video.fault)])
+    if masks_of and unclaimed and not any(masks_of.values()):
         raise UserError(
-            f"none of the {len(tracks)} videos has masks: there are some for {some(unclaimed)}, and the videos are "
-            f"called {some(list(tracks))}; masks are looked for by these names below masks.source.folder"
+            f"none of the {len(masks_of)} videos has masks: there are some for {some(unclaimed)}, and the videos are "
+            f"called {some(list(masks_of))}; masks are looked for by these names below masks.source.folder"
         )
-    return Matched(tracks, unclaimed)
+    return Matched(masks_of, unclaimed)
 
 
 def some(names: Collection[str]) -> str:

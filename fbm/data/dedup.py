@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from fbm.data.below import File
-from fbm.data.decode import LeftOut
-from fbm.data.source import Rejection, Video
+from fbm.data.dataset import Rejection, Video
+from fbm.data.decode import Exclusion
+from fbm.data.walk import File
 from fbm.utils.files import checksum
 from fbm.utils.progress import progress
 
@@ -48,7 +48,7 @@ class ScannedFile:
         """What its name says, where it is named as in UCF-101."""
         return ucf_group(self.file.path.name)
 
-    def left_out(self, status: LeftOut, reason: str) -> "ScannedFile":
+    def excluded(self, status: Exclusion, reason: str) -> "ScannedFile":
         """The same file, with a fault."""
         return replace(self, fault=Rejection(status, reason))
 
@@ -59,7 +59,7 @@ def ucf_group(name: str) -> UCFGroup | None:
     return UCFGroup(named["class"].casefold(), int(named["group"])) if named else None
 
 
-def with_contents(
+def with_checksums(
     found: Sequence[ScannedFile], labelled: Sequence[Video]
 ) -> tuple[list[ScannedFile], dict[str, Video]]:
     """The files with checksums, where others have their size; and UCF-101's videos of these sizes by theirs.
@@ -104,9 +104,9 @@ def drop_test_videos(
     made = []
     for one, listed in zip(found, named, strict=True):
         if listed:
-            one = one.left_out("test_video", "named as one of a group on UCF-101's test list")
+            one = one.excluded("test_video", "named as one of a group on UCF-101's test list")
         elif not one.fault and one.content in barred:
-            one = one.left_out("test_video", f"same file as {barred[one.content]}")
+            one = one.excluded("test_video", f"same file as {barred[one.content]}")
         made.append(one)
     return made
 
@@ -118,14 +118,14 @@ def drop_duplicates(found: Sequence[ScannedFile], of_ucf101: Mapping[str, Video]
     for one in found:
         if not one.fault and one.content:
             if one.content in known:
-                one = one.left_out("duplicate", f"same file as {known[one.content]}")
+                one = one.excluded("duplicate", f"same file as {known[one.content]}")
             else:
                 known[one.content] = one.file.name()
         made.append(one)
     return made
 
 
-def together(found: Sequence[ScannedFile]) -> list[int]:
+def connected_groups(found: Sequence[ScannedFile]) -> list[int]:
     """A number for each file, from 1: the same one for those of the same content or the same group by name."""
     from scipy.cluster.hierarchy import DisjointSet
 

@@ -43,12 +43,12 @@ def fields(line: str) -> list[str]:
     return [value.strip().strip("'") for value in values]
 
 
-def is_head(line: str) -> bool:
+def is_header(line: str) -> bool:
     """Whether a line names columns."""
     return any(value.casefold() in HEADS for value in fields(line))
 
 
-def path_in(line: str, folder: Path) -> Path:
+def resolve_path(line: str, folder: Path) -> Path:
     """The file that a line names, by its own path or one in `folder`; what stands beside it is a label, say.
 
     A name may hold spaces and commas, so what is there decides; where nothing is, it is the whole line.

@@ -21,22 +21,22 @@ TEXTS = ("tty", "concat", "hls", "dash", "sdp")  # FFmpeg's names: shown letter 
 PICTURES = ("image2", "gif", "ico", "fits")  # and those with the ending _pipe
 
 
-def look_at(paths: Sequence[Path]) -> list[int | VideoError]:
+def probe_videos(paths: Sequence[Path]) -> list[int | VideoError]:
     """What `look` says of each of many files, or why it refuses it."""
     with progress("files", len(paths), "files") as advance, ThreadPoolExecutor() as threads:
 
-        def looked(path: Path) -> int | VideoError:
+        def probe(path: Path) -> int | VideoError:
             try:
-                return look(path)
+                return probe_video(path)
             except VideoError as error:
                 return error
             finally:
                 advance()
 
-        return list(threads.map(looked, paths))
+        return list(threads.map(probe, paths))
 
 
-def look(path: Path) -> int:
+def probe_video(path: Path) -> int:
     """How many frames a video should have, from its container's promise or its duration; 0 where it says neither.
 
     Raises:

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fbm.data.array_file import ArrayFile, unreadable
+from fbm.data.store_array import StoreArray, unreadable
 
-FRESH = 1_000_000_000  # ns; a file changed twice within its clock's tick looks unchanged
-MAPS = 30_000  # that a process keeps; Linux lets it have 65,530, shared libraries' among them
+RACE_WINDOW_NS = 1_000_000_000  # ns; a file changed twice within its clock's tick looks unchanged
+MAX_MAPS = 30_000  # that a process keeps; Linux lets it have 65,530, shared libraries' among them
 
 Made = TypeVar("Made")
 
@@ -30,10 +30,10 @@ class VerifiedReader:
         files: asked for by their numbers here.
     """
 
-    def __init__(self, files: Sequence[ArrayFile]) -> None:
+    def __init__(self, files: Sequence[StoreArray]) -> None:
         self.files = files
         self._paths = [os.fspath(file.path) for file in files]  # to ask for a Path's times takes twice as long
-        self._right = np.frombuffer(mmap.mmap(-1, 8 * max(1, len(files))), np.int64)  # zeros, shared over forks
+        self._verified = np.frombuffer(mmap.mmap(-1, 8 * max(1, len(files))), np.int64)  # zeros, shared over forks
         self._maps: dict[int, tuple[int, np.ndarray]] = {}  # each with the mark of the file that it is of
 
     def __reduce__(self) -> Any:
@@ -47,32 +47,32 @@ class VerifiedReader:
         """
         try:
             while True:
-                before, values = self._look(number)
+                before, values = self._open(number)
                 made = use(values)
-                if _mark(os.stat(self._paths[number])) == before:  # noqa: PTH116
+                if _stat_signature(os.stat(self._paths[number])) == before:  # noqa: PTH116
                     return made
         except OSError as error:
             raise unreadable(error) from error
 
-    def _look(self, number: int) -> tuple[int, np.ndarray]:
+    def _open(self, number: int) -> tuple[int, np.ndarray]:
         """The mark of the file as it is now, which is right, and its values as a map."""
         stat = os.stat(self._paths[number])  # noqa: PTH116
-        mark = _mark(stat)
+        mark = _stat_signature(stat)
         known, values = self._maps.get(number, (0, None))
-        if values is not None and known == mark == self._right[number]:
+        if values is not None and known == mark == self._verified[number]:
             return mark, values
-        if self._right[number] != mark:
+        if self._verified[number] != mark:
             self.files[number].check()
         values = self.files[number].mapped()
-        if abs(time.time_ns() - stat.st_ctime_ns) > FRESH:
-            self._right[number] = mark
+        if abs(time.time_ns() - stat.st_ctime_ns) > RACE_WINDOW_NS:
+            self._verified[number] = mark
         self._maps.pop(number, None)
-        if len(self._maps) >= MAPS:
+        if len(self._maps) >= MAX_MAPS:
             del self._maps[next(iter(self._maps))]  # the oldest
         self._maps[number] = mark, values
         return mark, values
 
 
-def _mark(stat: os.stat_result) -> int:
+def _stat_signature(stat: os.stat_result) -> int:
     """64 bits that another file, or this one after a change, does not have; never 0."""
     return hash((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)) or 1

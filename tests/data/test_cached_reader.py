@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fbm.data import reading
-from fbm.data.array_file import ArrayFile, IntegrityError, checksum_of
-from fbm.data.reading import VerifiedReader
+from fbm.data import cached_reader
+from fbm.data.cached_reader import VerifiedReader
+from fbm.data.store_array import IntegrityError, StoreArray, checksum_of
 
 LONG_AGO = time.time() - 1000
 
@@ -21,7 +21,7 @@ def file(tmp_path):
     path = tmp_path / "a.npy"
     values = np.arange(48, dtype=np.uint8).reshape(3, 16)
     np.save(path, values)
-    return ArrayFile(path, values.shape, checksum_of(values))
+    return StoreArray(path, values.shape, checksum_of(values))
 
 
 def read(reader, start, stop):
@@ -31,15 +31,15 @@ def read(reader, start, stop):
 @pytest.fixture
 def checked(monkeypatch):
     """Counts how often a file is read whole; files are taken to be old."""
-    monkeypatch.setattr(reading, "FRESH", 0)
+    monkeypatch.setattr(cached_reader, "RACE_WINDOW_NS", 0)
     count: list[int] = []
-    real = ArrayFile.check
+    real = StoreArray.check
 
     def counted(self):
         count.append(1)
         real(self)
 
-    monkeypatch.setattr(ArrayFile, "check", counted)
+    monkeypatch.setattr(StoreArray, "check", counted)
     return count
 
 
@@ -84,10 +84,10 @@ def test_a_file_that_was_changed_a_moment_ago_is_not_believed_for_long(file, mon
     stat = file.path.stat()
     monkeypatch.setattr(time, "time_ns", lambda: stat.st_ctime_ns + 1)
     read(reader, 0, 1)
-    assert not reader._right.any()
-    monkeypatch.setattr(time, "time_ns", lambda: stat.st_ctime_ns + 2 * reading.FRESH)
+    assert not reader._verified.any()
+    monkeypatch.setattr(time, "time_ns", lambda: stat.st_ctime_ns + 2 * cached_reader.RACE_WINDOW_NS)
     read(reader, 0, 1)
-    assert reader._right.all()
+    assert reader._verified.all()
 
 
 def test_a_file_changed_while_it_is_read_is_read_again(file, checked):
@@ -145,7 +145,7 @@ def many(tmp_path):
     files = []
     for number in range(100):
         np.save(tmp_path / f"{number}.npy", values + np.uint8(number))
-        files.append(ArrayFile(tmp_path / f"{number}.npy", values.shape, checksum_of(values + np.uint8(number))))
+        files.append(StoreArray(tmp_path / f"{number}.npy", values.shape, checksum_of(values + np.uint8(number))))
     return files
 
 
@@ -169,7 +169,7 @@ def test_a_store_may_have_more_files_than_a_process_may_open(many, few_descripto
 
 
 def test_no_more_maps_are_kept_than_a_process_may_have(many, checked, monkeypatch):
-    monkeypatch.setattr(reading, "MAPS", 3)
+    monkeypatch.setattr(cached_reader, "MAX_MAPS", 3)
     reader = VerifiedReader(many)
     assert first_values(reader) == first_values(reader) == list(range(100))
     assert list(reader._maps) == [97, 98, 99]
@@ -187,4 +187,4 @@ def test_where_no_descriptor_is_left_the_limit_is_named(many, few_descriptors):
     finally:
         for descriptor in held:
             os.close(descriptor)
-    assert "ulimit" in raised.value.mend
+    assert "ulimit" in raised.value.remedy

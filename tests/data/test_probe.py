@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from fbm.data.decode import VideoError
-from fbm.data.look import look
+from fbm.data.probe import probe_video
 from tests.data.small_videos import make_video
 
 
 @pytest.mark.parametrize("ending", ["avi", "mp4", "mkv", "webm", "mov"])
 def test_a_video_says_how_many_frames_it_should_have(tmp_path, ending):
     codec = "libvpx" if ending == "webm" else "mpeg4"
-    assert look(make_video(tmp_path / f"video.{ending}", 0, codec=codec)) == 34
-    assert look((tmp_path / f"video.{ending}").rename(tmp_path / "video")) == 34  # by its content
+    assert probe_video(make_video(tmp_path / f"video.{ending}", 0, codec=codec)) == 34
+    assert probe_video((tmp_path / f"video.{ending}").rename(tmp_path / "video")) == 34  # by its content
 
 
 def zipped(path):
@@ -41,7 +41,7 @@ def test_what_is_no_video_is_told(tmp_path, name):
     make, words = OTHERS[name]
     make(tmp_path / name)
     with pytest.raises(VideoError, match=words) as told:
-        look(tmp_path / name)
+        probe_video(tmp_path / name)
     assert told.value.status == "not_a_video"
 
 
@@ -56,7 +56,7 @@ def test_a_video_that_is_cut_is_broken_and_still_a_video(tmp_path, ending, statu
     path = make_video(tmp_path / f"video.{ending}", 0)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(VideoError, match=words) as told:
-        look(path)
+        probe_video(path)
     assert told.value.status == status
 
 
@@ -66,11 +66,11 @@ def test_a_matroska_file_that_was_recorded_live_promises_nothing(tmp_path):
     place = content.index(b"\x18\x53\x80\x67") + 4
     content[place : place + 8] = b"\x01" + b"\xff" * 7
     path.write_bytes(content[: len(content) * 3 // 4])
-    assert look(path) == 34
+    assert probe_video(path) == 34
 
 
 def test_a_file_that_cannot_be_read_is_broken(tmp_path):
     (tmp_path / "gone.avi").symlink_to("nowhere")
     with pytest.raises(VideoError, match="cannot be read: No such file") as told:
-        look(tmp_path / "gone.avi")
+        probe_video(tmp_path / "gone.avi")
     assert told.value.status == "undecodable"

@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
-from fbm.data.boxes import read_pickle, read_xgtf
+from fbm.data.annotations import read_pickle, read_xgtf
 from fbm.utils.errors import UserError
 
 SPACES = 'xmlns="http://lamp.cfar.umd.edu/viper#" xmlns:data="http://lamp.cfar.umd.edu/viperdata#"'

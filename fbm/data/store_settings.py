@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from fbm.data.source import Video
+from fbm.data.dataset import Video
 from fbm.data.store import MANIFEST, read_manifest
 from fbm.utils.errors import UserError
 
 
-def read_made_of(store: Path) -> dict[str, Any]:
+def read_store_settings(store: Path) -> dict[str, Any]:
     """What a store was prepared with, by setting, from the first line of its manifest; empty where there is none.
 
     What is wrong with a store `read_manifest` says.
@@ -23,7 +23,7 @@ def read_made_of(store: Path) -> dict[str, Any]:
         return {}
 
 
-def refuse_drop(store: Path, videos: Iterable[Video]) -> None:
+def check_keeps_classes(store: Path, videos: Iterable[Video]) -> None:
     """See that all classes of a store are among those of `videos`: without them, runs on it would find other data.
 
     Raises:

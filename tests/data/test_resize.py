@@ -4,7 +4,7 @@ import pytest
 from av.video.reformatter import Interpolation
 
 from fbm.data.decode import decode
-from fbm.data.pictures import BATCH, pictures
+from fbm.data.resize import BATCH, pictures
 
 BARS = [(255, 255, 255), (255, 255, 0), (0, 255, 255), (0, 255, 0), (255, 0, 255), (255, 0, 0), (0, 0, 255), (0, 0, 0)]
 EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT  # without them swscale is 1.4 levels too dark

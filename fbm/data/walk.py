@@ -19,12 +19,12 @@ class File:
 
     Attributes:
         parts: of its name in a store, without its ending: the folder's own name, then the way to the file.
-        sought: it was found in a folder; False where a person has named it.
+        from_folder: it was found in a folder; False where a person has named it.
     """
 
     path: Path
     parts: tuple[str, ...]
-    sought: bool = True
+    from_folder: bool = True
 
     def name(self, ending: bool = False) -> str:
         """Its name in a store, fit for every file system; not yet one of its own."""
@@ -40,7 +40,7 @@ def _safe(part: str) -> str:
     return f"{plain.encode()[:LONGEST].decode(errors='ignore')}-{end}"
 
 
-def numbered(names: Iterable[str], taken: set[str]) -> list[str]:
+def unique_names(names: Iterable[str], taken: set[str]) -> list[str]:
     """Each name as one of its own: where another file or a folder on the way to one has it, a number is put behind it.
 
     File systems may take capitals for small letters.
@@ -66,11 +66,11 @@ def video_names(files: Sequence[File], taken: set[str]) -> list[str]:
 
     Args:
         files: the videos in the order they were found.
-        taken: see `numbered`.
+        taken: see `unique_names`.
     """
     names = [file.name() for file in files]
     taken |= {str(folder).casefold() for name in names for folder in PurePosixPath(name).parents}
-    return numbered(names, taken)
+    return unique_names(names, taken)
 
 
 def iter_files(folders: Sequence[Path]) -> list[File]:
@@ -85,7 +85,7 @@ def iter_files(folders: Sequence[Path]) -> list[File]:
     seen: set[str] = set()
     found = []
     for folder in folders:
-        files = list(files_in(folder, seen))
+        files = list(files_below(folder, seen))
         if not files:
             raise UserError(f"data.folders: {folder} holds no file that is not hidden or met before")
         found += files
@@ -112,7 +112,7 @@ def _check_apart(folders: Sequence[Path]) -> None:
                 )
 
 
-def files_in(folder: Path, seen: set[str]) -> Iterator[File]:
+def files_below(folder: Path, seen: set[str]) -> Iterator[File]:
     """The files of one folder and of those below it; see `walk`."""
     own = folder_name(folder)
     for inside, _, files in walk(folder, seen):

@@ -8,7 +8,7 @@ import pytest
 
 from fbm.config.compose import compose, resolved
 from fbm.data.store import MANIFEST, Manifest, StoredVideo, read_manifest
-from fbm.data.stored import read_made_of, refuse_drop
+from fbm.data.store_settings import check_keeps_classes, read_store_settings
 from fbm.utils.errors import UserError
 
 SELECTION: dict[str, Any] = {"classes": ["Archery", "Biking"], "split": 2, "validation": 0.25, "validation_seed": 7}
@@ -25,7 +25,7 @@ def made(store: Path, **more: Any) -> Path:
 def test_the_first_line_of_a_manifest_says_what_a_store_is_made_of(tmp_path):
     store = made(tmp_path / "store")
     expected = {"size": 48, "masks": "unsupervised", **SELECTION, "name": "mine", "skip_broken": True}
-    assert read_made_of(store) == expected
+    assert read_store_settings(store) == expected
     manifest = read_manifest(store)
     assert {"size": manifest.size, "masks": manifest.masks, **manifest.selection, **manifest.settings} == expected
 
@@ -34,7 +34,7 @@ def test_the_first_line_of_a_manifest_says_what_a_store_is_made_of(tmp_path):
 def test_a_store_that_is_not_there_or_damaged_says_nothing(tmp_path, content):
     if content is not None:
         (tmp_path / MANIFEST).write_text(content)
-    assert read_made_of(tmp_path) == {}
+    assert read_store_settings(tmp_path) == {}
     config = resolved(compose([f"data.store={tmp_path}"]))
     assert (config["data"]["size"], config["data"]["name"], config["masks"]["name"]) == (64, "demo", "boxes")
 
@@ -77,9 +77,9 @@ def test_a_preparation_takes_what_its_options_say(tmp_path):
 def test_classes_leave_a_store_only_on_demand(tmp_path):
     store = made(tmp_path / "store")
     videos = read_manifest(store).videos
-    refuse_drop(store, videos)  # type: ignore[arg-type]  # they have what is looked at
+    check_keeps_classes(store, videos)  # type: ignore[arg-type]  # they have what is looked at
     with pytest.raises(UserError, match=r"1 of the 2 classes in the store .* would leave it \(Biking\): name another"):
-        refuse_drop(store, videos[:1])  # type: ignore[arg-type]
+        check_keeps_classes(store, videos[:1])  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"2 of the 2 classes .* \(Archery, Biking\)"):
-        refuse_drop(store, [])
-    refuse_drop(tmp_path / "new", [])
+        check_keeps_classes(store, [])
+    check_keeps_classes(tmp_path / "new", [])

@@ -19,13 +19,13 @@ PIECE = 1 << 20  # bytes hashed at a time: small enough to stay in the processor
 class IntegrityError(Exception):
     """A file is not the one that was stored: how it differs, without its name, and how to mend that."""
 
-    def __init__(self, reason: str, mend: str) -> None:
+    def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(reason)
-        self.mend = mend
+        self.remedy = remedy
 
 
 @dataclass(frozen=True)
-class ArrayFile:
+class StoreArray:
     """A `.npy` file of uint8 values, as a manifest describes it.
 
     Attributes:

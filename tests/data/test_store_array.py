@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from fbm.data.array_file import PREPARE, REPLACE, ArrayFile, IntegrityError, checksum_of
+from fbm.data.store_array import PREPARE, REPLACE, IntegrityError, StoreArray, checksum_of
 
 SHAPE = (5, 4, 4, 3)
 
@@ -17,7 +17,7 @@ def values():
 def file(tmp_path, values):
     path = tmp_path / "a.npy"
     np.save(path, values)
-    return ArrayFile(path, SHAPE, checksum_of(values))
+    return StoreArray(path, SHAPE, checksum_of(values))
 
 
 def test_a_whole_file_gives_its_values(file, values):
@@ -37,7 +37,7 @@ def test_a_byte_flipped_anywhere_is_found_wherever_it_can_matter(file, values):
             continue  # a blank between the header's words, which nothing reads
         with pytest.raises(IntegrityError) as caught:
             file.check()
-        assert caught.value.mend == REPLACE
+        assert caught.value.remedy == REPLACE
 
 
 def read_by_numpy(path, values):
@@ -72,7 +72,7 @@ def test_what_is_wrong_from_the_outside_is_found_without_reading(file, how, word
     damage(file, how)
     with pytest.raises(IntegrityError, match=words) as caught:
         file.check_size()
-    assert caught.value.mend == PREPARE
+    assert caught.value.remedy == PREPARE
     with pytest.raises(IntegrityError, match=words):
         file.check()
 
