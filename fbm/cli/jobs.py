@@ -10,7 +10,6 @@ from omegaconf import DictConfig
 from fbm.utils.errors import UserError
 
 NAMED = 20  # videos not used that are named one by one, of each fault
-STRIDE = 32  # pixels that are one of the features, of every encoder; theirs to say, but they load torch
 
 
 def train_job(config: DictConfig) -> float | None:
@@ -84,9 +83,6 @@ def _check_settings(config: DictConfig) -> None:
         raise UserError(f"data.store={data.store}: it should be the folder of the frame store")
     if not isinstance(data.size, int) or data.size < 1:
         raise UserError(f"data.size={data.size}: it should be a whole number of pixels, at least 1")
-    if data.size % STRIDE:
-        least = -(-data.size // STRIDE) * STRIDE
-        raise UserError(f"data.size={data.size}: the encoders take multiples of {STRIDE}, the next is {least}")
     for key, value in (("data.skip_broken", data.skip_broken), ("prepare.drop_classes", config.prepare.drop_classes)):
         if not isinstance(value, bool):
             raise UserError(f"{key}={value}: it should be true or false")

@@ -209,7 +209,7 @@ def _check_shapes(own: dict[str, Any], weights: dict[str, Any], loaded: Loaded, 
         if own[key].shape != weights[key].shape:
             raise UserError(
                 f"{path} is of another encoder: {key} is {tuple(weights[key].shape)} there and "
-                f"{tuple(own[key].shape)} here; choose the encoder (and encoder.width) it was pretrained with"
+                f"{tuple(own[key].shape)} here; choose the encoder, and the settings of it, that it was pretrained with"
             )
     for layer in (key.removesuffix(".weight") for key in loaded.matched if key.endswith(".weight")):
         # Only batch norm has running statistics; a group norm's weights fit it by name and shape.

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fbm.data.batch import ClipBatch
+from fbm.models.conditional_target import ConditionalDisentangler
 from fbm.models.disentangler import Disentangler, Reconstruction, split
 from fbm.models.encoder import Encoder
 from fbm.models.layers import Norm, OutputInit
@@ -68,14 +69,12 @@ class Disentangle(PretrainingTask):
         if adversarial < 0:
             raise ValueError(f"adversarial={adversarial} must be at least 0")
         parts = [*DisentanglingLosses._fields, "reconstruction", *(Adversarial._fields if adversarial else ())]
-        conditional_target = target == "random"
-        measures = {f"{split}/{ANY}": FrameMean() for split in ("val", "test")} if conditional_target else {}
-        network = Disentangler(
-            encoder, kernels, decoder_width, conditional_target, decoder_norm, motion_norm, output_init
-        )
+        measures = {f"{split}/{ANY}": FrameMean() for split in ("val", "test")} if target == "random" else {}
+        kind = ConditionalDisentangler if target == "random" else Disentangler
+        network = kind(encoder, kernels, decoder_width, decoder_norm, motion_norm, output_init)
         super().__init__(network, optimizer, schedule, parts, measures)
         self.network: Disentangler
-        if conditional_target:
+        if target == "random":
             self.masked = None
         self.seed, self.weight, self.weights = seed, adversarial, weights or LossWeights()
         self.adversary = (discriminator or PatchGANLoss)() if adversarial else None
@@ -83,35 +82,34 @@ class Disentangle(PretrainingTask):
 
     def terms(self, batch: ClipBatch) -> dict[str, Tensor]:
         clip, masks = self.inputs(batch)
-        frame = (
-            sample_target_frames(self.seed, self.current_epoch, batch.sample, clip.shape[2]) if self._random else None
-        )
-        return self._learn(clip, masks, frame)[0]
+        frame = None
+        if self._conditional:
+            frame = sample_target_frames(self.seed, self.current_epoch, batch.sample, clip.shape[2])
+        return self._losses(clip, masks, frame)[0]
 
     def total_loss(self, terms: dict[str, Tensor]) -> Tensor:
         # One backward pass for both sides: each other's weights get no gradient (see `Adversarial`).
         return terms["loss"] + terms["discriminator"] if self.adversary else terms["loss"]
 
     def groups(self) -> list[dict[str, Any]]:
-        return [*super().groups(), *([self.adversary.group()] if self.adversary else [])]
+        groups = super().groups()
+        return [*groups, self.adversary.group()] if self.adversary else groups
 
     def evaluate(self, batch: ClipBatch, split: str) -> None:
         clip, masks = self.inputs(batch)
-        terms, reconstruction = self._learn(clip, masks)
+        terms, reconstruction = self._losses(clip, masks)
         self.log_terms(split, terms, len(clip))
         quality = self.quality[split]
         assert isinstance(quality, ReconstructionQuality)
         quality.update(reconstruction, truth(clip, masks), masks)
         for name, metric in quality.named().items():
             self.log(f"{split}/{name}", metric)
-        if self._random:
-            self._evaluate_any(split, clip, masks, any_frame_of(batch.sample, clip.shape[2]))
-
-    def _evaluate_any(self, split: str, clip: Tensor, masks: Tensor, frame: Tensor) -> None:
-        made = self.network(clip, frame).reconstruction.last_foreground
-        clip, masks = gather_first_and(frame, clip, masks)
-        values = psnr(made.float(), truth(clip, masks).last_foreground)
-        self.log_measure(f"{split}/{ANY}", values, frames_with_loss(masks).last_foreground)
+        if self._conditional:
+            frame = any_frame_of(batch.sample, clip.shape[2])
+            predicted = self._conditional(clip, frame).reconstruction.last_foreground
+            clip, masks = gather_first_and(frame, clip, masks)
+            values = psnr(predicted.float(), truth(clip, masks).last_foreground)
+            self.log_measure(f"{split}/{ANY}", values, frames_with_loss(masks).last_foreground)
 
     @torch.no_grad()
     def pictures(self, batch: ClipBatch) -> Pictures:
@@ -120,33 +118,44 @@ class Disentangle(PretrainingTask):
 
     @torch.no_grad()
     def strip(self, batch: ClipBatch) -> Pictures | None:
-        if not self._random:
+        network = self._conditional
+        if network is None:
             return None
         clip, masks = self.inputs(batch)
-        features = split(self.network.encoder(clip))
+        features = split(network.encoder(clip))
         frames = range(clip.shape[2])
-        first = self.network.reconstruct(features).reconstruction.first_foreground
-        asked = (torch.full_like(batch.sample, frame) for frame in frames[1:])
-        moved = [self.network.reconstruct(features, frame).reconstruction.last_foreground for frame in asked]
+        predicted = [network.reconstruct(features).reconstruction.first_foreground]
+        for frame in frames[1:]:
+            target = torch.full_like(batch.sample, frame)
+            predicted.append(network.reconstruct(features, target).reconstruction.last_foreground)
         true = [foreground_of(clip[:, :, frame], masks[:, frame]) for frame in frames]
-        return Pictures(tuple(f"{frame + 1}" for frame in frames), stacked([first, *moved]), stacked(true))
+        return Pictures(tuple(f"{frame + 1}" for frame in frames), stacked(predicted), stacked(true))
 
     @property
-    def _random(self) -> bool:
-        return self.network.conditional_target
+    def _conditional(self) -> ConditionalDisentangler | None:
+        """The network where it can be asked for any frame."""
+        return self.network if isinstance(self.network, ConditionalDisentangler) else None
 
-    def _learn(
+    def _losses(
         self, clip: Tensor, masks: Tensor, frame: Tensor | None = None
     ) -> tuple[dict[str, Tensor], Reconstruction]:
-        """What is logged by name, and the frames, of clips that are asked for these frames; None is the last."""
-        target = self.network.foreground_feature_target(clip, frame)
-        out = self.network(clip, frame)
-        if frame is not None:
+        """The loss and its terms by name, and the reconstruction.
+
+        Args:
+            frame: the target frame of each clip, `B` int64; None is the last one.
+        """
+        if self._conditional and frame is not None:
+            target = self._conditional.foreground_feature_target(clip, frame)
+            out = self._conditional(clip, frame)
             clip, masks = gather_first_and(frame, clip, masks)
-        losses, made = disentangling_losses(out, clip, masks, target), out.reconstruction
+        else:
+            target = self.network.foreground_feature_target(clip)
+            out = self.network(clip)
+        losses = disentangling_losses(out, clip, masks, target)
         total = losses.weighted(self.weights)
-        named = {"loss": total, **losses._asdict(), "reconstruction": losses.reconstruction}
+        terms = {"loss": total, **losses._asdict(), "reconstruction": losses.reconstruction}
         if self.adversary:
-            both: Adversarial = self.adversary(clip[:, :, 0], made, truth(clip, masks), masks)
-            named |= {**both._asdict(), "loss": total + self.weight * both.adversarial}
-        return named, made
+            both: Adversarial = self.adversary(clip[:, :, 0], out.reconstruction, truth(clip, masks), masks)
+            terms |= both._asdict()
+            terms["loss"] = total + self.weight * both.adversarial
+        return terms, out.reconstruction

@@ -97,7 +97,6 @@ BAD_SETTINGS = {
     "data.classes=Bounce": "data.classes='Bounce': it should be",
     "data.size=abc": "data.size=abc: it should be a whole number",
     "data.size=0": "data.size=0: it should be",
-    "data.size=60": "data.size=60: the encoders take multiples of 32, the next is 64",
     "data.store=null": "data.store=None: it should be the folder",
     "data.skip_broken=abc": "data.skip_broken=abc: it should be true or false",
     "prepare.workers=-1": "prepare.workers=-1: it should be",

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fbm.models.conditional_target import ConditionalDisentangler, reversed_clip, time_embedding
 from fbm.models.disentangler import (
     FOREGROUND_THRESHOLD,
     Disentangled,
@@ -9,9 +10,7 @@ from fbm.models.disentangler import (
     Features,
     Reconstruction,
     foreground_shown,
-    reversed_clip,
     split,
-    time_embedding,
 )
 from fbm.models.encoder import C3DEncoder
 from fbm.models.losses import disentangling_losses
@@ -137,7 +136,7 @@ def test_motion_decides_the_last_foreground_and_not_the_first(network, clip):
 class AsPublished(Disentangler):
     """The forward pass in one piece, as it stood before features could be given from outside."""
 
-    def forward(self, clip: Tensor, frame: Tensor | None = None) -> Disentangled:
+    def forward(self, clip: Tensor) -> Disentangled:
         motion, foreground, background = split(self.encoder(clip))
         moved = self.cross_convolution(foreground.detach(), self.kernel_decoder(motion))
         frames = Reconstruction(
@@ -196,9 +195,9 @@ def test_a_foreground_shows_where_any_channel_is_far_from_grey():
 
 
 @pytest.fixture
-def for_any_frame() -> Disentangler:
+def for_any_frame() -> ConditionalDisentangler:
     torch.manual_seed(0)
-    return Disentangler(C3DEncoder(width=4, frames=16, size=64), conditional_target=True).eval()
+    return ConditionalDisentangler(C3DEncoder(width=4, frames=16, size=64)).eval()
 
 
 @torch.no_grad()
@@ -212,7 +211,7 @@ def test_any_frame_can_be_asked_for_and_the_last_is_what_is_meant_without(for_an
 
 
 def test_a_network_of_the_last_frame_refuses_another(network, clip):
-    with pytest.raises(ValueError, match="conditional_target=True"):
+    with pytest.raises(TypeError):
         network(clip, torch.tensor([1, 2, 3]))
 
 

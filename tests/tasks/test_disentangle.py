@@ -77,7 +77,7 @@ def test_a_perfect_reconstruction_is_measured_as_one(task, clips, monkeypatch):
     """The truth given back: nothing but the metrics decides what is said of it."""
     out = task.network(task.inputs(clips)[0])
 
-    def perfect(clip, frame):
+    def perfect(clip):
         masks = clips.masks[: len(clip)].float()  # all clips have the same
         return out._replace(
             reconstruction=Reconstruction(*(frames + 1e-3 for frames in truth(clip, masks))),
