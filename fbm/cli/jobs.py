@@ -86,6 +86,8 @@ def _check_settings(config: DictConfig) -> None:
     for key, value in (("data.skip_broken", data.skip_broken), ("prepare.drop_classes", config.prepare.drop_classes)):
         if not isinstance(value, bool):
             raise UserError(f"{key}={value}: it should be true or false")
+    if data.source is None:
+        raise UserError("data=store is for fbm train, which reads a finished store: choose a data set to prepare")
     if config.masks.source is None and config.masks.name != "none":
         raise UserError("masks=stored is for fbm train, which reads them from the store: choose where masks come from")
     if workers is not None and (not isinstance(workers, int) or workers < 1):

@@ -1,20 +1,20 @@
-"""Compose, check and instantiate configs. The only place that instantiates."""
+"""Check configs against the signatures they name, and instantiate them. The only place that instantiates."""
 
 import inspect
-import logging
 from collections.abc import Iterator
 from functools import partial
 from types import UnionType
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args
 
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from fbm.config.compose import MARKS, resolved
 from fbm.config.keys import under
 from fbm.config.renamed import NOW
+from fbm.config.targets import import_target
 from fbm.config.trainer_settings import check_trainer
 from fbm.utils.errors import UserError
+from fbm.utils.signatures import parameter_types
 from fbm.utils.suggest import did_you_mean
 
 Products = Literal["highest", "high", "medium"]  # torch's names for how exact those of float32 are
@@ -33,7 +33,7 @@ def build(node: DictConfig | dict[str, Any], **offered: Any) -> Any:
     content: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
     if not isinstance(content, dict) or "_target_" not in content:
         raise UserError(f"there is no _target_ in {content}, so nothing can be built from it")
-    target = get_object(content["_target_"])
+    target = import_target(content["_target_"])
     signature = inspect.signature(target)
     values = {key: _nested(value) for key, value in content.items() if key not in MARKS}
     values |= {key: value for key, value in offered.items() if key in signature.parameters}
@@ -101,7 +101,7 @@ def _targets(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _check_node(path: str, node: dict[str, Any], raw: dict[str, Any]) -> None:
     try:
-        target = _imported(node["_target_"])
+        target = import_target(node["_target_"])
     except Exception as error:  # importing a user's module can raise anything
         said = f"{path}._target_={node['_target_']}"
         if now := NOW.get(node["_target_"]):
@@ -109,7 +109,7 @@ def _check_node(path: str, node: dict[str, Any], raw: dict[str, Any]) -> None:
         raise UserError(f"{said} cannot be imported: {' '.join(str(error).split())}") from error
     signature = inspect.signature(target)
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values())
-    hints = _hints(target)
+    hints = parameter_types(target)
     for key, value in node.items():
         if key in MARKS:
             continue
@@ -138,22 +138,6 @@ def check_value(key: str, value: Any, hint: Any) -> None:
     except ValidationError as error:
         wanted = error.errors()[0]["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         raise UserError(f"{key}={value!r}: it should be {wanted}") from error
-
-
-def _imported(name: str) -> Any:
-    logger = logging.getLogger("hydra.utils")
-    logger.disabled = True  # it would say what the exception says
-    try:
-        return get_object(name)
-    finally:
-        logger.disabled = False
-
-
-def _hints(target: Any) -> dict[str, Any]:
-    try:
-        return get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except (NameError, TypeError):  # names imported for type checkers only
-        return {}
 
 
 def _has_own_config(hint: Any) -> bool:

@@ -1,5 +1,4 @@
-"""What configs ask for: a run's name, `TASK-INIT-seedN`, the other settings given and what is swept; and what its store
-is made of."""
+"""Resolvers of the configs: a run's name, `TASK-INIT-seedN` and other settings, and what its store was made with."""
 
 import hashlib
 import re
@@ -10,81 +9,79 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from fbm.config.keys import PATH_KEYS, under
+from fbm.config.targets import path_keys
 from fbm.data.store_settings import read_store_settings
 
-# Said by the name already, or the folder that it is in.
-ALWAYS_NAMED = {"task", "init", "seed", "study", "name", "run_dir"}
-# Deciding only where things are, or said by others: these keys, and whole nodes with all that is in them.
-EXCLUDED_KEYS = {*ALWAYS_NAMED, "data", "experiment", "test", "overwrite", "data.root"}
-EXCLUDED_KEYS |= {
+# Part of every name, or of the folder that the run is in.
+ALWAYS_NAMED = frozenset(["task", "init", "seed", "study", "name", "run_dir"])
+# Keys that only say where files are, or what other parts of the name say.
+EXCLUDED_KEYS = ALWAYS_NAMED | {
+    "data",
+    "experiment",
+    "test",
+    "overwrite",
     "launcher",
     "sweeper",
     "init.name",
     "init.checkpoint",
-    "data.store",
-    "data.annotations",
     "data.num_workers",
     "data.skip_broken",
+    *PATH_KEYS,
 }
-EXCLUDED_KEYS |= {"data.folders", "data.test_lists", "data.num_workers", "data.skip_broken"}
 EXCLUDED_GROUPS = ("pretrained", "logger", "hydra", "callbacks.progress", "callbacks.last")
-SELF_RESUME = {
-    "resume=auto",
-    "resume=none",
-}  # another run's checkpoint is named: the run that goes on from it is another one
-LONGEST = 80  # characters of settings; longer ones are told by a hash
-SWEPT = "FBM_SWEPT"  # among Hydra's variables of a job, which go with it wherever it runs
+# With another run's checkpoint, resume=PATH, it is another run.
+SELF_RESUME = frozenset(["resume=auto", "resume=none"])
+LONGEST = 80  # characters of settings; longer ones are replaced by a hash
+SWEPT = "FBM_SWEPT"  # among Hydra's environment variables of a job, which are set wherever it runs
 
 
-def run_name(task: str, init: str, seed: int, folder: str | None = None) -> str:
-    """The name of the run that Hydra is composing: letters, digits and `_.+-`, which need quotes nowhere.
+def run_name(task: str, init: str, seed: int, folder: str | None = None, *, _root_: DictConfig) -> str:
+    """`${fbm.run_name:...}`: the name of the run that Hydra is composing, in letters, digits and `_.+-`.
 
     Args:
-        folder: where an earlier fbm may have left this run under a name with `=` and `,`. Then that is its name.
+        folder: if an earlier fbm left this run here under a name with `=` and `,`, it keeps that name.
     """
-    asked = HydraConfig.get() if HydraConfig.initialized() else None
-    # The option that was chosen, where it says more than the task's own name.
-    name = f"{asked.runtime.choices.get('task', task) if asked else task}-{init}-seed{seed}"
-    # As they were typed: an interpolation in one is the config's, and cannot be resolved among the overrides.
-    given = OmegaConf.to_container(asked.overrides.task, resolve=False) if asked else []
-    assert isinstance(given, list)
-    plain = [text.lstrip("+~") for text in given]
-    varied = _swept() if asked else set()
-    keys = {text.split("=")[0] for text in plain}
-    others = sorted(text for text in plain if text not in SELF_RESUME and _in_name(text.split("=")[0], varied))
+    hydra = HydraConfig.get() if HydraConfig.initialized() else None
+    # The chosen option, which may be more specific than the task's own name.
+    name = f"{hydra.runtime.choices.get('task', task) if hydra else task}-{init}-seed{seed}"
+    # As typed: an interpolation in an override refers to the config and cannot be resolved among the overrides.
+    overrides = OmegaConf.to_container(hydra.overrides.task, resolve=False) if hydra else []
+    assert isinstance(overrides, list)
+    settings = [text.lstrip("+~") for text in overrides]
+    keys = {text.split("=")[0] for text in settings}
+    named = {key for key in keys if _in_name(key)}
+    if any(key.startswith(("data.", "masks.")) for key in named):  # else the data set need not be imported
+        named.difference_update(path_keys(_root_))
+    swept = keys & _swept() if hydra else set()
+    others = sorted(text for text in settings if text.split("=")[0] in named | swept and text not in SELF_RESUME)
     made = _safe(name, "+".join(others))
-    if folder is not None and not unnamed_keys(keys & varied):
-        former = _legacy_name(name, others)
-        if (Path(folder) / former).is_dir() and not (Path(folder) / made).is_dir():
-            return former
+    if folder is not None and swept <= named:
+        legacy = _legacy_name(name, others)
+        if (Path(folder) / legacy).is_dir() and not (Path(folder) / made).is_dir():
+            return legacy
     return made
 
 
 def sweep_setting(keys: Iterable[str]) -> list[str]:
-    """The setting that has jobs named by those of the swept keys that names leave out otherwise; none without such."""
-    told = unnamed_keys(keys)
-    return [f"+hydra.job.env_set.{SWEPT}='{','.join(told)}'"] if told else []
-
-
-def unnamed_keys(keys: Iterable[str]) -> list[str]:
-    """Those of these keys that a name does not tell by itself."""
-    return sorted(key for key in set(keys) - ALWAYS_NAMED if not _in_name(key, set()))
+    """The setting that puts swept keys into the names of the jobs, for those that are not there anyway."""
+    # Which keys of the data are paths is known only when the config is composed.
+    added = {key for key in set(keys) - ALWAYS_NAMED if not _in_name(key) or key.startswith(("data.", "masks."))}
+    return [f"+hydra.job.env_set.{SWEPT}='{','.join(sorted(added))}'"] if added else []
 
 
 def _swept() -> set[str]:
-    asked = HydraConfig.get()
-    declared = asked.sweeper.get("params") or {}  # a sweep of a config file
-    return {*asked.job.env_set.get(SWEPT, "").split(","), *map(str, declared)} - ALWAYS_NAMED
+    hydra = HydraConfig.get()
+    declared = hydra.sweeper.get("params") or {}  # a sweep of a config file
+    return {*hydra.job.env_set.get(SWEPT, "").split(","), *map(str, declared)} - ALWAYS_NAMED
 
 
-def _in_name(key: str, varied: set[str]) -> bool:
-    return key in varied or not (
-        key in EXCLUDED_KEYS or any(key == node or key.startswith(f"{node}.") for node in EXCLUDED_GROUPS)
-    )
+def _in_name(key: str) -> bool:
+    return key not in EXCLUDED_KEYS and not under(key, EXCLUDED_GROUPS)
 
 
 def _safe(name: str, settings: str) -> str:
-    """Both in characters that no grammar minds; where others had to go, a hash tells what they were."""
+    """Name and settings in characters that need no quotes anywhere; a hash replaces what had to be removed."""
     whole = f"{name}-{settings}" if settings else name
     settings = settings.replace("=", "-").replace(",", "+")
     if len(settings) > LONGEST:
@@ -104,7 +101,7 @@ def _hash(text: str, digits: int) -> str:
 
 
 def _legacy_name(name: str, others: list[str]) -> str:
-    """The name that runs had while `=` and `,` were kept."""
+    """The name of a run when `=` and `,` were kept."""
     suffix = re.sub(r"[^\w.,=+-]+", "_", ",".join(others))
     if len(suffix) > LONGEST:
         suffix = _hash(suffix, 10)
@@ -112,20 +109,20 @@ def _legacy_name(name: str, others: list[str]) -> str:
 
 
 def stored(key: str, default: Any, *, _root_: DictConfig) -> Any:
-    """`${fbm.stored:KEY,DEFAULT}`: what the store that a run reads was prepared with; else the default.
+    """`${fbm.stored:KEY,DEFAULT}`: what the store that a run reads was prepared with, or else the default.
 
-    A value that is given in its place is the run's own, and held against the store's when the store is opened.
+    A value given on the command line replaces it, and is compared with the store's when the store is opened.
 
     Args:
-        key: "name", "size", "masks", "skip_broken", or a choice of the data set (see `fbm.data.dataset.Source`).
-        default: of the chosen option; a preparation always takes it.
+        key: "name", "size", "masks", "skip_broken", or a choice of the data set (`VideoDataset.selection`).
+        default: of the chosen option; `fbm prepare` always takes it.
     """
     data = _root_.get("data")
     if data is None or "prepare" in _root_:
         return default
     as_given: Any = OmegaConf.to_container(data, resolve=False)
     if key == "name" and "data.name" in str(as_given.get("store")):
-        return default  # by it the store is found
+        return default  # the store's folder is named after it
     store = data.get("store")
     return read_store_settings(Path(store)).get(key, default) if isinstance(store, str) else default
 

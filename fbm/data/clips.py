@@ -18,15 +18,15 @@ from fbm.data.store import FrameStore, StoredVideo
 
 
 class SampleKey(NamedTuple):
-    """What a worker is asked for. The epoch travels with the sample, so a worker's state cannot matter."""
+    """The key of a sample; it contains the epoch, so that samples do not depend on the state of a loader process."""
 
     epoch: int
     sample: int
-    counted: bool = True  # False: the sample only fills up a rank's share
+    counted: bool = True  # False: padding, so that all ranks have equally many
 
 
 class ResumePosition(NamedTuple):
-    """Where a resumed training goes on: so many steps of this epoch are done."""
+    """Where a resumed training continues: the epoch, and its steps that are done."""
 
     epoch: int
     steps: int
@@ -44,26 +44,26 @@ class Window(NamedTuple):
 
 
 def chunk_starts(frames: int, chunk_frames: int) -> range:
-    """The first frames of a video's whole, non-overlapping chunks; the rest is dropped."""
+    """The first frames of a video's whole, non-overlapping chunks; a shorter rest is dropped."""
     return range(0, frames - chunk_frames + 1, chunk_frames)
 
 
 def draw_window(seed: int, key: SampleKey, slack: int) -> Window:
-    """The random choices for one training sample, from (seed, epoch, sample) alone.
+    """The random choices for one training sample, a function of (seed, epoch, sample) alone.
 
     Args:
         slack: how many frames the chunk is longer than the clip.
     """
-    # A hash mixes as well as a generator's first numbers do, and does not take as long as half of the clip.
+    # A hash is as random as a generator's first numbers; making a generator takes half as long as reading the clip.
     drawn = xxh3_64_intdigest(struct.pack("<3q", seed, key.epoch, key.sample))
     return Window((drawn >> 2) % (slack + 1), bool(drawn & 1), bool(drawn & 2))
 
 
 def labelled(videos: Sequence[StoredVideo], fraction: float) -> list[StoredVideo]:
-    """The videos of `fraction` of each class's groups, at least one group of each class, and all without a label.
+    """The videos of `fraction` of each class's groups, at least one group a class, and all videos without a label.
 
-    Whole groups, because clips of one group are nearly copies; a smaller fraction's are among a larger one's; the
-    same ones for every seed of a run.
+    Whole groups, because clips of one group are nearly copies. Smaller fractions are subsets of larger ones, and do
+    not depend on the seed.
     """
     kept: set[tuple[str, int]] = set()
     for action in {video.action for video in videos if video.action}:
@@ -74,12 +74,12 @@ def labelled(videos: Sequence[StoredVideo], fraction: float) -> list[StoredVideo
 
 
 def spread(samples: int, most: int) -> list[int]:
-    """All of so many samples, or `most` of them spread evenly; always the same ones."""
+    """The numbers of all samples, or of `most` of them, evenly spaced."""
     return [int(sample) for sample in np.linspace(0, samples - 1, min(samples, most)).round()]
 
 
 class ClipDataset(Dataset[ClipBatch]):
-    """One split of a store as clips; a sample is a chunk, asked for by `SampleKey`.
+    """One split of a store as clips; a sample is a chunk, indexed by `SampleKey`.
 
     Args:
         store: opened.
@@ -87,7 +87,7 @@ class ClipDataset(Dataset[ClipBatch]):
         chunk_frames, clip_frames: 32 and 16 in the reference program; with 16 and 16 chunks are the paper's whole
             clips, without a random offset.
         seed: of the random choices.
-        label_fraction: share of the training groups that is used, see the function `labelled`; other splits stay whole.
+        label_fraction: share of the training groups that is used, see the function `labelled`.
         augment: False takes the middle window in training too.
         classes: in label order; None takes all of the store's.
     """
@@ -112,14 +112,11 @@ class ClipDataset(Dataset[ClipBatch]):
         self._take(labelled(videos, label_fraction) if split == "train" else videos)
 
     def _take(self, videos: list[StoredVideo]) -> None:
-        """Make these the videos; the label of one without a class is -1."""
+        """Set the videos; the label of one without a class is -1."""
         labels = {action: label for label, action in enumerate(self.classes)}
         self.videos, self.labels = videos, [labels.get(video.action, -1) for video in videos]
-        self.samples = [
-            (number, start)
-            for number, video in enumerate(videos)
-            for start in chunk_starts(video.frames, self.chunk_frames)
-        ]
+        starts = [chunk_starts(video.frames, self.chunk_frames) for video in videos]
+        self.samples = [(number, start) for number, first in enumerate(starts) for start in first]
 
     @property
     def labelled(self) -> "ClipDataset":
@@ -137,7 +134,7 @@ class ClipDataset(Dataset[ClipBatch]):
         return ClipBatch(*(field[0] for field in self.batch([key])))
 
     def __getitems__(self, keys: Sequence[SampleKey]) -> ClipBatch:
-        """What a loader that collates nothing asks for."""
+        """Called by the loader, which collates nothing."""
         return self.batch(keys)
 
     def batch(self, keys: Sequence[SampleKey]) -> ClipBatch:
@@ -193,12 +190,11 @@ def _empty_batch(*shape: int) -> Tensor:
 
 
 class ResumableDistributedSampler(Sampler[SampleKey]):
-    """One rank's share of an epoch's samples: step k over all ranks holds the same samples whatever their number.
+    """One rank's share of an epoch's samples: step k over all ranks has the same samples for any number of ranks.
 
-    In training the order is shuffled by (seed, epoch) and cut to whole batches, so that every rank has equally many.
-    In evaluation (`seed=None`) it stays as it is, and nothing is cut: ranks that would have one sample less get one to
-    fill up with, a key that is not `counted`. For equally many they must be: in every forward pass ranks wait for each
-    other, and for one that has none left they would wait for ever.
+    In training the order is shuffled by (seed, epoch) and cut to whole batches. In evaluation (`seed=None`) it is kept
+    and nothing is dropped: shorter shares are padded with keys that are not `counted`. All ranks must have the
+    same number of samples, or the forward pass deadlocks.
 
     Args:
         samples: how many there are.
@@ -206,7 +202,7 @@ class ResumableDistributedSampler(Sampler[SampleKey]):
             incomplete batch, which only a single rank can take.
         seed: of the shuffle; None is evaluation.
         rank, ranks: the share is every `ranks`-th sample from `rank` on.
-        begun: its epoch is begun after the steps that are done; every other one is whole.
+        begun: where to continue; every later epoch is whole.
     """
 
     def __init__(
@@ -232,12 +228,12 @@ class ResumableDistributedSampler(Sampler[SampleKey]):
         return iter(keys[self.rank + done * self.batch :: self.ranks])
 
     def __len__(self) -> int:
-        """Samples of a whole epoch on this rank, also of one that is begun: Lightning adds what is done itself."""
+        """Samples of a whole epoch on this rank, also when resuming in one: Lightning subtracts the steps done."""
         return len(range(self.rank, self._places, self.ranks))
 
     @property
     def _places(self) -> int:
-        """Keys of an epoch over all ranks."""
+        """Number of keys of an epoch over all ranks."""
         if self.seed is None:
             return -(-self.samples // self.ranks) * self.ranks
         return self.samples // self.batch * self.batch or self.samples

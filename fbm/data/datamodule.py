@@ -27,7 +27,8 @@ class ClipDataModule(pl.LightningDataModule):
         store: folder made by `fbm prepare`.
         size: of the frames, pixels; must be the store's.
         masks: name of the mask source the store was prepared with.
-        source: the data set; its choices that make the splits must be the store's. Nothing is read from it.
+        source: the data set, whose settings that make the splits must be the store's; nothing is read from it. None
+            takes the store as it is.
         skip_broken: leave out videos that are listed but broken or missing; False refuses such a store.
         chunk_frames, clip_frames: 32 and 16 in the reference program; with 16 and 16 chunks are the paper's whole
             clips, without a random offset.
@@ -47,7 +48,7 @@ class ClipDataModule(pl.LightningDataModule):
         store: Path,
         size: int,
         masks: str,
-        source: VideoDataset,
+        source: VideoDataset | None,
         skip_broken: bool,
         chunk_frames: int,
         clip_frames: int,
@@ -72,7 +73,7 @@ class ClipDataModule(pl.LightningDataModule):
             raise UserError(f"data.label_fraction={label_fraction} must be above 0 and at most 1")
         self.store = FrameStore(Path(store))
         self.batch_size, self.num_workers = batch_size, num_workers
-        self._check({"size": size, "masks": masks, **source.selection()}, skip_broken)
+        self._check({"size": size, "masks": masks, **(source.selection() if source else {})}, skip_broken)
         classes = self.store.manifest.classes
         self.empty_classes = self.store.manifest.classes_without_clips(chunk_frames)
         if empty_classes == "leave_out":

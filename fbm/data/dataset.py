@@ -1,16 +1,19 @@
-"""What `fbm prepare`, `fbm train` and `fbm doctor` are given for a data set, whichever it is."""
+"""The interface of data sets: which videos there are, and which is in which split."""
 
+import inspect
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 from fbm.data.decode import Status
+from fbm.utils.signatures import path_parameters
 
 Split = Literal["train", "val", "test"]
 
 
 class Rejection(NamedTuple):
-    """Why a file is not stored, as its row in the manifest says it."""
+    """Why a file is not stored, as in its row of the manifest."""
 
     status: Status
     reason: str
@@ -21,12 +24,13 @@ class Video:
     """One video of a data set.
 
     Attributes:
-        name: of its files in a store; UCF-101's is `CLASS/v_CLASS_gXX_cYY`.
-        action: its class; empty where it has no label.
-        group: clips of one group of a class share people and place, or content: they stay in one split.
-        expected: how many frames it should have; None where nobody has looked.
-        fault: it is not to be stored, and why.
-        name_in_use: what a video with a fault would be called without it, and what its masks are.
+        name: of its files in a store, unique; UCF-101's is `CLASS/v_CLASS_gXX_cYY`.
+        action: its class; empty if it has no label.
+        group: clips of one group of a class are filmed at the same place or share content, and must be in one split.
+            Without such groups, give each video a number of its own.
+        expected: frames that it should have; None if unknown.
+        fault: why it is not stored; None for every usable video.
+        name_in_use: the name that a video with a fault would have without it, which its masks have.
     """
 
     name: str
@@ -39,15 +43,26 @@ class Video:
     name_in_use: str = ""
 
 
-class VideoDataset(Protocol):
-    """A data set: which videos there are, and which is in which split."""
+class VideoDataset(ABC):
+    """A data set; `data.source._target_` names a subclass.
 
-    def selection(self) -> dict[str, Any]:
-        """The choices that decide which video is in which split, as plain values by setting; nothing is read."""
+    Parameters that are annotated as `Path` only say where files are: they are left out of run names, fingerprints and
+    the store's record of the splits.
+    """
 
+    @abstractmethod
     def videos(self) -> list[Video]:
-        """All videos, those with a fault too, each with a name of its own.
+        """All videos, those with a fault too.
 
         Raises:
-            UserError: the data set is not there, or not of its form.
+            UserError: the data set does not exist, or is malformed.
         """
+
+    def selection(self) -> dict[str, Any]:
+        """The settings that decide which video is in which split, as plain values by key; reads nothing.
+
+        By default all parameters but paths, from the attributes of the same names. Training on a store that was
+        prepared with other values is refused.
+        """
+        names = inspect.signature(type(self)).parameters.keys() - path_parameters(type(self))
+        return {name: getattr(self, name) for name in sorted(names)}

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from fbm.data.dataset import Rejection, Split, Video
+from fbm.data.dataset import Rejection, Split, Video, VideoDataset
 from fbm.data.decode import VideoError
 from fbm.data.dedup import (
     ScannedFile,
@@ -26,7 +26,7 @@ Choice = Literal["leave_out", "keep"]
 
 
 @dataclass(frozen=True)
-class Folders:
+class Folders(VideoDataset):
     """Every video below some folders, without a label; and those of UCF-101 with theirs, where its root is given.
 
     Every file is looked at by its content. What is no video, broken, there twice or a test video has a fault.

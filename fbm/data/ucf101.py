@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from fbm.data.dataset import Video
+from fbm.data.dataset import Video, VideoDataset
 from fbm.data.file_lists import fields, is_header, read_lines
 from fbm.data.ucf24 import ANNOTATED_CLASSES, VALIDATION_GROUPS
 from fbm.utils.errors import UserError
@@ -33,7 +33,7 @@ class Listed(Protocol):
 
 
 @dataclass(frozen=True)
-class UCF101:
+class UCF101(VideoDataset):
     """The videos of a UCF-101 folder and who is in which split.
 
     Args:

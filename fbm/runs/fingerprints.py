@@ -9,18 +9,33 @@ from omegaconf import DictConfig, OmegaConf
 from fbm.config.compose import flatten, resolved
 from fbm.config.keys import NON_SEMANTIC_KEYS, PERFORMANCE_KEYS, under
 from fbm.config.renamed import FORMER
+from fbm.config.targets import path_keys
 from fbm.runs.files import AUTO, NONE
 
-# Without effect on which run it is; whether it is tested can be decided later.
+# With other values it is the same run; whether it is tested can be decided later.
 HANDLING_KEYS = (
-    *("hydra", "overwrite", "test", "logger", "data.num_workers", "data.module.num_workers"),
-    *("callbacks.progress", "callbacks.last", *PERFORMANCE_KEYS),
+    "hydra",
+    "overwrite",
+    "test",
+    "logger",
+    "data.num_workers",
+    "data.module.num_workers",
+    "callbacks.progress",
+    "callbacks.last",
+    *PERFORMANCE_KEYS,
 )
-# Settings that were added later, with the values that earlier runs had without them.
+# Settings that were added later, with the values that runs had without them: they count as missing, so that
+# fingerprints of earlier runs stay valid.
 NULLABLE_KEYS = {
-    **dict.fromkeys(("float32_matmul", "data.empty_classes", "data.module.empty_classes", "masks.source.misfits")),
+    "float32_matmul": None,
+    "data.empty_classes": None,
+    "data.module.empty_classes": None,
+    "masks.source.misfits": None,
     "task.weights._target_": "fbm.losses.LossWeights",
-    **{f"task.weights.{term}": 1 for term in ("first_foreground", "first_background", "last_foreground", "features")},
+    "task.weights.first_foreground": 1,
+    "task.weights.first_background": 1,
+    "task.weights.last_foreground": 1,
+    "task.weights.features": 1,
 }
 
 
@@ -37,7 +52,7 @@ def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:
 
 def identify(content: dict[str, Any]) -> str:
     """The fingerprint of one run, from its resolved config: the same settings, seed and places."""
-    own = content.get("resume", AUTO) in (AUTO, NONE)  # it names no other run's checkpoint
+    own = content.get("resume", AUTO) in (AUTO, NONE)  # not another run's checkpoint
     return fingerprint(content, (*HANDLING_KEYS, "resume") if own else HANDLING_KEYS)
 
 
@@ -46,16 +61,17 @@ def fingerprints(config: DictConfig, pretraining: str | None, source: dict[str, 
 
     Args:
         pretraining: the config fingerprint of the run that made the encoder's weights.
-        source: of the checkpoint of another run that this one resumes from: `place`, how far it was, and both of its
+        source: of the other run's checkpoint that this one resumes from: `place`, its progress, and both of its
             fingerprints. Its content counts, not its path.
     """
-    # A run's name and folder hold its seed and initialisation, and other keys are made of them (a callback's folder).
+    # Name and folder contain seed and initialisation, and other keys are derived from them (a callback's folder).
     placeless = config.copy()
-    OmegaConf.set_readonly(placeless, None)  # what runs is frozen
+    OmegaConf.set_readonly(placeless, None)  # the config of a run is read-only
     placeless.update({"seed": 0, "study": "", "name": "", "run_dir": ""})
     content = resolved(placeless)
-    went_on = {key: {"went_on": [source["place"], source[key]]} if source else {} for key in ("config", "comparison")}
-    return {
-        "config": fingerprint({**content, "pretraining": pretraining, **went_on["config"]}, NON_SEMANTIC_KEYS),
-        "comparison": fingerprint({**content, **went_on["comparison"]}, (*NON_SEMANTIC_KEYS, "init")),
-    }
+    ignored = (*NON_SEMANTIC_KEYS, *path_keys(config))
+    prints = {}
+    for kind, ours, more in (("config", {"pretraining": pretraining}, ()), ("comparison", {}, ("init",))):
+        resumed = {"went_on": [source["place"], source[kind]]} if source else {}  # the key is part of the hash
+        prints[kind] = fingerprint({**content, **ours, **resumed}, (*ignored, *more))
+    return prints

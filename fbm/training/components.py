@@ -120,7 +120,7 @@ def _check_fits(config: DictConfig, data: ClipDataModule, task: Task) -> None:
             "or with masks=unsupervised"
         )
     if config.test and not data.samples["test"]:
-        raise UserError(f"test=true, but {data.store.root} holds no test clips (data.split={config.data.split})")
+        raise UserError(f"test=true, but {data.store.root} holds no test clips (data.split={config.data.get('split')})")
     if config.test:
         _check_tests_something(config.trainer.limit_test_batches, data)
     try:

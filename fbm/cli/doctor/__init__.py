@@ -10,7 +10,7 @@ Settings of the first are those of `fbm prepare`. Nothing is changed. Exit statu
 
 
 def main(arguments: list[str]) -> int:
-    """Run one of the two examinations; gives the exit status."""
+    """Run one of the two checks; returns the exit status."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if arguments else 2
@@ -21,6 +21,17 @@ def main(arguments: list[str]) -> int:
     from fbm.cli.launch import launch
 
     return launch("prepare", _data_job, arguments[1:] if arguments[0] == "data" else arguments, program="fbm doctor")
+
+
+def _is_given(source: DictConfig | None) -> bool:
+    """Whether the data set's path is among the settings; without it, the store is checked alone."""
+    from fbm.config.targets import import_target
+    from fbm.utils.signatures import path_parameters
+
+    if source is None:
+        return False
+    paths = path_parameters(import_target(source._target_)) & source.keys()
+    return not paths or any(source[name] is not None for name in paths)
 
 
 def _data_job(config: DictConfig) -> None:
@@ -34,8 +45,7 @@ def _data_job(config: DictConfig) -> None:
     expand_home(config)
     check(config, ("data.source", "masks.source"))
     masks = build(config.masks.source) if config.masks.source is not None else None
-    given = config.data.root is not None or config.data.get("folders") is not None
-    source = build(config.data.source) if given else None
+    source = build(config.data.source) if _is_given(config.data.source) else None
     found = examine(source, masks, Path(config.data.store))
     for line in found.problems:
         print(line)

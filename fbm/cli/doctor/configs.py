@@ -71,9 +71,9 @@ def _build_all(config: Any) -> None:
     """All that a run builds but its data; the networks without memory for their weights."""
     import torch
 
-    build(config.data.source)
-    if config.masks.source is not None:
-        build(config.masks.source)
+    for source in (config.data.source, config.masks.source):
+        if source is not None:
+            build(source)
     with torch.device("meta"):
         encoder = checked_encoder(partial(build, config.encoder), config.data.clip_frames, config.data.size)
         schedule = build(config.schedule, total_steps=10) if config.schedule is not None else None
