@@ -11,6 +11,7 @@ import torch.distributed as dist
 
 from fbm.models.encoder import C3DEncoder
 from fbm.models.layers import Norm
+from fbm.models.resnet import R2Plus1D18
 from fbm.tasks import Autoencode, Classify, Disentangle
 from fbm.tasks.adversarial import PatchGANLoss
 from fbm.tasks.task import Task
@@ -26,7 +27,7 @@ SLOW = partial(torch.optim.SGD, lr=1e-6)
 FEW: dict[str, Any] = {"limit_train_batches": 2}
 THREE: dict[str, Any] = {"limit_train_batches": 3, "probes": False}
 
-SINGLE = ["disentangle", "autoencode", "classify"]
+SINGLE = ["disentangle", "autoencode", "classify", "residual"]
 DOUBLE = ["disentangle, double", "accumulated and clipped, double", "some batches, double"]
 FROZEN, BATCH_NORM = "frozen", "batch norm"
 WHOLE, GONE_ON = "whole", "gone on"
@@ -37,6 +38,7 @@ CASES: dict[str, Case] = {
     "disentangle": (lambda encoder: Disentangle(encoder, SLOW), FEW),
     "autoencode": (lambda encoder: Autoencode(encoder, SLOW), FEW),
     "classify": (lambda encoder: Classify(encoder, SLOW, CLASSES), FEW),
+    "residual": (lambda _: Classify(R2Plus1D18(4, 8, 32, "group"), SLOW, CLASSES), FEW),
     "disentangle, double": (
         lambda encoder: exact(
             Disentangle(encoder, ADAM, target="random", adversarial=0.5, discriminator=partial(PatchGANLoss, width=4))
