@@ -8,14 +8,12 @@ import json
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
-
-from fbm.data.store import FrameStore, StoredVideo
+from fbm.data.encode import write_list, write_video
+from fbm.data.masks.files import save_packed
+from fbm.data.store import FrameStore
 from fbm.data.ucf101 import NAME, check_no_leak
 from fbm.utils.errors import UserError
 from fbm.utils.progress import progress
@@ -63,10 +61,16 @@ def pack(store: Path, out: Path, classes: list[str] | None, crf: int) -> dict[st
     with progress("pack", len(chosen), "videos") as advance:
         for video in chosen:
             frames = opened.frames(video.name, 0, video.frames)
-            _write_video(making / "UCF-101" / f"{video.name}.avi", frames, video.fps, crf)
-            _write_masks(making / "masks" / f"{video.name}.npz", opened.masks(video.name, slice(0, video.frames)))
+            # MP4, whatever it is called: the name is UCF-101's, and FFmpeg looks at the content. The bytes of several
+            # threads would depend on the machine.
+            options = {"crf": str(crf), "x264-params": "threads=1"}
+            rate = max(1, round(video.fps or 25))
+            write_video(making / "UCF-101" / f"{video.name}.avi", frames, rate, "mp4", "libx264", options)
+            save_packed(making / "masks" / f"{video.name}.npz", opened.masks(video.name, slice(0, video.frames)))
             advance()
-    _write_lists(making / "ucfTrainTestlist", manifest.selection["split"], chosen)
+    for part in ("trainlist", "testlist"):  # validation is carved out of training again, as it was here
+        names = [f"{video.name}.avi" for video in chosen if LISTS[video.split] == part]
+        write_list(making / "ucfTrainTestlist" / f"{part}0{manifest.selection['split']}.txt", names)
     content = {
         **{"store": manifest.fingerprint, "size": manifest.size, "masks": manifest.masks, "crf": crf},
         "selection": {key: manifest.selection[key] for key in SETTINGS if key in manifest.selection},
@@ -78,34 +82,6 @@ def pack(store: Path, out: Path, classes: list[str] | None, crf: int) -> dict[st
         shutil.rmtree(out)
     making.rename(out)
     return content
-
-
-def _write_video(path: Path, frames: np.ndarray, fps: float, crf: int) -> None:
-    """Encode `T H W 3` uint8. It is MP4, whatever it is called: the name is UCF-101's, and FFmpeg looks inside."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    options = {"crf": str(crf), "x264-params": "threads=1"}  # several threads would make other bytes elsewhere
-    with av.open(str(path), "w", format="mp4", options={"fflags": "bitexact"}) as file:
-        stream = file.add_stream("libx264", rate=max(1, round(fps or 25)), options=options)
-        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
-        for picture in frames:
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        file.mux(stream.encode())
-
-
-def _write_masks(path: Path, masks: np.ndarray) -> None:
-    """`T H W` as bits, the form of the demo data's masks, which `masks=files` reads."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, mask=np.packbits(masks, axis=-1), shape=np.array(masks.shape))
-
-
-def _write_lists(folder: Path, split: int, videos: Iterable[StoredVideo]) -> None:
-    """The official lists without what is not packed. Validation is carved out of training there as it was here."""
-    folder.mkdir()
-    lines: dict[str, list[str]] = {"trainlist": [], "testlist": []}
-    for video in videos:
-        lines[LISTS[video.split]].append(f"{video.name}.avi")
-    for name, videos_of in lines.items():
-        (folder / f"{name}0{split}.txt").write_text("".join(f"{line}\n" for line in videos_of))
 
 
 def _size(folder: Path) -> int:

@@ -20,11 +20,12 @@ from fbm.config.overrides import text
 from fbm.data.store import read_manifest
 from fbm.runs.files import CONFIG, METRICS, STUDY, SUMMARY
 from fbm.study.declared import StudySpec, read
-from fbm.study.estimate import Cost, costs, spoken
+from fbm.study.estimate import Cost, costs
 from fbm.study.job import Job
 from fbm.study.launcher import Launcher
 from fbm.study.plan import plan, write_study
 from fbm.study.run import run
+from fbm.utils.durations import duration
 from fbm.utils.errors import Stopped, UserError
 from fbm.utils.files import atomic_write, write_text
 
@@ -182,7 +183,7 @@ class Study:
         self.epochs |= {stage: epochs * (RATIO if stage == "pretrain" else 1) for stage in stages}
         self.costs |= {job.content["task_name"]: known[job.folder] for job in jobs}
         said = ", ".join(f"{self.epochs[stage]} of each {stage} run" for stage in stages)
-        print(f"{spoken(self.left)} left to train: epochs {said}", flush=True)
+        print(f"{duration(self.left)} left to train: epochs {said}", flush=True)
 
 
 def bring_home(out: Path, study: Study, told: dict[str, Any]) -> tuple[int, int]:
@@ -250,7 +251,7 @@ def main(argv: list[str] | None = None, clock: Clock = time.monotonic) -> int:
         status = print_error(error)
     pack = {key: value for key, value in content.items() if key != "videos"}
     finished, missing = bring_home(given.out, study, {"pack": pack, "seconds": seconds})
-    print(f"{given.out}: {finished} runs finished, {missing} not, in {spoken(clock() - began)}")
+    print(f"{given.out}: {finished} runs finished, {missing} not, in {duration(clock() - began)}")
     return status
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fbm.report.stats import Estimate
+from fbm.utils import durations
 
 DASH = "–"
 
@@ -42,15 +43,8 @@ def count(value: int | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as a person says them: `12 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds is None:
-        return DASH
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    """Seconds in words, see `fbm.utils.durations`."""
+    return DASH if seconds is None else durations.duration(seconds)
 
 
 def names(values: Sequence[object]) -> str:

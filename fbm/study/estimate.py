@@ -14,6 +14,7 @@ from fbm.config.overrides import text
 from fbm.runs.files import CONFIG, SUMMARY
 from fbm.study.declared import StudySpec, grid
 from fbm.study.job import Job
+from fbm.utils.durations import duration
 
 # What decides how long a step takes and how many an epoch has.
 KIND = ("task_name", "task", "encoder", "compile", "activation_checkpointing", "float32_matmul")
@@ -78,7 +79,9 @@ def expected(declared: StudySpec, jobs: Sequence[Job]) -> str:
     seconds = sum(known[job.folder].seconds(job.content["trainer"]["max_epochs"]) for job in left)
     space = decimal(sum(known[job.folder].bytes for job in left))
     devices = ", ".join(sorted({cost.device for cost in known.values()}))
-    return f"{declared.study}: about {spoken(seconds)} one after the other, and {space}, by finished runs on {devices}"
+    return (
+        f"{declared.study}: about {duration(seconds)} one after the other, and {space}, by finished runs on {devices}"
+    )
 
 
 def trial_command(declared: StudySpec, name: str, jobs: Sequence[Job]) -> str:
@@ -98,13 +101,6 @@ def trial_command(declared: StudySpec, name: str, jobs: Sequence[Job]) -> str:
     ]
     command = " ".join(["fbm study", name, f"study={declared.study}_trial", "trainer.max_epochs=1", *first])
     return f"{declared.study}: how long is not known; one epoch of each kind tells: {command}"
-
-
-def spoken(seconds: float) -> str:
-    """A time in the unit that suits it."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} minutes" if seconds < 100 * 60 else f"{seconds / 3600:.1f} hours"
 
 
 def _finished(summary: Path) -> Finished | None:

@@ -1,4 +1,4 @@
-"""One look for all long work: what, a bar, done of all, rate and time left, on standard error."""
+"""One kind of progress bar for all long work, on standard error: label, bar, count, rate and time left."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ from rich.text import Text
 
 
 class Advance(Protocol):
-    """Call it when a piece is done."""
+    """Called when one or more pieces are done."""
 
-    def __call__(self) -> None: ...
+    def __call__(self, count: int = 1) -> None: ...
 
 
 class _Rate(ProgressColumn):
@@ -31,4 +31,4 @@ def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), _Rate(unit), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda: bar.advance(task)
+        yield lambda count=1: bar.advance(task, count)

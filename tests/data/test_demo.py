@@ -9,11 +9,10 @@ import pytest
 
 from fbm.data.decode import decode as frames
 from fbm.data.demo import CLASSES, FACTORS, MARKER, OBJECTS, SCENES, make_demo
-from fbm.data.demo.lists import held_out
 from fbm.data.demo.render import render_group
 from fbm.data.demo.settings import Group, Settings, draw_group, draw_groups
 from fbm.data.demo.textures import APART, draw_palettes
-from fbm.data.demo.writer import tight_box, viper_xml
+from fbm.data.demo.writer import held_out, tight_box, viper_xml
 from fbm.utils.errors import UserError
 
 TINY = {"groups": 2, "test_groups": 1, "clips": 1, "frames": 8}

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from fbm.study.declared import Classification, Pretraining, StudySpec
-from fbm.study.estimate import Cost, costs, expected, spoken, trial_command
+from fbm.study.estimate import Cost, costs, expected, trial_command
 from fbm.study.job import Job
 
 CONFIG: dict[str, Any] = {
@@ -130,12 +130,10 @@ def test_a_study_says_what_it_will_take_or_how_to_find_out(tmp_path, monkeypatch
     assert expected(study, jobs) == ""  # a half is not the whole
     finish(Path("outputs"), changed(task_name="autoencode"), "autoencode")
     # 17 + 125 * 11 and 17 + 3 * 11 seconds
-    assert expected(study, jobs) == "mine: about 24 minutes one after the other, and 2.0 MB, by finished runs on GPU A"
+    line = expected(study, jobs)
+    assert all(part in line for part in ("mine: ", "24 min 2 s", "2.0 MB", "GPU A"))
     assert expected(study, []) == trial_command(study, "mine", []) == ""
 
 
-def test_a_time_is_said_in_its_unit():
-    assert [spoken(seconds) for seconds in (9.6, 99, 100, 5999, 6000, 90000)] == [
-        *("10 s", "99 s", "2 minutes", "100 minutes", "1.7 hours", "25.0 hours")
-    ]
+def test_the_seconds_of_a_run_follow_from_its_epochs():
     assert Cost(2.0, 1.0, 0, "").seconds(3) == 7.0

@@ -1,26 +1,19 @@
-"""Making a demo set: once, whole, and never over somebody's files."""
+"""Make a demo set: once, whole, and never over a user's files."""
 
 import json
-import multiprocessing
-import os
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
-from rich.text import Text
-
-from fbm.data.demo.lists import write_lists
 from fbm.data.demo.render import render_group
 from fbm.data.demo.settings import CLASSES, Group, Settings, draw_groups
-from fbm.data.demo.writer import write_clip
+from fbm.data.demo.writer import write_clip, write_lists
 from fbm.utils.errors import UserError
-from fbm.utils.process import end_with_parent
+from fbm.utils.files import write_text
+from fbm.utils.process import in_processes
+from fbm.utils.progress import progress
 
-MARKER = ".fbm-demo"  # written first: what lies here is ours to make again
+MARKER = ".fbm-demo"  # written first: this folder's content may be replaced
 FACTORS = "factors.json"  # written last: the set is whole
 FOLDERS = ("UCF-101", "annotations", "masks", "ucfTrainTestlist")
 
@@ -62,13 +55,13 @@ def make_demo(
         return
     _clear(root)
     everyone = draw_groups(settings)
-    lengths = _make_videos(root, settings, everyone, workers or _cores())
+    lengths = _make_videos(root, settings, everyone, workers)
     write_lists(root / "ucfTrainTestlist", settings, everyone)
     _write_factors(root, settings, everyone, lengths)
 
 
 def _is_made(root: Path, settings: Settings) -> bool:
-    """True for a whole set of these settings, False where one may be made; the rest is the user's to mend."""
+    """True for a whole set of these settings, False if one may be made here; otherwise a UserError."""
     if root.exists() and not root.is_dir():
         raise UserError(f"demo: {root} is a file; choose a folder")
     if (root / FACTORS).exists():
@@ -80,19 +73,19 @@ def _is_made(root: Path, settings: Settings) -> bool:
 
 
 def _compare(root: Path, settings: Settings) -> None:
-    mend = "choose another root or delete this one"
+    remedy = "choose another root or delete this one"
     try:
         found = json.loads((root / FACTORS).read_text(encoding="utf-8"))["settings"]
         pairs = {name: (found.get(name), wanted) for name, wanted in settings.as_dict().items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"demo: {root / FACTORS} is not a demo set's; {mend}") from error
+        raise UserError(f"demo: {root / FACTORS} is not a demo set's; {remedy}") from error
     differing = [f"{name} {there}, not {wanted}" for name, (there, wanted) in pairs.items() if there != wanted]
     if differing:
-        raise UserError(f"demo: {root} was made with {', '.join(differing)}; {mend}")
+        raise UserError(f"demo: {root} was made with {', '.join(differing)}; {remedy}")
 
 
 def _clear(root: Path) -> None:
-    """Leave the marker and empty folders: an interrupted making may have left other settings' videos."""
+    """Leave the marker and empty folders: an interrupted run may have left videos of other settings."""
     root.mkdir(parents=True, exist_ok=True)
     (root / MARKER).write_text(f"Made by fbm. Without {FACTORS} beside it this set is unfinished.\n")
     for name in FOLDERS:
@@ -104,34 +97,24 @@ def _clear(root: Path) -> None:
             (root / name / motion).mkdir()
 
 
-def _make_videos(root: Path, settings: Settings, groups: list[Group], workers: int) -> Lengths:
+def _make_videos(root: Path, settings: Settings, groups: list[Group], workers: int | None) -> Lengths:
     lengths: Lengths = {}
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), _Speed(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("demo videos", total=len(groups) * settings.clips)
-        for made in _each_group(root, settings, groups, min(workers, len(groups))):
-            lengths |= made
-            progress.advance(bar, len(made))
+    with progress("demo videos", len(groups) * settings.clips, "videos") as advance:
+        if workers == 1:
+            for group in groups:
+                lengths |= make_group(root, settings, group)
+                advance(settings.clips)
+            return lengths
+        tasks = [(group, (root, settings, group), None) for group in groups]
+        with in_processes(make_group, tasks, workers) as finished:
+            for _, answer in finished:
+                lengths |= answer()
+                advance(settings.clips)
     return lengths
 
 
-def _each_group(root: Path, settings: Settings, groups: list[Group], workers: int) -> Iterator[Lengths]:
-    """Make the groups here or in other processes, in any order."""
-    if workers == 1:
-        yield from (make_group(root, settings, group) for group in groups)
-        return
-    # spawn: a fork would copy whatever threads the caller runs
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=end_with_parent)
-    try:
-        for made in as_completed([pool.submit(make_group, root, settings, group) for group in groups]):
-            yield made.result()
-    finally:
-        pool.shutdown(cancel_futures=True)  # after a failure or Ctrl-C the rest is not begun
-
-
 def make_group(root: Path, settings: Settings, group: Group) -> Lengths:
-    """Render and write one group's videos; returns their lengths. Runs in any process."""
+    """Render and write one group's videos; return their lengths. Runs in any process."""
     lengths = {}
     for number, clip in enumerate(render_group(settings, group), start=1):
         write_clip(root, group.video(number), clip)
@@ -140,25 +123,11 @@ def make_group(root: Path, settings: Settings, group: Group) -> Lengths:
 
 
 def _write_factors(root: Path, settings: Settings, groups: list[Group], lengths: Lengths) -> None:
-    """The table of factors, in one step: it stands there whole or not at all."""
+    """Write the table of factors, whole or not at all."""
     videos: dict[str, dict[str, Any]] = {}
     for group in groups:
         kinds = {"motion": group.motion, "object": group.object, "scene": group.scene}
         for clip in range(1, settings.clips + 1):
             video = group.video(clip)
             videos[video] = {**kinds, "group": group.number, "clip": clip, "frames": lengths[video]}
-    text = json.dumps({"settings": settings.as_dict(), "videos": videos}, indent=1)
-    unfinished = root / f"{FACTORS}.tmp"
-    unfinished.write_text(text + "\n", encoding="utf-8")
-    unfinished.replace(root / FACTORS)
-
-
-def _cores() -> int:
-    """The cores this process may use, which in a container are fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class _Speed(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        """Videos a second."""
-        return Text(f"{task.speed:.1f} videos/s" if task.speed else "")
+    write_text(root / FACTORS, json.dumps({"settings": settings.as_dict(), "videos": videos}, indent=1) + "\n")

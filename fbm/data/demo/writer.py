@@ -1,17 +1,21 @@
-"""The files of one video, in the forms that UCF-101 and THUMOS'13 use."""
+"""The files of a demo set, in the formats of UCF-101 and THUMOS'13: videos, annotations, masks and split lists."""
 
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-import av
 import numpy as np
 import numpy.typing as npt
 
 from fbm.data.demo.objects import Mask
 from fbm.data.demo.render import Clip
-from fbm.data.demo.settings import HEIGHT, RATE, WIDTH
+from fbm.data.demo.settings import CLASSES, HEIGHT, RATE, WIDTH, Group, Settings
+from fbm.data.encode import write_list, write_video
+from fbm.data.masks.files import save_packed
 
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
+# A fixed quantiser keeps every frame at the same good quality.
+XVID = {"flags": "bitexact", "qmin": "3", "qmax": "3", "bf": "0", "sc_threshold": "1000000000"}
 
 
 def write_clip(root: Path, video: str, clip: Clip) -> None:
@@ -19,23 +23,37 @@ def write_clip(root: Path, video: str, clip: Clip) -> None:
     write_avi(root / "UCF-101" / f"{video}.avi", clip.frames)
     xgtf = viper_xml(video, [tight_box(frame) for frame in clip.mask])
     (root / "annotations" / f"{video}.xgtf").write_text(xgtf, encoding="utf-8")
-    packed = np.packbits(clip.mask, axis=-1)
-    np.savez_compressed(root / "masks" / f"{video}.npz", mask=packed, shape=np.array(clip.mask.shape))
+    save_packed(root / "masks" / f"{video}.npz", clip.mask)
 
 
 def write_avi(path: Path, frames: npt.NDArray[np.uint8]) -> None:
     """Encode `T H W 3` uint8 as UCF-101 is: MPEG-4 part 2 tagged XVID, in AVI, only the first a keyframe."""
-    # bitexact: no library version in the file; a fixed quantiser keeps every frame at the same good quality.
-    fixed = {"flags": "bitexact", "qmin": "3", "qmax": "3", "bf": "0", "sc_threshold": "1000000000"}
-    with av.open(str(path), "w", format="avi", options={"fflags": "bitexact"}) as file:
-        stream = file.add_stream("mpeg4", rate=RATE, options=fixed)
-        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
-        stream.codec_context.codec_tag = "XVID"
-        stream.codec_context.gop_size = 600  # the most that the encoder takes
-        stream.codec_context.thread_count = 1  # slices of several threads would differ between machines
-        for picture in frames:
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        file.mux(stream.encode())
+    # 600 is the encoder's longest distance of keyframes; several threads would cut slices that depend on the machine.
+    write_video(path, frames, RATE, "avi", "mpeg4", XVID, codec_tag="XVID", gop_size=600, thread_count=1)
+
+
+def write_lists(folder: Path, settings: Settings, groups: list[Group]) -> None:
+    """Write `classInd.txt` and the three train and test lists; a group is on one side as a whole."""
+    write_list(folder / "classInd.txt", (f"{label} {name}" for label, name in enumerate(CLASSES, start=1)))
+    for split in (1, 2, 3):
+        test = held_out(settings, split)
+        train = (f"{name} {group.label + 1}" for group, name in _videos(settings, groups) if group.number not in test)
+        write_list(folder / f"trainlist{split:02d}.txt", train)
+        tested = (name for group, name in _videos(settings, groups) if group.number in test)
+        write_list(folder / f"testlist{split:02d}.txt", tested)
+
+
+def held_out(settings: Settings, split: int) -> set[int]:
+    """The group numbers that a split tests on: a block of its own, continued at g01 after the last group."""
+    first = (split - 1) * settings.test_groups
+    return {(first + i) % settings.groups + 1 for i in range(settings.test_groups)}
+
+
+def _videos(settings: Settings, groups: list[Group]) -> Iterator[tuple[Group, str]]:
+    """The group and the file name of every clip."""
+    for group in groups:
+        for clip in range(1, settings.clips + 1):
+            yield group, f"{group.video(clip)}.avi"
 
 
 def tight_box(mask: Mask) -> Box | None:

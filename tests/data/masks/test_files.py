@@ -42,7 +42,7 @@ def track_of(folder):
 def drawn(folder):
     track = track_of(folder)
     assert track.validate(3, 40, 30) is None
-    return track.draw(VIDEO)
+    return track.compute(VIDEO)
 
 
 def test_pictures_and_archives_of_the_same_masks_are_the_same(tmp_path):
@@ -134,7 +134,7 @@ def test_a_misfit_names_the_file(tmp_path, make, said):
     make(tmp_path)
     track = track_of(tmp_path)
     with pytest.raises(MaskError, match=said) as caught:
-        track.draw(VIDEO)
+        track.compute(VIDEO)
     assert "\n" not in str(caught.value)
 
 
