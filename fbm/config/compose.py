@@ -16,14 +16,14 @@ register()
 
 
 def conf_dir() -> Path:
-    """Where the configs are: in the installed package, or beside it in a checkout."""
+    """The folder of configs: in the installed package, or beside it in a checkout."""
     package = Path(__file__).parent.parent
     return package / "conf" if (package / "conf").is_dir() else package.parent / "conf"
 
 
 @contextmanager
 def composing() -> Iterator[None]:
-    """Where `hydra.compose` knows our configs, outside a Hydra application."""
+    """A context in which `hydra.compose` finds our configs, outside a Hydra application."""
     import hydra
     from hydra.core.global_hydra import GlobalHydra
 
@@ -50,7 +50,7 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     """The config as plain containers with every interpolation resolved.
 
     Raises:
-        UserError: a value that must be given is not, or an interpolation leads nowhere.
+        UserError: a mandatory value is missing, or an interpolation cannot be resolved.
     """
     try:
         content = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
@@ -63,10 +63,10 @@ def resolved(config: DictConfig) -> dict[str, Any]:
 
 
 def _missing(config: DictConfig) -> list[str]:
-    """All that must be given and is not; looked for where something is missing, since it resolves everything again."""
+    """The missing mandatory keys; called on errors only, since it resolves the config again."""
     try:
         return sorted(OmegaConf.missing_keys(config))
-    except OmegaConfBaseException:  # another fault, which the caller has in hand
+    except OmegaConfBaseException:  # the caller reports another error
         return []
 
 

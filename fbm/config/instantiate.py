@@ -17,18 +17,18 @@ from fbm.utils.errors import UserError
 from fbm.utils.signatures import parameter_types
 from fbm.utils.suggest import did_you_mean
 
-Products = Literal["highest", "high", "medium"]  # torch's names for how exact those of float32 are
+Products = Literal["highest", "high", "medium"]  # torch's names for the precision of float32 products
 
 
-def build(node: DictConfig | dict[str, Any], **offered: Any) -> Any:
-    """Make what `_target_` names from the node's values.
+def build(node: DictConfig | dict[str, Any], **runtime: Any) -> Any:
+    """Instantiate the `_target_` of a node with the node's values.
 
     Args:
-        offered: values known only at run time; the target gets those of them that its signature names. Nodes with a
-            `_target_` inside are made first, without them.
+        runtime: values known only at run time; those that the signature names are passed. Nested nodes with a
+            `_target_` are instantiated first, without them.
 
     Raises:
-        UserError: the node has no target, lacks a value that its target needs, or the target refuses one.
+        UserError: the node has no target or lacks a required value, or the target raises a ValueError.
     """
     content: Any = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else node
     if not isinstance(content, dict) or "_target_" not in content:
@@ -36,7 +36,7 @@ def build(node: DictConfig | dict[str, Any], **offered: Any) -> Any:
     target = import_target(content["_target_"])
     signature = inspect.signature(target)
     values = {key: _nested(value) for key, value in content.items() if key not in MARKS}
-    values |= {key: value for key, value in offered.items() if key in signature.parameters}
+    values |= {key: value for key, value in runtime.items() if key in signature.parameters}
     if content.get("_partial_", False):
         return partial(target, **values)
     try:
@@ -58,16 +58,16 @@ def _nested(value: Any) -> Any:
 
 
 def check(config: DictConfig, nodes: tuple[str, ...] = ("",)) -> dict[str, Any]:
-    """Hold every node with a `_target_` against the signature it names: unknown keys and values of a wrong type.
+    """Check every node with a `_target_` against its signature: unknown keys and values of a wrong type.
 
     Args:
-        nodes: dotted paths; only these and what is in them. Looking at a target imports it.
+        nodes: dotted paths; only these and nodes inside them are checked. Checking imports the targets.
 
     Returns:
         The resolved config.
 
     Raises:
-        UserError: names the key, what is wrong with it and what is allowed.
+        UserError: names the key, the fault and the allowed values.
     """
     raw: Any = OmegaConf.to_container(config, resolve=False)
     content = resolved(config)
@@ -78,7 +78,7 @@ def check(config: DictConfig, nodes: tuple[str, ...] = ("",)) -> dict[str, Any]:
 
 
 def check_run(config: DictConfig) -> dict[str, Any]:
-    """`check` a run's config, and the values of it that no signature names; gives it resolved."""
+    """`check` a run's config and the values that are in no signature; returns it resolved."""
     from pydantic import NonNegativeInt
 
     content = check(config)
@@ -103,10 +103,10 @@ def _check_node(path: str, node: dict[str, Any], raw: dict[str, Any]) -> None:
     try:
         target = import_target(node["_target_"])
     except Exception as error:  # importing a user's module can raise anything
-        said = f"{path}._target_={node['_target_']}"
+        setting = f"{path}._target_={node['_target_']}"
         if now := NOW.get(node["_target_"]):
-            raise UserError(f"{said}: it is called {now} now") from error
-        raise UserError(f"{said} cannot be imported: {' '.join(str(error).split())}") from error
+            raise UserError(f"{setting}: it is called {now} now") from error
+        raise UserError(f"{setting} cannot be imported: {' '.join(str(error).split())}") from error
     signature = inspect.signature(target)
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature.parameters.values())
     hints = parameter_types(target)
@@ -118,11 +118,11 @@ def _check_node(path: str, node: dict[str, Any], raw: dict[str, Any]) -> None:
                 f"{path}.{key}: {target.__name__} takes no {key!r}{did_you_mean(key, signature.parameters)}"
             )
         if key in hints and not _holds_target(value):
-            check_value(_said_by(f"{path}.{key}", raw), value, hints[key])
+            check_value(_user_key(f"{path}.{key}", raw), value, hints[key])
 
 
 def check_value(key: str, value: Any, hint: Any) -> None:
-    """Hold one value against a type.
+    """Check one value against a type.
 
     Raises:
         UserError: names the key and what it should be.
@@ -133,15 +133,15 @@ def check_value(key: str, value: Any, hint: Any) -> None:
         adapter = TypeAdapter(hint, config=None if _has_own_config(hint) else ConfigDict(arbitrary_types_allowed=True))
         taken = adapter.validate_python(value)
         if isinstance(value, str | float) and isinstance(taken, bool | int | float) and type(taken) is not type(value):
-            # The target gets the value itself: the word "no" would count as true, 8.0 is no number of clips.
+            # The target gets the value unconverted: the string "no" would be true, 8.0 would be a number of clips.
             adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        wanted = error.errors()[0]["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-        raise UserError(f"{key}={value!r}: it should be {wanted}") from error
+        expected = error.errors()[0]["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        raise UserError(f"{key}={value!r}: it should be {expected}") from error
 
 
 def _has_own_config(hint: Any) -> bool:
-    """Pydantic refuses a config for types that may carry their own (dataclasses and the like)."""
+    """Pydantic rejects a config for types that may have their own, such as dataclasses."""
     kinds = get_args(hint) if isinstance(hint, UnionType) or get_args(hint) else (hint,)
     return any(hasattr(kind, "__dataclass_fields__") or hasattr(kind, "__pydantic_config__") for kind in kinds)
 
@@ -150,11 +150,11 @@ def _holds_target(value: Any) -> bool:
     return any(True for _ in _targets(value, ""))
 
 
-def _said_by(path: str, raw: dict[str, Any]) -> str:
-    """The key that a user sets: where `path` only hands on `${other.key}`, that one."""
+def _user_key(path: str, raw: dict[str, Any]) -> str:
+    """The key that a user sets: `other.key` if `path` is `${other.key}`."""
     value: Any = raw
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
     if isinstance(value, str) and value.startswith("${") and value.endswith("}") and ":" not in value:
-        return _said_by(value[2:-1], raw)
+        return _user_key(value[2:-1], raw)
     return path

@@ -1,4 +1,4 @@
-"""What Hydra refused, in one line."""
+"""Hydra's errors as one line each."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ from fbm.utils.suggest import did_you_mean
 
 
 def explain_hydra_error(error: Exception, config_name: str, sweeps: bool = False) -> str:
-    """One line for what Hydra refused, with the closest valid name; `sweeps` as in `explain_override`."""
+    """One line for an error of Hydra, with the closest valid name; `sweeps` as in `explain_override`."""
     from hydra.errors import OverrideParseException
 
     if isinstance(error, OverrideParseException):
@@ -39,14 +39,14 @@ def explain_hydra_error(error: Exception, config_name: str, sweeps: bool = False
 
 
 def _no_such_setting(key: str, config_name: str) -> str:
-    # Another choice of a group may have the key itself; what is built is chosen by file, not by name.
+    # Keys of `_target_` and the like are no suggestions: what is built is chosen by an option.
     known = [other for other in known_keys(config_name) if other != key and "._" not in other]
-    said = did_you_mean(key, known)
+    hint = did_you_mean(key, known)
     node = key.rpartition(".")[0]
     beside = sorted(other.rpartition(".")[2] for other in known if node and other.rpartition(".")[0] == node)
-    if not said and beside:
-        said = f"; {node} has {', '.join(beside)}"
-    return f"no such setting {key!r}{said}"
+    if not hint and beside:
+        hint = f"; {node} has {', '.join(beside)}"
+    return f"no such setting {key!r}{hint}"
 
 
 def known_keys(config_name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`KEY=VALUE` as it is typed: Hydra's quotes, home folders, what is swept, one line for what does not parse."""
+"""`KEY=VALUE` as typed: Hydra's quotes, home folders, swept keys, and one line for what does not parse."""
 
 import json
 import re
@@ -11,13 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from fbm.utils.errors import UserError
 
-PLAIN = re.compile(r"(?:[A-Za-z_]|\.{0,2}/)[\w./+-]*", re.ASCII)  # words that Hydra's grammar takes without quotes
-WORDS = {"true", "false", "null", "nan", "inf"}  # words that it takes for something else
+PLAIN = re.compile(r"(?:[A-Za-z_]|\.{0,2}/)[\w./+-]*", re.ASCII)  # strings that need no quotes in Hydra's grammar
+WORDS = {"true", "false", "null", "nan", "inf"}  # words that it parses as another type
 HOME = re.compile(r"~(?=/|$)")
-# In a word of a command line: behind the =, or an element of a list or of a sweep.
+# After the = of a word, or at an element of a list or a sweep.
 TYPED_HOME = re.compile(r"(?<=[=,\[])~(?:/[^,\[\]{}'\"]*)?(?=[,\]]|$)")
 QUOTED_HOME = re.compile(r"(?<=[=,\[]['\"])~(?=/)")
-# Hydra's own, and what sets them in its place.
+# Hydra's own settings, and ours that replace them.
 FOLDERS = {
     "hydra.run.dir": "a run's folder is run_dir=PATH, or outputs/STUDY/NAME by study=STUDY and name=NAME",
     "hydra.sweep.dir": "the runs of study=NAME are in outputs/NAME",
@@ -42,18 +42,18 @@ def text(value: Any) -> str:
 
 
 def expand_home_word(word: str) -> str:
-    """A word of a command line with each `~` that begins a path replaced by the home folder, as a shell would."""
+    """A word of the command line, with `~` at the beginning of paths replaced by the home folder, as a shell does."""
     option = word.startswith("-")  # not of Hydra's grammar
-    typed = TYPED_HOME.sub(lambda match: (str if option else text)(_home(match[0])), word)
-    return typed if option else QUOTED_HOME.sub(lambda match: str(Path.home()), typed)
+    expanded = TYPED_HOME.sub(lambda match: (str if option else text)(_home(match[0])), word)
+    return expanded if option else QUOTED_HOME.sub(lambda match: str(Path.home()), expanded)
 
 
 def expand_home(config: DictConfig) -> None:
-    """The same, in place, for the values of a config, which may be of a file."""
+    """The same for the values of a config, in place."""
     from fbm.config.compose import flatten
 
     for key, value in flatten(OmegaConf.to_container(config, resolve=False)).items():
-        expanded = [_home(one) for one in value] if isinstance(value, list) else _home(value)
+        expanded = [_home(item) for item in value] if isinstance(value, list) else _home(value)
         if expanded != value:
             OmegaConf.update(config, key, expanded)
 
@@ -71,7 +71,7 @@ def swept(words: Iterable[str]) -> set[str]:
     for word in words:
         try:
             override = parser.parse_override(word)
-        except HydraException:  # Hydra comes upon it too, and it is told then
+        except HydraException:  # Hydra will report it
             continue
         if override.is_sweep_override():
             keys.add(override.key_or_group)
@@ -79,7 +79,7 @@ def swept(words: Iterable[str]) -> set[str]:
 
 
 def check_hydra_folders(words: Iterable[str]) -> None:
-    """UserError for the settings of Hydra's own folders, which are not where anything is left."""
+    """UserError for settings of Hydra's own folders, which fbm does not use."""
     for word in words:
         key, _, value = word.lstrip("+").partition("=")
         if key in FOLDERS:
@@ -89,7 +89,7 @@ def check_hydra_folders(words: Iterable[str]) -> None:
 
 
 def check_not_renamed(words: Iterable[str]) -> None:
-    """UserError for what an earlier fbm called otherwise."""
+    """UserError for keys and options that were renamed."""
     for word in words:
         key, equals, value = word.lstrip("+~").partition("=")
         if key in RENAMED:
@@ -98,7 +98,7 @@ def check_not_renamed(words: Iterable[str]) -> None:
 
 
 def explain_override(word: str, sweeps: bool) -> str:
-    """What is wrong with a word that Hydra cannot parse, and how it is written.
+    """Why Hydra cannot parse a word of the command line, and how to write it.
 
     Args:
         sweeps: a comma separates the values of a sweep; else it is part of one.
@@ -119,7 +119,7 @@ def explain_override(word: str, sweeps: bool) -> str:
 
 
 def explain_list(word: str) -> str:
-    """What to do about several values where one is wanted."""
+    """The message for several values where Hydra expects one."""
     key, _, value = word.partition("=")
     return (
         f"{word}: several values are a sweep, which is -m; {key}=[{value}] is a list, and one value with a comma in it "
@@ -128,7 +128,7 @@ def explain_list(word: str) -> str:
 
 
 def _quoted(value: str, sweeps: bool) -> str:
-    if not Path(value).expanduser().exists():  # whole, it is a file that is meant
+    if not Path(value).expanduser().exists():  # else the whole value is a file's path
         if value.startswith("[") and value.endswith("]"):
             return f"[{','.join(map(_element, value[1:-1].split(',')))}]"
         if sweeps:

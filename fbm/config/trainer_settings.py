@@ -1,4 +1,4 @@
-"""What Lightning's trainer takes and a run cannot do with: refused before anything starts."""
+"""Trainer settings that Lightning accepts but a run does not support: rejected before anything starts."""
 
 import math
 import re
@@ -8,17 +8,23 @@ from typing import Any
 
 from fbm.utils.errors import UserError
 
-OURS = {  # what the trainer is given in any case, and how a user says it
+OURS = {  # arguments of the trainer that fbm sets, and the settings to use instead
     "logger": "logger=csv (or another option of that group; logger=null has none)",
     "callbacks": "+callbacks.NAME._target_=... (or callbacks.NAME=null without one)",
     "enable_progress_bar": "callbacks.progress=null is without one",
     "plugins": "trainer.precision and trainer.strategy",
 }
-LEAST = {  # whole numbers; what is below makes Lightning divide by zero, or wait for ever
-    **{"accumulate_grad_batches": 1, "check_val_every_n_epoch": 1, "num_nodes": 1, "log_every_n_steps": 0},
-    **{"gradient_clip_val": 0, "min_epochs": 0, "min_steps": 0, "num_sanity_val_steps": -1},
+LEAST = {  # smaller numbers make Lightning divide by zero, or hang
+    "accumulate_grad_batches": 1,
+    "check_val_every_n_epoch": 1,
+    "num_nodes": 1,
+    "log_every_n_steps": 0,
+    "gradient_clip_val": 0,
+    "min_epochs": 0,
+    "min_steps": 0,
+    "num_sanity_val_steps": -1,
 }
-# Weights and activations of other types do not meet the float32 in which clips, losses and metrics are.
+# Other types of weights and activations do not match clips, losses and metrics, which are float32.
 PRECISIONS = ("32-true", "32", "16-mixed", "16", "bf16-mixed", "bf16")
 DURATION = re.compile(r"\d+:\d\d:\d\d:\d\d")
 UNVALIDATED = (
@@ -29,7 +35,7 @@ UNTIL = 1000  # epochs that Lightning trains where neither max_epochs nor max_st
 
 
 def check_trainer(trainer: Mapping[str, Any]) -> None:
-    """Hold the `trainer` settings of a run against what a run needs.
+    """Check the `trainer` settings of a run.
 
     Raises:
         UserError: names the setting and what it should be.
@@ -60,11 +66,11 @@ def check_trainer(trainer: Mapping[str, Any]) -> None:
 
 
 def _check_times(trainer: Mapping[str, Any]) -> None:
-    """Durations, and what Lightning takes for one."""
+    """Check `max_time` and `val_check_interval`."""
     time, interval = trainer.get("max_time"), trainer.get("val_check_interval")
     if time is not None:
         _check_duration("trainer.max_time", time)
-    # Lightning takes a time, too, and its own early stopping then fails.
+    # Lightning also accepts a duration, but its early stopping then fails.
     if interval is not None and (isinstance(interval, str | dict) or interval <= 0):
         raise UserError(
             f"trainer.val_check_interval={interval}: it should be a number of batches from 1 on, or a share of an "
@@ -81,17 +87,17 @@ def _check_duration(key: str, value: Any) -> None:
             seconds = timedelta(**dict(zip(units, map(int, value.split(":")), strict=True))).total_seconds()
         else:
             seconds = 0
-    except (TypeError, OverflowError):  # a unit that there is not, or a number that is none
+    except (TypeError, OverflowError):  # unknown unit, or not a number
         seconds = 0
     if seconds <= 0:
         raise UserError(f"{key}={value}: it should be a time above zero, as DD:HH:MM:SS or {{hours:1}}")
 
 
 def batches_of(trainer: Mapping[str, Any], whole: int) -> int:
-    """Training batches in an epoch, of `whole` that there are.
+    """Training batches in an epoch with `trainer.limit_train_batches`, of `whole` without.
 
     Raises:
-        UserError: the share of them that is asked for is none.
+        UserError: the limit leaves none.
     """
     limit = trainer.get("limit_train_batches")
     if limit is None:
@@ -105,22 +111,22 @@ def batches_of(trainer: Mapping[str, Any], whole: int) -> int:
 
 
 def steps_of(trainer: Mapping[str, Any], batches: int) -> int | None:
-    """The optimiser's steps in all of training, of so many batches an epoch; None where only time ends it."""
+    """Optimiser steps of the whole training with so many batches an epoch; None if only time limits it."""
     epochs, steps = trainer.get("max_epochs"), trainer.get("max_steps", -1)
     bounded = steps is not None and steps >= 0
     if epochs is None:
         epochs = -1 if bounded or trainer.get("max_time") else UNTIL
-    # Lightning makes a step of what is left at an epoch's end, too.
+    # Lightning also makes a step of an incomplete accumulation at the end of an epoch.
     by_epochs = math.inf if epochs < 0 else epochs * math.ceil(batches / trainer.get("accumulate_grad_batches", 1))
     most = min(by_epochs, steps if bounded else math.inf)
     return None if math.isinf(most) else int(most)
 
 
 def check_validates(trainer: Mapping[str, Any], batches: int) -> None:
-    """See that training, of so many batches an epoch, does not end before it is first validated.
+    """Check that training with so many batches an epoch is validated before it ends.
 
     Raises:
-        UserError: it would: nothing could say which checkpoint is the best.
+        UserError: it is not, so that there would be no best checkpoint.
     """
     interval, every = trainer.get("val_check_interval"), trainer.get("check_val_every_n_epoch", 1)
     interval = 1.0 if interval is None else interval
@@ -142,5 +148,5 @@ def check_validates(trainer: Mapping[str, Any], batches: int) -> None:
 
 
 def _is_number(limit: float) -> bool:
-    """Whether Lightning takes it for a number of batches: 1.0 is all of them, 2.0 is two."""
+    """Whether Lightning interprets it as a number of batches: 1.0 is all of them, 2.0 is two."""
     return isinstance(limit, int) or limit > 1

@@ -1,4 +1,4 @@
-"""How the trainer writes and reads checkpoints: whole or not at all, and nothing in them is run."""
+"""How the trainer saves and loads checkpoints: atomically, and without executing code from them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,23 +17,23 @@ WEIGHTS = ("state_dict", "fbm", "epoch", "global_step", "pytorch-lightning_versi
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """A file takes its name when all of it is on the disk: whatever happens before, an older one stays as it was.
+    """Saves each checkpoint to a temporary file and renames it, so that an interruption leaves the older one intact.
 
-    `best.ckpt` holds weights alone: nothing goes on from it, and the optimiser's state is twice as large.
+    `best.ckpt` holds weights only: no run resumes from it, and the optimiser's state is twice as large.
 
     Args:
-        together: keep what is best in main memory until another checkpoint is saved, or training ends in any way but a
-            kill. So a network that gets better in every short epoch does not spend its time on writing, and what is on
-            the disk fits together: a run that goes on from `last.ckpt` finds the best of the steps before it.
+        together: keep the best weights in memory until another checkpoint is saved or training ends other than by a
+            kill. Short epochs that all improve then do not wait for the disk, and `best.ckpt` and `last.ckpt` are
+            consistent: a resumed run finds the best of the steps before.
 
     Raises:
-        OSError: when writing, a full disk or a folder that does not let itself be written.
-        UserError: when reading, a checkpoint that is damaged, holds code, or is not fbm's.
+        OSError: on saving, the disk is full or the folder is not writable.
+        UserError: on loading, the checkpoint is damaged, contains code, or is not fbm's.
     """
 
     def __init__(self, together: bool = False) -> None:
         self.together = together
-        self.best: tuple[dict[str, Any], Path] | None = None  # that is not written yet
+        self.best: tuple[dict[str, Any], Path] | None = None  # not saved yet
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: _PATH, storage_options: Any | None = None) -> None:
         path = Path(path)
@@ -43,11 +43,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 weights = {name: _kept(value) for name, value in checkpoint["state_dict"].items()}
                 self.best = {**checkpoint, "state_dict": weights}, path
                 return
-        self.write_best()  # before what says that it is there
+        self.write_best()  # before the checkpoint that refers to it
         _write(checkpoint, path)
 
     def write_best(self) -> None:
-        """Write what is best, where that is not done yet."""
+        """Save the best weights, unless that is done."""
         if self.best is not None:
             _write(*self.best)
             self.best = None
@@ -64,26 +64,26 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: _PATH, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """A checkpoint, on the processor, weights and plain values only whatever is asked for."""
+        """A checkpoint in main memory; always weights and plain values only."""
         return read_checkpoint(Path(path))
 
 
 def _kept(value: Any) -> Any:
-    """A value that later training steps leave as it is, in main memory."""
+    """A copy in main memory, which later training steps do not change."""
     return value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else value
 
 
 def _write(checkpoint: dict[str, Any], path: Path) -> None:
     with atomic_write(path, fsync=True) as file:
-        told = _ErrorCapturingFile(file)
+        capturing = _ErrorCapturingFile(file)
         try:
-            torch.save(checkpoint, told)  # type: ignore[arg-type]  # it writes, and is asked for nothing else
+            torch.save(checkpoint, capturing)  # type: ignore[arg-type]  # it only writes and flushes
         except RuntimeError as error:
-            raise (told.failed or error) from error
+            raise (capturing.failed or error) from error
 
 
 class _ErrorCapturingFile:
-    """A file that remembers why it could not be written; torch says that its own position was unexpected."""
+    """A file that keeps the OSError of a failed write, which torch replaces by a RuntimeError about positions."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file

@@ -1,4 +1,4 @@
-"""Reading checkpoints, weights only, and taking an encoder out of one."""
+"""Load checkpoints, weights only, and initialise encoders from them."""
 
 import pickle
 import warnings
@@ -23,12 +23,12 @@ PREFIX = "network.encoder."
 
 @dataclass(frozen=True)
 class Loaded:
-    """What came of loading an encoder: names of weights, and the run they are from."""
+    """The result of loading an encoder: names of weights, and the run they are from."""
 
     matched: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()  # the encoder has them, the checkpoint has not
-    unexpected: tuple[str, ...] = ()  # the other way round
-    pretraining: dict[str, Any] | None = None  # `folder` as it was named, `study`, `run`, `seed`, `fingerprint`
+    missing: tuple[str, ...] = ()  # in the encoder, but not in the checkpoint
+    unexpected: tuple[str, ...] = ()  # in the checkpoint, but not in the encoder
+    pretraining: dict[str, Any] | None = None  # `folder` as given, `study`, `run`, `seed`, `fingerprint`
 
     @property
     def fingerprint(self) -> str | None:
@@ -41,10 +41,10 @@ class Loaded:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """`path` itself, or the best checkpoint where it is a run folder.
+    """`path` itself, or the best checkpoint if it is a run folder.
 
     Raises:
-        UserError: neither is there.
+        UserError: neither exists.
     """
     best = path / CHECKPOINTS / BEST
     if path.is_dir() and not (best.is_file() and (path / SUMMARY).is_file()):
@@ -55,20 +55,20 @@ def find_checkpoint(path: Path) -> Path:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint of ours, read without running anything in it.
+    """Load a checkpoint of fbm without executing code from it.
 
     Raises:
-        UserError: not there, damaged, holding code, or not made by fbm.
+        UserError: it does not exist, is damaged, contains code, or was not saved by fbm.
     """
     path = find_checkpoint(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's about a pickle's age, before it refuses it
+            warnings.simplefilter("ignore")  # torch's about a pickle's age, before it rejects it
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
         damaged = _damaged(path)
     except pickle.UnpicklingError as error:
         raise UserError(f"{path} refused: it holds more than weights and plain values, or is damaged") from error
-    except Exception as error:  # what is no checkpoint can make its reader raise anything
+    except Exception as error:  # torch can raise anything for other files
         raise UserError(f"{path} cannot be read as a checkpoint: {_reason(path, error)}") from error
     if damaged is not None:
         raise UserError(f"{path} is damaged: its part {damaged} does not fit its checksum")
@@ -79,7 +79,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """One line; torch's own for a file that is cut is of zip archives and their directories."""
+    """One line; torch's message for a truncated file is about zip directories."""
     with suppress(OSError), path.open("rb") as file:
         if file.read(2) == b"PK" and not zipfile.is_zipfile(path):
             return "it is cut short"
@@ -87,9 +87,9 @@ def _reason(path: Path, error: Exception) -> str:
 
 
 def _damaged(path: Path) -> str | None:
-    """The first part of a checkpoint that has changed since it was written; torch does not look."""
+    """The first part of a checkpoint whose checksum is wrong, which torch does not verify."""
     if not zipfile.is_zipfile(path):
-        return None  # of an early torch: no checksums
+        return None  # saved by an early torch, without checksums
     with zipfile.ZipFile(path) as parts:
         return parts.testzip()
 
@@ -102,13 +102,13 @@ def _is_ours(content: Any) -> bool:
 
 
 def encoder_of(content: dict[str, Any], named: str) -> Encoder:
-    """The encoder of a checkpoint that was read, made from the config it carries, in eval mode.
+    """The encoder of a loaded checkpoint, built from the config in it, in eval mode.
 
     Args:
-        named: what an error calls the checkpoint.
+        named: the checkpoint's name in errors.
 
     Raises:
-        UserError: the config describes no encoder that can be made here, or one with other weights.
+        UserError: the config's encoder cannot be built, or has other weights.
     """
     encoder = _empty_encoder(content["fbm"].get("config"), named)
     weights = _encoder_weights(content, encoder)
@@ -128,23 +128,23 @@ def _empty_encoder(config: Any, named: str) -> Encoder:
         raise UserError(f"{named} carries no config of its encoder: it is damaged, or of a very early fbm")
     try:
         check(OmegaConf.create({"encoder": node}))
-        # Looked at before it is called: a config from elsewhere could name any function.
+        # Checked before it is called: a config from elsewhere could name any function.
         target = build({**node, "_partial_": True}).func
         if not (isinstance(target, type) and issubclass(target, Encoder)):
             raise UserError(f"{node['_target_']} is no fbm.models.encoder.Encoder")
         encoder: Encoder = build({**node, "_partial_": False})
-    except (UserError, TypeError) as error:  # what it names need not be callable
+    except (UserError, TypeError) as error:  # the target may not be callable
         raise UserError(f"the encoder of {named} cannot be made: {error}") from error
     return encoder
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether nothing in it could name something to be called."""
+    """Whether a value has no dict in it, which could name a `_target_`."""
     return all(map(_is_plain, value)) if isinstance(value, list) else not isinstance(value, dict)
 
 
 def _encoder_weights(content: dict[str, Any], encoder: nn.Module) -> dict[str, Any]:
-    """A checkpoint's weights of its encoder, as this one takes them."""
+    """A checkpoint's weights of its encoder, in the form of this encoder."""
     found = content["state_dict"].items()
     weights = {key.removeprefix(PREFIX): value for key, value in found if key.startswith(PREFIX)}
     fold_biases(encoder, weights)
@@ -152,13 +152,13 @@ def _encoder_weights(content: dict[str, Any], encoder: nn.Module) -> dict[str, A
 
 
 def initialise(encoder: nn.Module, init: DictConfig) -> Loaded:
-    """Give `encoder` the weights that a `conf/init` choice names, in place, and say what matched.
+    """Load the weights that a `conf/init` option names into `encoder`, and print how many matched.
 
     Args:
-        init: `name`, `task` (what the checkpoint must have been trained on; None for a random start) and `checkpoint`.
+        init: `name`, `task` (that the checkpoint must be of; None for a random start) and `checkpoint`.
 
     Raises:
-        UserError: no checkpoint is named or there, it is of another task or width, or nothing in it matches.
+        UserError: the checkpoint is missing, of another task or width, or matches no weight.
     """
     if init.task is None:
         if init.checkpoint is not None:
@@ -186,7 +186,10 @@ def initialise(encoder: nn.Module, init: DictConfig) -> Loaded:
 def _made_by(carried: dict[str, Any], named: str) -> dict[str, Any]:
     config = carried.get("config", {})
     return {
-        **{"folder": named, "study": config.get("study"), "run": config.get("name"), "seed": config.get("seed")},
+        "folder": named,
+        "study": config.get("study"),
+        "run": config.get("name"),
+        "seed": config.get("seed"),
         "fingerprint": carried["fingerprints"]["config"],
     }
 
@@ -202,7 +205,7 @@ def _compared(encoder: nn.Module, weights: dict[str, Any], pretraining: dict[str
 
 
 def _check_shapes(own: dict[str, Any], weights: dict[str, Any], loaded: Loaded, path: str) -> None:
-    """UserError where nothing matches, or what does is of another shape or normalised in another way."""
+    """UserError if nothing matches, or matching weights have other shapes or another norm."""
     if not loaded.matched:
         raise UserError(f"no weight of the encoder is in {path}: it is of another encoder")
     for key in loaded.matched:
@@ -212,7 +215,7 @@ def _check_shapes(own: dict[str, Any], weights: dict[str, Any], loaded: Loaded, 
                 f"{tuple(own[key].shape)} here; choose the encoder, and the settings of it, that it was pretrained with"
             )
     for layer in (key.removesuffix(".weight") for key in loaded.matched if key.endswith(".weight")):
-        # Only batch norm has running statistics; a group norm's weights fit it by name and shape.
+        # Only batch norm has running statistics; a group norm's weights have the same names and shapes.
         here, there = ("batch" if f"{layer}.running_mean" in state else "group or no" for state in (own, weights))
         if here != there:
             raise UserError(

@@ -1,4 +1,4 @@
-"""The code that makes a result, file by file: what it was, and whether it is still that."""
+"""Checksums of the code that produces a result, and which files have changed since."""
 
 import importlib.util
 import sysconfig
@@ -14,9 +14,9 @@ INSTALLED = tuple(Path(sysconfig.get_path(key)).resolve() for key in ("purelib",
 
 
 def listing(content: dict[str, Any]) -> str:
-    """A line `SHA-256  NAME` for every file of Python code in fbm, and in the user's own modules that a config names.
+    """A line `SHA-256  NAME` for every Python file of fbm and of the user's own modules that a config names.
 
-    What is installed beside fbm is told by its version.
+    Installed packages are recorded by version, see `fbm.runs.provenance`.
 
     Args:
         content: a run's resolved config.
@@ -25,7 +25,7 @@ def listing(content: dict[str, Any]) -> str:
 
 
 def changed(old: str, content: dict[str, Any]) -> list[str]:
-    """The files that are not what they were in an earlier listing: changed, new or gone; sorted."""
+    """The files that differ from an earlier listing: changed, added or removed; sorted."""
     then, now = (dict(line.split("  ", 1)[::-1] for line in text.splitlines()) for text in (old, listing(content)))
     return sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
 
@@ -36,12 +36,12 @@ def _digests(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for file in files:
             try:
                 yield str(Path(name) / file.relative_to(path)) if path.is_dir() else file.name, checksum(file)
-            except OSError:  # an editor is just saving it
+            except OSError:  # an editor is saving it
                 continue
 
 
 def _own(content: dict[str, Any]) -> Iterator[tuple[str, Path]]:
-    """The packages and modules of a user's own that a config names: name and place."""
+    """Name and path of the user's own packages and modules that a config names."""
     targets = [value for key, value in flatten(content).items() if key.rpartition(".")[2] == "_target_"]
     for name in sorted({str(target).split(".")[0] for target in targets} - {"fbm"}):
         try:

@@ -1,4 +1,4 @@
-"""What a run leaves: one folder, held by one job, finished when its summary is there."""
+"""The folder of a run: locked by one job, and finished once it has a summary."""
 
 import json
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from fbm.runs.files import AUTO, BAD_BATCH, BEST, CHECKPOINTS, CONFIG, FAILURE, 
 from fbm.utils.errors import UserError
 from fbm.utils.files import LOCK, exclusive_lock, remove_partial, write_text
 
-# One of these begins a name there once an attempt has anything to show; a traceback and a bad batch are looked for.
+# Prefixes of the files of an attempt that is worth keeping, a traceback and a bad batch among them.
 BEGUN = (CHECKPOINTS, METRICS, FAILURE, BAD_BATCH)
-ARCHIVING = ".aside"  # what is being moved to earlier-N
+ARCHIVING = ".aside"  # being moved to earlier-N
 
 
 @dataclass
@@ -26,8 +26,8 @@ class Run:
     Attributes:
         summary: None until the run is finished.
         main: False in ranks other than 0, which write nothing here.
-        start_from: the checkpoint to go on from.
-        same: it is this run's own, so its metrics and its loggers' runs go on too.
+        start_from: the checkpoint to resume from.
+        same: it is this run's own, so that its metrics and its loggers' runs continue too.
     """
 
     folder: Path
@@ -42,43 +42,43 @@ class Run:
         return self.folder / CHECKPOINTS / BEST
 
     def start(self, config: str) -> None:
-        """Begin, or go on: write the resolved config; an earlier attempt's failure is over."""
+        """Start or resume: write the resolved config, and remove an earlier attempt's traceback."""
         if self.main:
             write_text(self.folder / CONFIG, config)
             (self.folder / FAILURE).unlink(missing_ok=True)
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """End: the summary makes the run a finished one."""
+        """Finish the run by writing its summary."""
         self.summary = summary
         if self.main:
             write_text(self.folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
 
     def reread(self) -> None:
-        """Take over the summary that other processes wrote."""
+        """Reload the summary, which another process wrote."""
         self.summary = _read_summary(self.folder)
 
 
 @contextmanager
 def open_run_folder(folder: str | Path, identity: str, overwrite: bool, resume: str = AUTO) -> Iterator[Run]:
-    """Hold a run folder: of a new run, of one to go on with, or of one finished with the same settings.
+    """Lock a run folder, for a new run, a run to resume, or a run that is finished with the same settings.
 
-    An unfinished run with the same settings goes on from its `last.ckpt`, unless `resume` is "none". What cannot be
-    gone on with (or is finished, with `overwrite`) is moved to `earlier-N` inside. An attempt that ends before it has
-    trained and saved anything leaves the folder as it was, or none; where it failed by a fault of ours, its traceback.
+    An unfinished run with the same settings resumes from its `last.ckpt`, unless `resume` is "none". A run that cannot
+    be resumed (or is finished, with `overwrite`) is moved to `earlier-N` inside. An attempt that ends before it has
+    saved anything leaves the folder as it was, or none, apart from the traceback of an unexpected error.
 
     Args:
-        overwrite: begin a finished run anew; an unfinished one goes on all the same.
-        resume: "auto", "none", or the checkpoint or run folder of another run that a new one goes on from.
+        overwrite: run a finished run again; an unfinished one is still resumed.
+        resume: "auto", "none", or the checkpoint or run folder of another run that a new one resumes from.
 
     Raises:
-        UserError: another job holds the folder, a run with other settings is finished in it, or what is to be gone on
-            from is damaged, or not there.
+        UserError: another job has locked the folder, it holds a finished run with other settings, or the checkpoint to
+            resume from is missing or damaged.
     """
     folder = Path(folder)
     with exclusive_lock(folder, "the run folder"):
         remove_partial(folder)
         if (folder / ARCHIVING).is_dir():
-            _archive(folder)  # whoever began to was killed
+            _archive(folder)  # the process that started this was killed
         summary = None if overwrite else _read_summary(folder)
         if summary is None:
             run, aside = _unfinished(folder, identity, resume)
@@ -98,8 +98,8 @@ def open_run_folder(folder: str | Path, identity: str, overwrite: bool, resume: 
 
 
 def _leave_as_found(folder: Path, aside: Path | None) -> None:
-    """Take away what an attempt left that trained nothing: a report would call it an unfinished run."""
-    with suppress(OSError):  # what ended the attempt is told, not this
+    """Remove the files of an attempt that trained nothing, which a report would take for an unfinished run."""
+    with suppress(OSError):  # the error that ended the attempt is reported instead
         for path in folder.iterdir():
             if path.name != LOCK and not path.name.startswith("earlier-"):
                 rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
@@ -113,9 +113,9 @@ def _leave_as_found(folder: Path, aside: Path | None) -> None:
 
 
 def _unfinished(folder: Path, identity: str, resume: str) -> tuple[Run, Path | None]:
-    """The run to begin or to go on with, and where what was in its way was moved to."""
+    """The run to start or resume, and the folder that an earlier one was moved to."""
     own = folder / CHECKPOINTS / LAST
-    # With a summary beside it the run is finished, and asked to be run again.
+    # With a summary beside it the run is finished, and is to be run again.
     if resume != NONE and own.is_file() and not (folder / SUMMARY).is_file() and _belongs_to(own, identity):
         return Run(folder, start_from=own, same=True), None
     other = None if resume in (AUTO, NONE) else _of_another_run(Path(resume), folder)
@@ -124,11 +124,11 @@ def _unfinished(folder: Path, identity: str, resume: str) -> tuple[Run, Path | N
 
 
 def _belongs_to(checkpoint: Path, identity: str) -> bool:
-    """Whether the run with this fingerprint can go on from a checkpoint."""
+    """Whether a checkpoint belongs to the run with this fingerprint."""
     try:
         return bool(read_checkpoint(checkpoint)["fbm"]["fingerprints"].get("run") == identity)
     except UserError as error:
-        raise UserError(f"{error}; resume=none begins anew (what is there is kept in a folder inside)") from error
+        raise UserError(f"{error}; resume=none starts over (the old files are kept in a folder inside)") from error
 
 
 def _of_another_run(named: Path, folder: Path) -> Path:
@@ -137,7 +137,7 @@ def _of_another_run(named: Path, folder: Path) -> Path:
         raise UserError(f"resume={named}: there is no {checkpoint if named.is_dir() else 'such checkpoint'}")
     if checkpoint.resolve().is_relative_to(folder.resolve()):
         raise UserError(
-            f"resume={named} is this run's own folder: resume=auto goes on in it with the same settings, another "
+            f"resume={named} is this run's own folder: resume=auto resumes it with the same settings, another "
             "name=... makes it another run"
         )
     return checkpoint
@@ -155,12 +155,12 @@ def _read_summary(folder: Path) -> dict[str, Any] | None:
 
 
 def _archive(folder: Path) -> Path | None:
-    """Take all that a run left out of the way; what a kill interrupts here is brought to its end next time.
+    """Move the files of a run to `earlier-N`; if this is killed, the next attempt completes it.
 
     Returns:
-        Where it is now, None where there was nothing.
+        The new folder, None if there was nothing to move.
     """
-    own = {".hydra", LOCK, ARCHIVING}  # Hydra wrote this job's before it called us
+    own = {".hydra", LOCK, ARCHIVING}  # Hydra has written this job's already
     old = [path for path in folder.iterdir() if path.name not in own and not path.name.startswith("earlier-")]
     if not old and not (folder / ARCHIVING).is_dir():
         return None

@@ -1,4 +1,4 @@
-"""The git checkout that fbm runs from: commit, and what was changed since as a patch that `git apply` takes."""
+"""The git checkout that fbm runs from: its commit, and changes since as a patch for `git apply`."""
 
 import os
 import shutil
@@ -7,10 +7,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 LARGEST = 1_000_000  # bytes of a changed file that goes into the patch
-# What a person may have configured for reading would make a patch that cannot be applied.
+# With some personal settings of git, a patch could not be applied.
 PLAIN = (
-    *("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--full-index"),
-    *("--src-prefix=a/", "--dst-prefix=b/", "--submodule=short"),
+    "--no-color",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-renames",
+    "--full-index",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+    "--submodule=short",
 )
 
 
@@ -21,9 +27,8 @@ class Checkout:
         package: a folder with a tracked `__init__.py`.
 
     Raises:
-        OSError: git is not there.
-        subprocess.CalledProcessError: `package` is not under version control; an installed one may all the same lie
-            in somebody's repository.
+        OSError: git is not installed.
+        subprocess.CalledProcessError: `package` is not under version control, even if its folder is in a repository.
     """
 
     def __init__(self, package: Path) -> None:
@@ -51,12 +56,12 @@ class Checkout:
         return "".join(notes).encode(errors="backslashreplace") + patch
 
     def _scratch(self, folder: Path) -> dict[str, str]:
-        """An index and a place for objects of our own: the repository itself is only read."""
+        """A scratch index and object folder: the repository itself is only read."""
         index, objects = (
             self.root / os.fsdecode(self._git("rev-parse", "--git-path", name)).rstrip("\n")
             for name in ("index", "objects")
         )
-        # With its time: by it git knows which files may have changed in the tick of the clock in which they were added.
+        # With its time, by which git knows which files may have changed within the same clock tick.
         shutil.copy2(index, folder / "index")
         return {
             "GIT_INDEX_FILE": str(folder / "index"),
@@ -65,7 +70,7 @@ class Checkout:
         }
 
     def _add(self, environment: dict[str, str]) -> dict[str, str]:
-        """Announce the untracked files to the scratch index; gives those left out, with the reason."""
+        """Add the untracked files to the scratch index; returns those left out, with the reason."""
         listed = self._git("ls-files", "--others", "--exclude-standard", "-z").split(b"\0")
         names = [os.fsdecode(name) for name in listed if name]
         left_out = {name: reason for name in names if (reason := self._unfit(name))}
@@ -75,7 +80,7 @@ class Checkout:
         return left_out
 
     def _unfit_changes(self, environment: dict[str, str]) -> dict[str, str]:
-        """Changed and announced files that are binary or unfit, with the reason."""
+        """Changed and added files that are binary or unfit, with the reason."""
         found = {}
         for line in self._git("diff", "HEAD", "--numstat", "-z", *PLAIN, environment=environment).split(b"\0")[:-1]:
             added, _, name = line.split(b"\t", 2)
@@ -85,7 +90,7 @@ class Checkout:
         return found
 
     def _unfit(self, name: str) -> str:
-        """Why a changed file cannot be part of a patch; empty where it can."""
+        """Why a changed file cannot be part of a patch; empty if it can."""
         path = self.root / name
         if name.endswith("/"):
             return "a repository of its own"

@@ -1,4 +1,4 @@
-"""Where a result comes from: code, packages, machine."""
+"""The provenance of a result: code, packages, machine."""
 
 import hashlib
 import os
@@ -19,53 +19,66 @@ from fbm.runs.git import Checkout
 from fbm.utils.files import atomic_write, checksum, write_text
 
 PACKAGES = (
-    *("torch", "pytorch-lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy"),
-    *("av", "opencv-python-headless", "wandb"),
+    "torch",
+    "pytorch-lightning",
+    "torchmetrics",
+    "hydra-core",
+    "omegaconf",
+    "numpy",
+    "av",
+    "opencv-python-headless",
+    "wandb",
 )
 FOLDER, DIFF, LIST, CODE = "provenance", "git.diff", "packages.txt", "code.txt"
 
 
 def record(folder: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """What a run starts from, to be called before it does: the code may change while it goes on.
+    """Record the provenance of a run, before it starts: the code may change while it runs.
 
     Writes `provenance/packages.txt` and `provenance/code.txt` (see `fbm.runs.code.listing`) into the run folder, and
-    `provenance/git.diff` where anything is uncommitted.
+    `provenance/git.diff` if anything is uncommitted.
 
     Args:
         content: the run's resolved config.
 
     Returns:
         For the summary: `fbm`, `git`, `lock` (of requirements.lock), `packages` (of packages.txt) and `code` (of
-        code.txt), 16 hex digits of SHA-256 each, and `versions`. `git` and `lock` are None where fbm does not run from
-        a checkout.
+        code.txt), 16 hex digits of SHA-256 each, and `versions`. `git` and `lock` are None unless fbm runs from a
+        checkout.
     """
     texts = {LIST: "".join(f"{line}\n" for line in installed()), CODE: listing(content)}
     for name, text in texts.items():
         write_text(folder / FOLDER / name, text)
     git, lock = _code(folder / FOLDER / DIFF)
     packages, code = (hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts.values())
-    said = {"git": git, "lock": lock, "packages": packages, "code": code}
-    return {"fbm": fbm.__version__, **said, "versions": versions()}
+    return {
+        "fbm": fbm.__version__,
+        "git": git,
+        "lock": lock,
+        "packages": packages,
+        "code": code,
+        "versions": versions(),
+    }
 
 
-def log_changed_code(folder: Path, content: dict[str, Any], anew: str) -> None:
-    """Say in a line which code files are not those that a run was recorded with, where any are.
+def log_changed_code(folder: Path, content: dict[str, Any], remedy: str) -> None:
+    """Print which code files have changed since a run was recorded, if any.
 
     Args:
         content: the run's resolved config.
-        anew: how it is run with the code as it is now.
+        remedy: how to run it with the present code.
     """
     try:
         names = changed((folder / FOLDER / CODE).read_text(), content)
-    except (OSError, ValueError):  # of an earlier fbm, or damaged
+    except (OSError, ValueError):  # recorded by an earlier fbm, or damaged
         return
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        print(f"{folder}: the code has changed since this run began ({', '.join(names[:3])}{more}): {anew}")
+        print(f"{folder}: the code has changed since this run began ({', '.join(names[:3])}{more}): {remedy}")
 
 
 def _code(diff: Path) -> tuple[dict[str, Any] | None, str | None]:
-    """`git` and `lock` of the summary; the uncommitted changes go into the file `diff`."""
+    """`git` and `lock` of the summary; uncommitted changes are written to `diff`."""
     package = Path(fbm.__file__).parent
     try:
         checkout = Checkout(package)
@@ -82,19 +95,19 @@ def _code(diff: Path) -> tuple[dict[str, Any] | None, str | None]:
 def _patch(checkout: Checkout) -> bytes:
     try:
         return checkout.patch()
-    except (OSError, subprocess.CalledProcessError) as error:  # files that vanish while git looks at them
+    except (OSError, subprocess.CalledProcessError) as error:  # a file was deleted meanwhile
         return f"# the changes could not be read: {error}\n".encode()
 
 
-@cache  # reading them takes longer than a small run's steps, and a process keeps what it has loaded
+@cache  # slower than the steps of a small run, and a process keeps the packages it has loaded
 def installed() -> tuple[str, ...]:
-    """Every installed distribution as `name==version`, sorted; names as pip compares them."""
+    """Every installed distribution as `name==version`, sorted; names normalised as by pip."""
     names = [(found.metadata["Name"], found.version) for found in distributions()]
     return tuple(sorted({f"{re.sub(r'[-_.]+', '-', name).lower()}=={number}" for name, number in names if name}))
 
 
 def versions() -> dict[str, str]:
-    """Python's and the packages' that can change a result."""
+    """Versions of Python and of the packages that can affect results."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -105,7 +118,7 @@ def versions() -> dict[str, str]:
 
 
 def hardware(trainer: pl.Trainer) -> dict[str, Any]:
-    """Device, processor and memory (GiB, of the machine); GPUs where there are any. Nothing that names the machine."""
+    """Device, processor, memory (GiB, of the machine) and GPUs, but no name of the machine."""
     device = trainer.strategy.root_device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
@@ -132,7 +145,7 @@ def processor() -> str:
 
 
 def _gpus() -> dict[str, Any]:
-    """How many GPUs torch sees, the first one's name, and the driver's version where nvidia-smi says it."""
+    """The number of GPUs, the name of the first one, and the driver's version if nvidia-smi is installed."""
     query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
         driver = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout.split()[0]
