@@ -1,4 +1,4 @@
-"""Boxes of UCF-101's 24 annotated classes, from both forms they come in: `.xgtf` files and the corrected pickle."""
+"""Read the boxes of UCF-101's 24 annotated classes, from `.xgtf` files or the corrected pickle."""
 
 import io
 import pickle
@@ -13,15 +13,20 @@ from defusedxml.common import DefusedXmlException
 from fbm.utils.errors import UserError
 
 # The only names a pickle of plain containers and numpy arrays needs. numpy moved `core` to `_core` in version 2.
-_HARMLESS = {
-    *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
-    *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),  # protocol 5
-    *(("numpy", name) for name in ("ndarray", "dtype")),
-    ("_codecs", "encode"),  # how protocol 2 writes bytes
+_ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy.core.numeric", "_frombuffer"),  # protocol 5
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy._core.numeric", "_frombuffer"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),  # bytes in protocol 2
 }
 
-PERSON = "PERSON"  # the name of the objects whose boxes count
-LONGEST = 1_000_000  # frames: a longer span is damage, and would fill the memory
+PERSON = "PERSON"  # the name of the objects whose boxes are used
+LONGEST = 1_000_000  # frames: a longer span is damage, and would exhaust memory
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,9 @@ class Annotation:
     """The boxes of one video.
 
     Attributes:
-        frames: how many frames the annotation says the video has; None where it does not say.
+        frames: the video's number of frames according to the annotation; None if unspecified.
         boxes: int64 `N 5`: frame (0-based), x, y, width, height in pixels of the video. A frame may have any number.
-        others: names of objects that are no persons, each as often as there is one; their boxes are not used.
+        others: the name of every object that is not a person; their boxes are not used.
     """
 
     frames: int | None
@@ -40,10 +45,10 @@ class Annotation:
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Builds numpy arrays and plain containers; anything else in the file is refused before it can run."""
+    """Unpickles numpy arrays and plain containers; rejects anything else before it can run."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _HARMLESS:
+        if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(f"it holds {module}.{name}, which is not needed for boxes and could run code")
         return super().find_class(module, name)
 
@@ -69,7 +74,7 @@ def read_pickle(path: Path) -> dict[str, Annotation]:
 def _from_entry(entry: dict[str, Any]) -> Annotation:
     tubes = []
     for tube in entry["annotations"]:
-        # Stored in the smallest type that fits: x + w overflows uint8 unless widened first.
+        # Stored in the smallest type that fits: x + w would overflow uint8.
         boxes = np.asarray(tube["boxes"]).astype(np.int64).reshape(-1, 4)
         first, end = int(tube["sf"]), int(tube["ef"])
         if end - first != len(boxes):
@@ -88,15 +93,15 @@ def read_xgtf(path: Path) -> Annotation:
         root = ElementTree.parse(path, forbid_dtd=True).getroot()
     except DefusedXmlException as error:
         raise UserError(f"annotation {path} refused: it declares XML entities, which boxes never need") from error
-    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last: an encoding that nobody knows
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # LookupError: unknown encoding
         raise UserError(f"annotation {path} is not readable XML: {error}") from error
     except OSError as error:
         raise UserError(f"annotation {path} cannot be read: {error.strerror}") from error
-    every = [] if root is None else root.findall(".//{*}sourcefile")
-    if not every:
+    files = [] if root is None else root.findall(".//{*}sourcefile")
+    if not files:
         raise UserError(f"annotation {path} is not of the ViPER form: it holds no sourcefile")
-    # Only the first one that is not empty counts.
-    source = next((each for each in every if each.find("{*}object") is not None), every[0])
+    # Only the first non-empty one is used.
+    source = next((each for each in files if each.find("{*}object") is not None), files[0])
     try:
         boxes = [
             _spanned(box)

@@ -1,4 +1,4 @@
-"""What travels from the data rooms to the tasks. Frames are `B T H W C` uint8: scaled only on the device."""
+"""The batch of clips that tasks receive. Frames are `B T H W C` uint8: they are scaled on the device."""
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -9,24 +9,24 @@ class ClipBatch(NamedTuple):
     """A batch of clips with their masks; one sample has the same fields without B."""
 
     frames: Tensor  # B T H W C uint8
-    masks: Tensor  # B M H W uint8, 1 = foreground, of those M frames that the task asks for
+    masks: Tensor  # B M H W uint8, 1 = foreground, of the M frames that the task needs
     label: Tensor  # B int64, 0-based
-    video: Tensor  # B int64, which video of the split the clip is from
-    sample: Tensor  # B int64, which sample of the split
-    counted: Tensor  # B bool, False where a sample only fills up a rank's share
+    video: Tensor  # B int64, number of the clip's video in the split
+    sample: Tensor  # B int64, number of the sample in the split
+    counted: Tensor  # B bool, False for padding
 
     def moved(self, device: device) -> "ClipBatch":
-        """The batch on a device. Not `to`, which Lightning would call in its own way."""
+        """The batch on a device. Not called `to`, which Lightning would call with other arguments."""
         return ClipBatch(*(field.to(device) for field in self))
 
     def without_padding(self) -> "ClipBatch":
-        """The batch without what only fills up; it may be left with no sample at all."""
+        """The batch without padding; it may be empty."""
         return self if bool(self.counted.all()) else ClipBatch(*(field[self.counted] for field in self))
 
 
 @runtime_checkable
 class SizedEvaluation(Protocol):
-    """What a task may ask of the data it is measured on."""
+    """Data whose number of evaluated samples is known."""
 
     def evaluated(self, split: str, batches: int | None) -> int:
-        """How many samples of validation or test, 0 to N - 1, so many batches over all ranks hold; all, for None."""
+        """The number of validation or test samples in so many batches over all ranks; None is all batches."""

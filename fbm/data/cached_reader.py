@@ -1,4 +1,4 @@
-"""Values from a store's files, each of which is compared with its checksum before anything in it is believed."""
+"""Read values from a store's files, each of which is verified by its checksum before its first use."""
 
 import mmap
 import os
@@ -10,40 +10,42 @@ import numpy as np
 
 from fbm.data.store_array import StoreArray, unreadable
 
-RACE_WINDOW_NS = 1_000_000_000  # ns; a file changed twice within its clock's tick looks unchanged
-MAX_MAPS = 30_000  # that a process keeps; Linux lets it have 65,530, shared libraries' among them
+RACE_WINDOW_NS = 1_000_000_000  # two changes within one tick of the file system's clock look like one
+MAX_MAPS = 30_000  # kept by a process; Linux allows 65,530, including those of shared libraries
 
 Made = TypeVar("Made")
 
 
 class VerifiedReader:
-    """Reads array files, and remembers which were found right: by inode, size and both times, so a change is seen.
+    """Reads array files and caches which ones are verified, by inode, size and times, so that changes are detected.
 
-    Files are mapped, which makes a read one plain copy. A process that touches a mapped file behind its end is killed,
-    so the file is looked at before each read and after it: only one that is cut within these microseconds can do that.
-    Maps hold no descriptors, so that a store may have more files than a process may open.
+    Files are mapped, so that a read is a plain copy. Accessing a mapped file beyond its end kills the process, so its
+    status is compared before and after each read: only truncation within these microseconds can have that effect.
+    Maps need no descriptors, so a store may have more files than a process may open.
 
-    What was found right is in memory shared with processes that are forked from this one (a loader's workers): one of
-    them looks, the others believe it. Where it is pickled, looking begins anew.
+    The cache is memory shared with forked processes (a loader's workers): each file is verified once by any of them.
+    A pickled reader starts with an empty cache.
 
     Args:
-        files: asked for by their numbers here.
+        files: indexed by their number here.
     """
 
     def __init__(self, files: Sequence[StoreArray]) -> None:
         self.files = files
-        self._paths = [os.fspath(file.path) for file in files]  # to ask for a Path's times takes twice as long
-        self._verified = np.frombuffer(mmap.mmap(-1, 8 * max(1, len(files))), np.int64)  # zeros, shared over forks
-        self._maps: dict[int, tuple[int, np.ndarray]] = {}  # each with the mark of the file that it is of
+        self._paths = [os.fspath(file.path) for file in files]  # `Path.stat` takes twice as long
+        self._verified = np.frombuffer(
+            mmap.mmap(-1, 8 * max(1, len(files))), np.int64
+        )  # zeros, shared with forked processes
+        self._maps: dict[int, tuple[int, np.ndarray]] = {}  # with the signature of the mapped file
 
     def __reduce__(self) -> Any:
         return VerifiedReader, (self.files,)
 
     def read(self, number: int, use: Callable[[np.ndarray], Made]) -> Made:
-        """What `use` makes of the values of the file with this number; it must copy what it wants to keep.
+        """The result of `use` on the values of the file with this number; it must copy the values it keeps.
 
         Raises:
-            WrongFileError: the file is not the one that was stored, or not any more.
+            IntegrityError: the file is not the one that was stored.
         """
         try:
             while True:
@@ -55,7 +57,7 @@ class VerifiedReader:
             raise unreadable(error) from error
 
     def _open(self, number: int) -> tuple[int, np.ndarray]:
-        """The mark of the file as it is now, which is right, and its values as a map."""
+        """The signature of the verified file, and its values as a map."""
         stat = os.stat(self._paths[number])  # noqa: PTH116
         mark = _stat_signature(stat)
         known, values = self._maps.get(number, (0, None))
@@ -74,5 +76,5 @@ class VerifiedReader:
 
 
 def _stat_signature(stat: os.stat_result) -> int:
-    """64 bits that another file, or this one after a change, does not have; never 0."""
+    """64 bits that differ for another file and after a change; never 0."""
     return hash((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)) or 1

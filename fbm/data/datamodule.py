@@ -1,4 +1,4 @@
-"""The store as Lightning wants it: one loader a split. The only data file that knows Lightning."""
+"""The data module: a store's clips, one loader a split. The only module of this package that imports Lightning."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ class ClipDataModule(pl.LightningDataModule):
 
     Attributes:
         classes: names in label order.
-        empty_classes: names of the classes that no clip has.
+        empty_classes: names of the classes without clips.
 
     Args:
         store: folder made by `fbm prepare`.
@@ -37,10 +37,10 @@ class ClipDataModule(pl.LightningDataModule):
         batch_size: clips of one step over all ranks.
         num_workers: loader processes; 0 reads in the training process.
         seed: of windows, flips and order.
-        empty_classes: "leave_out" gives no label to a class that no video has a chunk of.
+        empty_classes: "leave_out" gives no label to classes without clips.
 
     Raises:
-        UserError: the store is not there, not what these settings ask for, broken, or leaks between splits.
+        UserError: the store is missing, was prepared with other settings, is broken, or leaks between splits.
     """
 
     def __init__(
@@ -103,10 +103,10 @@ class ClipDataModule(pl.LightningDataModule):
         return any(video.masked_frames for video in self.clips["train"].videos)
 
     def leave_out_unlabelled(self) -> None:
-        """From now on every clip has a label.
+        """Drop the clips without a label.
 
         Raises:
-            UserError: no training clip has one.
+            UserError: no training clip is left.
         """
         self.clips = {split: clips.labelled for split, clips in self.clips.items()}
         if not len(self.clips["train"]):
@@ -116,12 +116,12 @@ class ClipDataModule(pl.LightningDataModule):
             )
 
     def read_masks(self, frames: Sequence[int] | None) -> None:
-        """From now on samples have masks of these frames of a clip alone; None is all."""
+        """Read masks of these frames of a clip only; None reads all."""
         for clips in self.clips.values():
             clips.masked = frames
 
     def evaluated(self, split: str, batches: int | None) -> int:
-        """How many samples of validation or test so many batches over all ranks hold, the first ones; all, for None."""
+        """The number of validation or test samples in so many batches over all ranks; None is all batches."""
         samples = len(self.clips[split])
         return samples if batches is None else min(samples, batches * self.batch_size)
 
@@ -129,7 +129,7 @@ class ClipDataModule(pl.LightningDataModule):
         """Clips of one step on each of so many ranks.
 
         Raises:
-            UserError: so many ranks cannot share the batches or the splits evenly.
+            UserError: batches or splits cannot be shared evenly by so many ranks.
         """
         if self.batch_size % ranks:
             raise UserError(
@@ -149,7 +149,7 @@ class ClipDataModule(pl.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         if self.trainer is not None:
-            self.rank_batch_size(self.trainer.world_size)  # before any rank waits for another
+            self.rank_batch_size(self.trainer.world_size)  # before ranks wait for each other
 
     def _check(self, asked: dict[str, Any], skip_broken: bool) -> None:
         manifest = self.store.manifest
@@ -165,13 +165,13 @@ class ClipDataModule(pl.LightningDataModule):
             first = manifest.broken[0]
             raise UserError(
                 f"{len(manifest.broken)} of {len(manifest.videos)} videos in {self.store.root} cannot be used, "
-                f"the first is {first.name} ({first.status}: {first.reason}): mend them and prepare again, "
+                f"the first is {first.name} ({first.status}: {first.reason}): fix them and prepare again, "
                 "or leave them out with data.skip_broken=true"
             )
         check_no_leak(self.store.usable)
 
     def train_dataloader(self) -> DataLoader[ClipBatch]:
-        """Shuffled anew each epoch, in whole batches where there is one. A resumed epoch goes on where it was left."""
+        """Shuffled in each epoch, in whole batches if there is one. A resumed epoch continues where it was left."""
         return self._loader("train", self.seed)
 
     def val_dataloader(self) -> DataLoader[ClipBatch] | Sequence[Any]:
@@ -202,9 +202,9 @@ class ClipDataModule(pl.LightningDataModule):
 
 
 def begun_epoch(trainer: pl.Trainer) -> ResumePosition:
-    """The epoch that a fit begins in and how many of its steps are done: none, but where it was left in the middle.
+    """The epoch that a fit starts in, and its steps that are done: none, unless it is resumed within an epoch.
 
-    Lightning restores its counters before it asks for the loader, and leaves it to the loader to skip what is done.
+    Lightning restores its counters before it calls for the loader, and leaves it to the loader to skip these steps.
     """
     epochs: Any = trainer.fit_loop.epoch_progress.current  # declared as less than it is
     steps: Any = trainer.fit_loop.epoch_loop.batch_progress

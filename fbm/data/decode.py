@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 Exclusion = Literal["not_a_video", "duplicate", "test_video"]
 Status = Literal["ok", "missing", "undecodable", "short", "timeout", "bad_annotation"] | Exclusion
-EXCLUDED: tuple[str, ...] = get_args(Exclusion)  # rightly not in use: nothing is broken
-REPEATS = 1000  # of a picture, at most, by empty chunks: more is damage
+EXCLUDED: tuple[str, ...] = get_args(Exclusion)  # left out on purpose: nothing is broken
+REPEATS = 1000  # of a frame, at most, by empty chunks: more is damage
 
 
 class VideoError(Exception):
-    """A file that is not whole; `status` and the message go into the manifest."""
+    """A file that cannot be used; `status` and `reason` go into the manifest."""
 
     def __init__(self, status: Status, reason: str) -> None:
-        super().__init__(status, reason)  # both, so that it survives the way back from a child process
+        super().__init__(status, reason)  # both, so that it can be pickled
         self.status, self.reason = status, reason
 
 
 @dataclass(frozen=True)
 class Header:
-    """What the container says: frame count (a hint, 0 where it has none), size in pixels, frames per second."""
+    """The container's header: frame count (a hint, 0 if unknown), size in pixels, frames per second."""
 
     frames: int
     width: int
@@ -38,7 +38,7 @@ class Header:
 
 
 def decoder() -> str:
-    """What makes frames, with versions, for the manifest."""
+    """The decoding libraries with versions, for the manifest."""
     import av
     import cv2
 
@@ -56,25 +56,25 @@ def read_header(path: Path) -> Header:
 
 
 def count_packets(path: Path) -> int:
-    """Coded frames that are in the file, counted without decoding (1 ms).
+    """Count the coded frames of a file without decoding (1 ms).
 
     Raises:
-        VideoError: not a video, not readable to its end, or cut.
+        VideoError: not a video, not readable to its end, or truncated.
     """
-    with _container(path, ignore_editlist="1") as (container, stream):  # what an edit list hides is in the file
+    with _container(path, ignore_editlist="1") as (container, stream):  # count frames that an edit list hides
         packets, promised = sum(packet.size > 0 for packet in container.demux(stream)), stream.frames
-        # An AVI file's count has the empty chunks in it that say "as before"; how long it is stands at its beginning.
+        # The count of an AVI file includes empty chunks, which repeat the previous frame; its header has its length.
         if packets < promised and not (container.format.name == "avi" and _is_whole_riff(path)):
             raise VideoError("short", f"the file is cut: {packets} of the {promised} frames it promises are there")
         return packets
 
 
 def _is_whole_riff(path: Path) -> bool:
-    """Whether an AVI file has the bytes that its parts, of about a gigabyte each, promise."""
+    """Whether an AVI file has all bytes of its RIFF parts, of about a gigabyte each."""
     size, end = path.stat().st_size, 0
     with path.open("rb") as file:
         while file.read(4) == b"RIFF":
-            if not (length := int.from_bytes(file.read(4), "little")):  # was never finished
+            if not (length := int.from_bytes(file.read(4), "little")):  # recording was interrupted
                 return False
             end += 8 + length + length % 2
             file.seek(end)
@@ -82,7 +82,7 @@ def _is_whole_riff(path: Path) -> bool:
 
 
 def video_stream(container: "InputContainer") -> "VideoStream | None":
-    """The stream that is the video: no cover and no single preview picture where there is another; None if none."""
+    """The video stream, preferably not a cover or a single preview picture; None without any."""
     from av.stream import Disposition
 
     streams = container.streams.video
@@ -120,11 +120,11 @@ def opened(path: Path) -> Iterator["OpenVideo"]:
 
 @contextmanager
 def _container(path: Path, **options: str) -> Iterator["tuple[InputContainer, VideoStream]"]:
-    """A container and its video; what FFmpeg refuses, now or while reading, is a VideoError."""
+    """Open a container and its video stream; errors of FFmpeg, now or while reading, become a VideoError."""
     import av
 
     try:
-        # A title in another encoding than UTF-8 is no reason to refuse a video.
+        # Titles need not be UTF-8.
         with av.open(path, metadata_errors="replace", options=options) as container:
             stream = video_stream(container)
             if stream is None:
@@ -143,11 +143,11 @@ class OpenVideo:
         self._path, self._container, self._stream = path, container, stream
         self._codec = self._stream.codec_context
         self._packets = self._frames = 0
-        self._turns = 0  # quarters, against the clock; each frame says it, the stream does not
+        self._turns = 0  # quarter turns, counterclockwise; known from frames, not from the stream
 
     @property
     def header(self) -> Header:
-        """What the container says; width and height are those of upright frames once one has been decoded."""
+        """The container's header; width and height are of upright frames once one has been decoded."""
         stream = self._stream
         width, height = (stream.height, stream.width) if self._turns % 2 else (stream.width, stream.height)
         return Header(stream.frames, width, height, float(stream.average_rate or 0))
@@ -155,29 +155,28 @@ class OpenVideo:
     def decode(self, size: int | None) -> Iterator[np.ndarray]:
         """All frames in order, upright, once; see the function `decode`.
 
-        How many there are the decoder says: edit lists and open groups of pictures hide some, and counts in headers are
-        wrong.
+        Their number is known only from decoding: edit lists and open GOPs hide frames, and headers may be wrong.
 
         Raises:
-            VideoError: a frame is damaged, or the file is cut.
+            VideoError: a frame is damaged, or the file is truncated.
         """
-        from fbm.data.resize import pictures  # OpenCV takes a while to import
+        from fbm.data.resize import rgb_frames  # OpenCV takes a while to import
 
-        self._stream.thread_type = "NONE"  # files are read at the same time, not the parts of one
-        # By default FFmpeg makes up what it cannot decode, and at most marks the frame.
+        self._stream.thread_type = "NONE"  # parallel over files, not within one
+        # By default FFmpeg conceals errors, and at most marks the frame.
         self._codec.options = {"err_detect": "explode"}
-        for batch in pictures(self._shown(), size):
+        for batch in rgb_frames(self._shown(), size):
             yield np.ascontiguousarray(np.rot90(batch, self._turns, (1, 2))) if self._turns else batch
         if self._packets < self._stream.frames:
-            count_packets(self._path)  # it may be cut
+            count_packets(self._path)  # raises if it is truncated
         if not self._frames:
             raise VideoError("undecodable", "no frame comes out of it")
 
     def _shown(self) -> Iterator["VideoFrame"]:
         """Frames in the order they are shown.
 
-        MPEG-4 has empty packets that say "as before", AVI empty chunks that say the same. FFmpeg makes no frame of
-        them, which would shift all later frames against their annotation.
+        Empty packets of MPEG-4 and empty chunks of AVI repeat the previous frame. FFmpeg drops them, which would shift
+        all later frames against their annotation.
         """
         repeats, owed = self._codec.name == "mpeg4", 0
         frame, chunk = None, -1
@@ -207,7 +206,7 @@ class OpenVideo:
                 owed = 0
 
     def _decoded(self, packet: "Packet[VideoStream]") -> list["VideoFrame"]:
-        """What comes out when a packet goes in; the last, which is empty, brings what is still inside."""
+        """The frames of a packet; the last packet is empty and flushes the decoder."""
         import av
 
         try:
@@ -220,6 +219,6 @@ class OpenVideo:
         return found
 
     def _damaged(self, reason: str) -> VideoError:
-        """A file that is cut ends with half a frame; that it is cut says more."""
+        """The error for a damaged frame, unless the file is truncated, which explains more."""
         count_packets(self._path)
         return VideoError("undecodable", f"frame {self._frames + 1} is damaged: {reason}")

@@ -1,4 +1,4 @@
-"""Which files of some folders are the same as others, or clips of the same scene, and what follows from it."""
+"""Duplicates, test videos and groups among the files of folders."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ UCF_NAME = re.compile(r"v_(?P<class>\w+)_g(?P<group>\d\d)_c\d\d(\..*)?")
 
 
 class UCFGroup(NamedTuple):
-    """A group of UCF-101's clips; its class in small letters, whose capitals differ between names."""
+    """A group of UCF-101's clips; its class in lower case, since names differ in capitals."""
 
     action: str
     group: int
@@ -25,11 +25,11 @@ class UCFGroup(NamedTuple):
 
 @dataclass(frozen=True)
 class ScannedFile:
-    """A file that was looked at.
+    """A file that was probed.
 
     Attributes:
         expected: frames that it should have.
-        content: its checksum; empty where no other file has its size.
+        content: its checksum; empty if no other file has its size.
         fault: why it is not stored.
     """
 
@@ -40,12 +40,12 @@ class ScannedFile:
 
     @property
     def is_video(self) -> bool:
-        """Whether it is one by its content, be it whole, in use, or not."""
+        """Whether it is a video by its content, even if broken or left out."""
         return self.fault is None or self.fault.status != "not_a_video"
 
     @property
     def group(self) -> UCFGroup | None:
-        """What its name says, where it is named as in UCF-101."""
+        """The group in its name, if it is named as in UCF-101."""
         return ucf_group(self.file.path.name)
 
     def excluded(self, status: Exclusion, reason: str) -> "ScannedFile":
@@ -62,14 +62,14 @@ def ucf_group(name: str) -> UCFGroup | None:
 def with_checksums(
     found: Sequence[ScannedFile], labelled: Sequence[Video]
 ) -> tuple[list[ScannedFile], dict[str, Video]]:
-    """The files with checksums, where others have their size; and UCF-101's videos of these sizes by theirs.
+    """The files, with checksums if others have their size; and UCF-101's videos of these sizes by checksum.
 
     UCF-101's videos are not compared with each other.
     """
     own = [one.file.path for one in found if not one.fault]
     sizes: dict[int, list[Path]] = {}
     sums: dict[Path, str] = {}
-    with suppress(OSError):  # a file that goes meanwhile is reported when its turn comes
+    with suppress(OSError):  # a file that is deleted meanwhile is reported when it is decoded
         for path in own:
             sizes.setdefault(path.stat().st_size, []).append(path)
         for video in labelled:
@@ -89,30 +89,30 @@ def with_checksums(
 def drop_test_videos(
     found: Sequence[ScannedFile], of_ucf101: Mapping[str, Video], tested: set[UCFGroup]
 ) -> list[ScannedFile]:
-    """Leave out what is named as a test video, and what has the content of one or of a validation video.
+    """Leave out videos that are named as test videos, or have the content of a test or validation video.
 
     Args:
         of_ucf101: videos of the mix by content.
         tested: groups on the test list.
     """
     held = {content: f"{video.name}, a {video.split} video" for content, video in of_ucf101.items()}
-    barred = {content: said for content, said in held.items() if of_ucf101[content].split != "train"}
+    excluded = {content: video for content, video in held.items() if of_ucf101[content].split != "train"}
     named = [not one.fault and one.group in tested for one in found]
     for one, listed in zip(found, named, strict=True):
         if listed and one.content:
-            barred.setdefault(one.content, f"{one.file.name()}, a test video by its name")
+            excluded.setdefault(one.content, f"{one.file.name()}, a test video by its name")
     made = []
     for one, listed in zip(found, named, strict=True):
         if listed:
             one = one.excluded("test_video", "named as one of a group on UCF-101's test list")
-        elif not one.fault and one.content in barred:
-            one = one.excluded("test_video", f"same file as {barred[one.content]}")
+        elif not one.fault and one.content in excluded:
+            one = one.excluded("test_video", f"same file as {excluded[one.content]}")
         made.append(one)
     return made
 
 
 def drop_duplicates(found: Sequence[ScannedFile], of_ucf101: Mapping[str, Video]) -> list[ScannedFile]:
-    """Leave out what has the content of an earlier file, or of a video of UCF-101 that is not tested on."""
+    """Leave out files with the content of an earlier one, or of a video of UCF-101 that is not in the test split."""
     known = {content: video.name for content, video in of_ucf101.items() if video.split != "test"}
     made = []
     for one in found:
@@ -126,7 +126,7 @@ def drop_duplicates(found: Sequence[ScannedFile], of_ucf101: Mapping[str, Video]
 
 
 def connected_groups(found: Sequence[ScannedFile]) -> list[int]:
-    """A number for each file, from 1: the same one for those of the same content or the same group by name."""
+    """A group number for each file, from 1: files of the same content, or of the same group by name, share one."""
     from scipy.cluster.hierarchy import DisjointSet
 
     joined = DisjointSet(range(len(found)))

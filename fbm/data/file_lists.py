@@ -1,4 +1,4 @@
-"""Lists of files as people and programs write them: with labels, quotes, commas, or a byte-order mark."""
+"""Parse lists of files as people and programs write them: with labels, quotes, commas, or a byte-order mark."""
 
 import codecs
 import csv
@@ -9,19 +9,21 @@ from pathlib import Path
 from fbm.utils.errors import UserError
 
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-HEADS = frozenset(["path", "paths", "video", "videos", "file", "filename", "file_name", "name", "video_path", "clip"])
+HEADER_WORDS = frozenset(
+    ["path", "paths", "video", "videos", "file", "filename", "file_name", "name", "video_path", "clip"]
+)
 
 
 def read_lines(path: Path, form: str) -> list[str]:
-    """The lines of a text file, without the space around them; empty ones stay, so that they can be counted.
+    """The stripped lines of a text file, empty ones included, so that line numbers are right.
 
-    Names in another encoding than UTF-8 come through, see `os.fsdecode`.
+    Names that are not UTF-8 are kept, see `os.fsdecode`.
 
     Args:
         form: of a line, for the error.
 
     Raises:
-        UserError: it cannot be read, or is no text.
+        UserError: it cannot be read, or is not text.
     """
     try:
         content = path.read_bytes()
@@ -37,21 +39,21 @@ def read_lines(path: Path, form: str) -> list[str]:
 
 
 def fields(line: str) -> list[str]:
-    """The values of a line between tabs, semicolons or commas, or else between spaces; those in quotes as one."""
+    """The values of a line, separated by tabs, semicolons or commas, or else by spaces; quotes are respected."""
     separator = next((mark for mark in "\t;," if mark in line), " ")
     values = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
     return [value.strip().strip("'") for value in values]
 
 
 def is_header(line: str) -> bool:
-    """Whether a line names columns."""
-    return any(value.casefold() in HEADS for value in fields(line))
+    """Whether a line is a header of column names."""
+    return any(value.casefold() in HEADER_WORDS for value in fields(line))
 
 
 def resolve_path(line: str, folder: Path) -> Path:
-    """The file that a line names, by its own path or one in `folder`; what stands beside it is a label, say.
+    """The file that a line names, absolute or in `folder`; other values of the line, such as a label, are ignored.
 
-    A name may hold spaces and commas, so what is there decides; where nothing is, it is the whole line.
+    A name may contain spaces and commas, so the first reading that exists is taken, or else the whole line.
     """
     shorter = [line.rsplit(mark, 1)[0].strip() for mark in (" ", "\t", ",", ";")]
     unquoted = [value.strip("\"'") for value in (line, *shorter)]

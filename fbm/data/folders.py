@@ -27,20 +27,20 @@ Choice = Literal["leave_out", "keep"]
 
 @dataclass(frozen=True)
 class Folders(VideoDataset):
-    """Every video below some folders, without a label; and those of UCF-101 with theirs, where its root is given.
+    """All videos below some folders, unlabelled; and the labelled ones of UCF-101, if its root is given.
 
-    Every file is looked at by its content. What is no video, broken, there twice or a test video has a fault.
+    Files are recognised by content. Other files, broken videos, duplicates and test videos have a fault.
 
     Args:
-        folders: of videos; training needs none, it reads the store.
+        folders: of videos; not needed for training, which reads the store.
         root, classes, split: see `UCF101`; root None takes the folders alone.
-        validation: share of the folders' videos that go to validation, and of UCF-101's groups; or "paper", for
-            UCF-101's published groups, and none of the folders' videos.
-        validation_seed: which ones are drawn.
-        duplicates: whether a file that has the content of an earlier one, or of a video of UCF-101, is left out.
-        test_videos: whether a folder's video is left out that has the content of one of UCF-101's test or validation
-            videos, or is named like a video of a group on the test list of `split`.
-        test_lists: folder with the official lists; None looks in root.
+        validation: share of the folders' videos, and of UCF-101's groups, that go to validation; or "paper", for
+            UCF-101's published groups and none of the folders' videos.
+        validation_seed: of the draw.
+        duplicates: whether a file with the content of an earlier one, or of a video of UCF-101, is left out.
+        test_videos: whether a video is left out that has the content of a test or validation video of UCF-101, or is
+            named like a video of a group on the test list of `split`.
+        test_lists: folder with the official lists; None reads those in root.
     """
 
     folders: list[Path] | None = None
@@ -58,7 +58,7 @@ class Folders(VideoDataset):
         return UCF101(self.root, self.classes, self.split, self.validation, self.validation_seed)
 
     def selection(self) -> dict[str, Any]:
-        """The choices that decide which video is in which split, and the places that are given, not where they are."""
+        """The settings that decide which video is in which split, and the names of the folders, without their paths."""
         places: dict[str, Any] = {}
         if self.folders:
             places["folders"] = sorted(folder_name(Path(folder)) for folder in self.folders)
@@ -67,10 +67,10 @@ class Folders(VideoDataset):
         return {**places, **self._ucf101.selection(), "duplicates": self.duplicates, "test_videos": self.test_videos}
 
     def videos(self) -> list[Video]:
-        """UCF-101's videos and every file of the folders, whether it is a video or not.
+        """UCF-101's videos and every file of the folders; files that are not stored have a fault.
 
         Raises:
-            UserError: a folder or UCF-101 is not as it should be, or no file is a video that can be opened.
+            UserError: a folder or UCF-101 is missing or malformed, or no file is a video that can be opened.
         """
         if not self.folders:
             raise UserError("data.folders is not given: the folders of videos, data.folders=[PATH,PATH]")
@@ -80,7 +80,7 @@ class Folders(VideoDataset):
             )
         folders = [Path(folder) for folder in self.folders]
         labelled = self._ucf101.videos() if self.root is not None else []
-        found, of_ucf101 = with_checksums(_looked_at(iter_files(folders)), labelled)
+        found, of_ucf101 = with_checksums(_scan(iter_files(folders)), labelled)
         for folder in folders:
             _check_any_video(folder, [one for one in found if one.file.path.is_relative_to(folder)])
         if self.test_videos == "leave_out":
@@ -90,7 +90,7 @@ class Folders(VideoDataset):
         return [*labelled, *self._placed(found, labelled, of_ucf101)]
 
     def _tested(self, found: list[ScannedFile]) -> set[UCFGroup]:
-        """The groups on the official test list; says where it is missing and would be needed."""
+        """The groups on the official test list; prints a warning if it is needed and missing."""
         if self.split == "all":
             return set()
         folder = self.test_lists or (self.root and Path(self.root) / "ucfTrainTestlist")
@@ -99,13 +99,13 @@ class Folders(VideoDataset):
             return {group for name in listed if (group := ucf_group(Path(name).name))}
         if named := sum(not one.fault and one.group is not None for one in found):
             print(
-                f"{named} videos are named like UCF-101's; whether they are test videos cannot be told without its "
+                f"{named} videos are named like UCF-101's; whether they are test videos is unknown without its "
                 "lists: give data.test_lists=FOLDER, or data.test_videos=keep"
             )
         return set()
 
     def _placed(self, found: list[ScannedFile], labelled: list[Video], of_ucf101: dict[str, Video]) -> list[Video]:
-        """The files as videos with names of their own, in groups that stay in one split."""
+        """The files as videos, with unique names and with groups that stay in one split."""
         whole = [one for one in found if not one.fault]
         groups = dict(zip(whole, connected_groups(whole), strict=True))
         splits = self._splits(groups, labelled, of_ucf101)
@@ -126,28 +126,28 @@ class Folders(VideoDataset):
     def _splits(
         self, groups: dict[ScannedFile, int], labelled: list[Video], of_ucf101: dict[str, Video]
     ) -> dict[int, Split]:
-        """The split of each group: that of UCF-101's own video of the same group or content, else a draw."""
+        """The split of each group: that of UCF-101's video of the same group or content, else drawn."""
         own: dict[str | UCFGroup | None, Split] = {ucf_group(Path(video.name).name): video.split for video in labelled}
         own |= {content: video.split for content, video in of_ucf101.items()}
         settled: dict[int, Split] = {}
         for one, group in groups.items():
             for split in (own.get(one.content), own.get(one.group)):
                 if split is not None:
-                    # Who keeps test videos wants them trained on.
+                    # With test_videos=keep they are trained on.
                     settled.setdefault(group, "train" if split == "test" else split)
         free = [group for group in dict.fromkeys(groups.values()) if group not in settled]
-        # The published groups are UCF-101's alone.
+        # The published groups are only of UCF-101.
         share = 0.0 if self.validation == "paper" else float(self.validation)
         return {**settled, **dict.fromkeys(carve("", free, share, self.validation_seed), "val")}
 
 
-def _looked_at(files: list[File]) -> list[ScannedFile]:
-    """Open every file once."""
+def _scan(files: list[File]) -> list[ScannedFile]:
+    """Probe every file."""
     return [
-        ScannedFile(file, fault=Rejection(said.status, said.reason))
-        if isinstance(said, VideoError)
-        else ScannedFile(file, said)
-        for file, said in zip(files, probe_videos([file.path for file in files]), strict=True)
+        ScannedFile(file, fault=Rejection(probed.status, probed.reason))
+        if isinstance(probed, VideoError)
+        else ScannedFile(file, probed)
+        for file, probed in zip(files, probe_videos([file.path for file in files]), strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""From what a person names (files, folders, lists) to videos, each once."""
+"""The videos that a command line names, by files, folders and lists, each once."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,12 +17,12 @@ NAMED = 20  # skipped files that are named one by one
 
 @dataclass(frozen=True)
 class Video:
-    """A file to be read; `size` in bytes and `mtime_ns` are 0 where it is not there.
+    """A file to be read; `size` in bytes and `mtime_ns` are 0 if it does not exist.
 
     Attributes:
-        path: as the inputs name it.
-        real: absolute, without links: the same for every way to name the file.
-        name_in_store: what `fbm prepare` calls it where the inputs are its folders.
+        path: as given.
+        real: absolute, links resolved: the same however the file is given.
+        name_in_store: its name in a store that `fbm prepare` makes from the inputs.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file of a folder that is no video, and what it is."""
+    """A file of a folder that is not a video, and what it is."""
 
     path: Path
     reason: str
@@ -50,23 +50,23 @@ class Inputs:
     """What the inputs hold.
 
     Attributes:
-        videos: in the order of the inputs, broken ones too.
-        skipped: files that are no videos by their content.
+        videos: in the order of the inputs, including broken ones.
+        skipped: files that are not videos, by content.
     """
 
     videos: list[Video]
     skipped: list[Skipped]
 
     @property
-    def told(self) -> list[str]:
-        """A line for each skipped file; of many the first ones, and a count."""
+    def skip_lines(self) -> list[str]:
+        """A line for each skipped file, or for the first ones and their number."""
         lines = [f"skipped: {printable(one.path)}: {one.reason}" for one in self.skipped[:NAMED]]
         more = len(self.skipped) - NAMED
         return [*lines, f"skipped: {more} more files that are no videos"] if more > 0 else lines
 
 
 def printable(path: Path) -> str:
-    """A path as text, also where its bytes are no UTF-8."""
+    """A path as text, even if its bytes are not UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -74,7 +74,7 @@ def find_videos(inputs: Sequence[Path]) -> Inputs:
     """Every video of the inputs, by content; a file that is named twice counts once.
 
     Raises:
-        UserError: an input is not there, or holds no video.
+        UserError: an input does not exist, or has no video.
     """
     found = classify_files(find_files(inputs, set()))
     check_any_video(inputs, found)
@@ -85,24 +85,24 @@ def find_videos(inputs: Sequence[Path]) -> Inputs:
 def find_files(inputs: Sequence[Path], seen: set[str]) -> list[File]:
     """Every file of the inputs in their order, those of a folder sorted; see `fbm.data.walk.walk`.
 
-    A file that a list names and that is not there is among them: it is unreadable, as a damaged one is.
+    Files that a list names are included even if they do not exist: they are reported like damaged ones.
 
     Args:
-        seen: real paths of folders that are passed over; those that are met are added.
+        seen: real paths of folders to skip; visited folders are added.
 
     Raises:
-        UserError: an input is not there, or there is nothing in it.
+        UserError: an input does not exist, or is empty.
     """
     return [file for place in inputs for file in _files(place, seen)]
 
 
 def classify_files(files: Sequence[File]) -> Inputs:
-    """Which files are videos; a file that a person has named is tried, whatever it is."""
+    """Separate videos from other files; files that are given by name count as videos."""
     from_folder = [file for file in files if file.from_folder]
-    said = dict(zip(from_folder, probe_videos([file.path for file in from_folder]), strict=True))
+    probed = dict(zip(from_folder, probe_videos([file.path for file in from_folder]), strict=True))
     others: dict[File, str] = {
         file: error.reason
-        for file, error in said.items()
+        for file, error in probed.items()
         if isinstance(error, VideoError) and error.status == "not_a_video"
     }
     videos = [file for file in files if file not in others]
@@ -111,10 +111,10 @@ def classify_files(files: Sequence[File]) -> Inputs:
 
 
 def check_any_video(inputs: Sequence[Path], found: Inputs) -> None:
-    """Refuse a folder of which every file is skipped.
+    """Check that not all files of a folder are skipped.
 
     Raises:
-        UserError: there is one.
+        UserError: they are.
     """
     for place in filter(Path.is_dir, inputs):
         skipped = [one for one in found.skipped if one.path.is_relative_to(place)]
@@ -137,7 +137,7 @@ def _files(place: Path, seen: set[str]) -> Iterator[File]:
     elif place.suffix.lower() in LISTS:
         yield from (_named(path) for path in _listed(place))
     else:
-        yield _named(place)  # whatever its ending, it is tried
+        yield _named(place)  # whatever its extension
 
 
 def _named(path: Path) -> File:
@@ -155,7 +155,7 @@ def _listed(file: Path) -> list[Path]:
 
 
 def video_at(path: Path, name: str) -> Video:
-    """A video by its path, with what can be told without opening it."""
+    """A video by its path, without opening it."""
     try:
         stat = path.stat()
     except OSError:

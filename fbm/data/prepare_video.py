@@ -1,4 +1,4 @@
-"""What a child process of `fbm prepare` does with one video."""
+"""Prepare one video, in a child process of `fbm prepare`."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from fbm.utils.files import atomic_write, checksum
 
 @dataclass(frozen=True)
 class PrepareJob:
-    """One video to bring into a store; `decoded` is its row where the frames are there and only masks are wanted."""
+    """One video to store; `decoded` is its row if the frames are stored already and only masks are missing."""
 
     video: Video
     store: Path
@@ -28,22 +28,22 @@ class PrepareJob:
 
     @property
     def masks_fingerprint(self) -> str:
-        """What the row's `masks` should say: the source and the fingerprint of this video's masks."""
+        """The value of `masks` in the row: the source and the fingerprint of this video's masks."""
         return f"{self.masks_name}:{self.track.fingerprint if self.track else 'empty'}"
 
 
 def empty_row(video: Video, status: Status, reason: str = "") -> StoredVideo:
-    """The row of a video of which nothing is stored."""
+    """The row of a video without stored files."""
     return StoredVideo(video.name, video.action, video.group, video.split, status, reason)
 
 
 def with_split(row: StoredVideo, video: Video) -> StoredVideo:
-    """The row of a video that is stored, with the class, group and split that it has now."""
+    """The row of a stored video, with its present class, group and split."""
     return replace(row, action=video.action, group=video.group, split=video.split)
 
 
 def prepare_video(job: PrepareJob) -> StoredVideo:
-    """Decode and store one video's frames and masks; its row says what came of it.
+    """Decode and store one video's frames and masks; returns its row, with the fault of a broken video.
 
     Raises:
         OSError: the store cannot be written.
@@ -65,8 +65,8 @@ def _store_frames(job: PrepareJob) -> StoredVideo:
             file.write(batch.data)
             digest.update(batch.data)
             count += len(batch)
-        header = video.header  # of upright frames now
-        file.seek(0)  # the count is right now, whatever the container promised
+        header = video.header  # now of upright frames
+        file.seek(0)  # the container's count is only a hint
         _write_header(file, (count, job.size, job.size, 3))
     stat = path.stat()
     return replace(

@@ -1,4 +1,4 @@
-"""Is a file a video? By its content: names lie, and FFmpeg opens pictures and texts, too."""
+"""Recognise videos by content: file names may be wrong, and FFmpeg also opens pictures and texts."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,21 +8,27 @@ from typing import IO
 from fbm.data.decode import VideoError, video_stream
 from fbm.utils.progress import progress
 
-HEAD = 12  # bytes that tell a container
+HEAD = 12  # bytes that identify a container
 MATROSKA = b"\x1aE\xdf\xa3"  # WebM, too
 SEGMENT = b"\x18\x53\x80\x67"  # all of it behind its header
-# Where in the head, and what: a file that begins like this and cannot be opened is a broken video.
+# Offset and magic bytes: a file with them that cannot be opened is a broken video.
 CONTAINERS = (
-    *((0, start) for start in (MATROSKA, b"FLV", b"\x30\x26\xb2\x75", b"\0\0\1\xba", b"\0\0\1\xb3")),
-    *((4, box) for box in (b"ftyp", b"moov", b"mdat")),
+    (0, MATROSKA),
+    (0, b"FLV"),
+    (0, b"\x30\x26\xb2\x75"),  # ASF
+    (0, b"\0\0\1\xba"),  # MPEG
+    (0, b"\0\0\1\xb3"),
+    (4, b"ftyp"),
+    (4, b"moov"),
+    (4, b"mdat"),
     (8, b"AVI "),
 )
-TEXTS = ("tty", "concat", "hls", "dash", "sdp")  # FFmpeg's names: shown letter by letter, or naming other files
-PICTURES = ("image2", "gif", "ico", "fits")  # and those with the ending _pipe
+TEXTS = ("tty", "concat", "hls", "dash", "sdp")  # FFmpeg's formats for texts, and for lists of other files
+PICTURES = ("image2", "gif", "ico", "fits")  # and formats that end in _pipe
 
 
 def probe_videos(paths: Sequence[Path]) -> list[int | VideoError]:
-    """What `look` says of each of many files, or why it refuses it."""
+    """`probe_video` for many files; returns its error for files that are rejected."""
     with progress("files", len(paths), "files") as advance, ThreadPoolExecutor() as threads:
 
         def probe(path: Path) -> int | VideoError:
@@ -37,10 +43,10 @@ def probe_videos(paths: Sequence[Path]) -> list[int | VideoError]:
 
 
 def probe_video(path: Path) -> int:
-    """How many frames a video should have, from its container's promise or its duration; 0 where it says neither.
+    """The number of frames that a video should have, from its header or its duration; 0 if unknown.
 
     Raises:
-        VideoError: it is no video (`not_a_video`), or one that cannot be opened.
+        VideoError: it is not a video (`not_a_video`), or one that cannot be opened.
     """
     try:
         with path.open("rb") as file:
@@ -56,14 +62,14 @@ def probe_video(path: Path) -> int:
 
 
 def _check_cut(file: IO[bytes], size: int) -> None:
-    """A Matroska file says how long it is; of one that is cut FFmpeg gives the frames that are there, and no error.
+    """Check that a Matroska file is not truncated, of which FFmpeg decodes the remaining frames without an error.
 
     Raises:
         VideoError: it should have more bytes than `size`.
     """
     for part in (MATROSKA, SEGMENT):
         named, length = file.read(len(part)), _length(file)
-        if named != part or length is None:  # of another form; recorded live
+        if named != part or length is None:  # unknown layout, or recorded live
             return
         end = file.tell() + length
         file.seek(end)
@@ -72,7 +78,7 @@ def _check_cut(file: IO[bytes], size: int) -> None:
 
 
 def _length(file: IO[bytes]) -> int | None:
-    """Matroska's way to write a number: so many zero bits, a one, and that number of bytes; all ones are unknown."""
+    """A variable-length number of Matroska: leading zero bits give its number of bytes; None if all ones (unknown)."""
     first = int.from_bytes(file.read(1))
     more = 8 - first.bit_length()
     value = (first & (0xFF >> (more + 1))) << 8 * more | int.from_bytes(file.read(more))
@@ -83,7 +89,7 @@ def _expected(path: Path, contained: bool) -> int:
     import av
 
     try:
-        # A text may name an address; looking at a file must not go there.
+        # A text may contain an address, which must not be opened.
         options = {"protocol_whitelist": "file"}
         with av.open(path, metadata_errors="replace", options=options) as container:
             kind = container.format.name
@@ -99,7 +105,7 @@ def _expected(path: Path, contained: bool) -> int:
                 raise VideoError("undecodable" if contained else "not_a_video", reason)
             if stream.disposition & av.stream.Disposition.attached_pic:
                 raise VideoError("not_a_video", "sound with a picture on its cover")
-            # MPEG says none, and what FFmpeg makes of its times can be days.
+            # MPEG has no duration, and FFmpeg's estimate can be days.
             seconds = 0 if kind.startswith("mpeg") else (container.duration or 0) / av.time_base
             return stream.frames or round(seconds * (stream.average_rate or 0))
     except av.FFmpegError as error:

@@ -1,6 +1,6 @@
-"""From decoded frames to small RGB ones: each plane is resized as the video has it, colours are converted at that size.
+"""Resize decoded frames and convert them to RGB: each plane is resized first, colours are converted at the new size.
 
-Converting first, as FFmpeg's swscale and OpenCV do, is slower: most of the converted pixels are thrown away.
+Converting first, as FFmpeg's swscale and OpenCV do, is slower: most of the converted pixels are discarded.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,17 +13,17 @@ from av import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 
-BATCH = 8  # frames at a time: at 128 pixels, few enough to stay in the cache and in memory that is there already
-# Brightness and two colour differences, 8 bits each, a plane each: what nearly every video is. `yuvj` is full range.
+BATCH = 8  # frames at a time: at 128 pixels, they fit into the cache
+# Luma and two chroma planes of 8 bits, as in nearly every video. `yuvj` is full range.
 PLANAR = frozenset(f"{kind}{layout}p" for kind in ("yuv", "yuvj") for layout in (410, 411, 420, 422, 440, 444))
 FULL = 2  # AVColorRange
-# The parts of red and blue in brightness, by AVColorSpace; others, and a video that does not say, are as BT.601.
+# The weights of red and blue in luma, by AVColorSpace; BT.601 for others and where it is unspecified.
 WEIGHTS = {1: (0.2126, 0.0722), 4: (0.3, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 BT601 = (0.299, 0.114)
 
 
 class Colours(NamedTuple):
-    """What the numbers in a frame's planes mean: pixel format, AVColorSpace, AVColorRange."""
+    """The meaning of a frame's values: pixel format, AVColorSpace, AVColorRange."""
 
     format: str
     space: int
@@ -47,32 +47,32 @@ def to_rgb(colours: Colours) -> np.ndarray:
     return np.column_stack([factors, -factors @ [black, 128, 128]])
 
 
-def pictures(frames: Iterable[VideoFrame], size: int | None) -> Iterator[np.ndarray]:
+def rgb_frames(frames: Iterable[VideoFrame], size: int | None) -> Iterator[np.ndarray]:
     """Frames in RGB, resized without keeping the aspect ratio: uint8 `n size size 3` each time, n at most `BATCH`.
 
-    The frames may change their size, format and colours on the way.
+    Frames may differ in size, format and colours.
 
     Args:
         size: in pixels; None keeps each frame's own, `1 H W 3` each time.
     """
-    cv2.setNumThreads(1)  # several files are read at a time, a process each
+    cv2.setNumThreads(1)  # one process a file
     if size is None:
-        yield from (part for frame in frames for part in _sized([frame], (frame.height, frame.width), 1))
+        yield from (part for frame in frames for part in _resized_batches([frame], (frame.height, frame.width), 1))
     else:
-        yield from _sized(frames, (size, size), BATCH)
+        yield from _resized_batches(frames, (size, size), BATCH)
 
 
-def _sized(frames: Iterable[VideoFrame], shape: tuple[int, int], batch: int) -> Iterator[np.ndarray]:
+def _resized_batches(frames: Iterable[VideoFrame], shape: tuple[int, int], batch: int) -> Iterator[np.ndarray]:
     """Frames at one height and width, uint8 `n height width 3` each time, n at most `batch`."""
     height, width = shape
     reformatter = VideoReformatter()
-    # Memory that is asked for anew for each batch would cost a tenth of the whole: the system clears its pages.
+    # Reused: allocating memory for each batch costs a tenth of the whole time.
     planes, merged = np.empty((3, batch, height, width), np.uint8), np.empty((batch * height, width, 3), np.uint8)
     blurred: dict[tuple[int, ...], np.ndarray] = {}
     count, before = 0, None
     for frame in frames:
         colours = Colours.of(frame)
-        if colours.format not in PLANAR:  # ten bits, RGB, grey: planes of the same size and colours
+        if colours.format not in PLANAR:  # 10 bits, RGB, grey
             frame = reformatter.reformat(frame, format="yuv444p", dst_color_range="MPEG")
             colours = Colours.of(frame)
         if before and (count == batch or colours != before):
@@ -87,10 +87,7 @@ def _sized(frames: Iterable[VideoFrame], shape: tuple[int, int], batch: int) -> 
 
 
 def resized(frames: np.ndarray, size: int) -> np.ndarray:
-    """RGB frames `T H W 3` uint8, resized as those of a file are: `T size size 3`.
-
-    Within rounding: a file's are resized before their colours are converted.
-    """
+    """Resize RGB frames `T H W 3` uint8 to `T size size 3`, as `rgb_frames` up to rounding."""
     if frames.shape[1:3] == (size, size):
         return frames
     made = np.empty((len(frames), size, size, 3), np.uint8)
@@ -101,18 +98,18 @@ def resized(frames: np.ndarray, size: int) -> np.ndarray:
 
 
 def _values(plane: VideoPlane) -> np.ndarray:
-    """A plane's own memory as uint8 `H W`."""
+    """A plane's memory as uint8 `H W`, not copied."""
     shape = (plane.height, plane.width)
     return np.ndarray(shape, np.uint8, memoryview(plane), 0, (plane.line_size, 1))
 
 
 def _resize(source: np.ndarray, place: np.ndarray, blurred: dict[tuple[int, ...], np.ndarray]) -> None:
-    """Resize `H W` or `H W C` uint8 into `place`: pixel centres as OpenCV aligns them, too fine details blurred.
+    """Resize `H W` or `H W C` uint8 into `place`, blurred by a box filter against aliasing.
 
-    A box filter costs the same whatever its width. One of even width would shift the picture by half a pixel.
+    A box filter costs the same at any width; one of even width would shift the picture by half a pixel.
 
     Args:
-        blurred: memory of the sources' sizes, kept from frame to frame.
+        blurred: buffers by shape, reused from frame to frame.
     """
     (height, width), (to_height, to_width) = source.shape[:2], place.shape[:2]
     # The odd numbers nearest to the ratios.

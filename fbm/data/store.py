@@ -1,4 +1,4 @@
-"""The frame store: decoded videos as uint8 arrays, their masks, and a manifest that says what is whole.
+"""The frame store: decoded videos as uint8 arrays, their masks, and a manifest.
 
 STORE/manifest.json          what is in it; written last and in one piece
 STORE/frames/NAME.npy        uint8 T size size 3
@@ -30,7 +30,7 @@ MANIFEST = "manifest.json"
 class StoredVideo:
     """One row of the manifest; checksums as in `StoreArray`.
 
-    `reason` says what is wrong where `status` is not ok, and else what of the annotation is not used.
+    `reason` is the fault, or for an ok `status` the part of the annotation that is not used.
     """
 
     name: str
@@ -48,7 +48,7 @@ class StoredVideo:
     source_mtime_ns: int = 0
     source_checksum: str = ""  # SHA-256
     checksum: str = ""  # of the stored frames
-    masks: str = ""  # fingerprint of the masks' making
+    masks: str = ""  # source and fingerprint of the masks
     masks_checksum: str = ""
     decoder: str = ""
 
@@ -67,8 +67,8 @@ class Manifest:
         masks: the mask source's name.
         selection: the data set's choices that made the splits (`VideoDataset.selection`).
         videos: every video of that selection, usable or not.
-        others: decoded for an earlier selection, kept so that a later one need not decode them again.
-        settings: what else training takes over, by setting: `name` of the data, `skip_broken`.
+        others: decoded for an earlier selection, and kept so that they need not be decoded again.
+        settings: other defaults for training: `name` of the data, `skip_broken`.
     """
 
     size: int
@@ -86,32 +86,32 @@ class Manifest:
 
     @property
     def broken(self) -> list[StoredVideo]:
-        """The videos that should be trained on but cannot."""
+        """The videos that should be used but cannot."""
         return [video for video in self.videos if not video.ok and video.status not in EXCLUDED]
 
     @property
     def excluded(self) -> list[StoredVideo]:
-        """What is rightly not in use: no videos, and those that another one or the test split speaks against."""
+        """Files left out on purpose: not videos, duplicates, or test videos."""
         return [video for video in self.videos if video.status in EXCLUDED]
 
     def classes_without_clips(self, chunk_frames: int) -> list[str]:
-        """The classes of which no usable video has so many frames."""
+        """The classes without a usable video of so many frames."""
         filled = {video.action for video in self.videos if video.ok and video.frames >= chunk_frames}
         return [name for name in self.classes if name not in filled]
 
     @property
     def partly_masked(self) -> list[StoredVideo]:
-        """Videos in use of whose annotation something is not used."""
+        """Usable videos with a part of their annotation unused."""
         return [video for video in self.videos if video.ok and video.reason]
 
     @property
     def fingerprint(self) -> str:
-        """Of everything a run sees: frames, masks, labels and splits. 16 hex digits."""
+        """Of all that a run reads: frames, masks, labels and splits. 16 hex digits."""
         rows = [(v.name, v.split, v.checksum, v.masks_checksum) for v in self.videos if v.ok]
         return hashlib.sha256(json.dumps([self.size, self.masks, rows]).encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
-        """One video a line, so that two manifests can be compared with diff."""
+        """JSON with one video a line, to be compared with diff."""
         head = {"format": self.format, "size": self.size, "masks": self.masks, "selection": self.selection}
         content = json.dumps({**head, "settings": self.settings, "fingerprint": self.fingerprint})[:-1]
         videos, others = (",\n".join(json.dumps(asdict(row)) for row in rows) for rows in (self.videos, self.others))
@@ -122,7 +122,7 @@ def read_manifest(store: Path) -> Manifest:
     """Read a store's manifest.
 
     Raises:
-        UserError: there is no finished store here, or its manifest is damaged or of another format.
+        UserError: the store does not exist or is unfinished, or its manifest is damaged or of another format.
     """
     path = store / MANIFEST
     if not path.is_file():
@@ -145,22 +145,22 @@ def read_manifest(store: Path) -> Manifest:
 
 
 def frames_file(store: Path, name: str) -> Path:
-    """Where a video's frames are."""
+    """The file of a video's frames."""
     return store / "frames" / f"{name}.npy"
 
 
 def masks_file(store: Path, source: str, name: str) -> Path:
-    """Where a video's masks of one source are."""
+    """The file of a video's masks from one source."""
     return store / "masks" / source / f"{name}.npy"
 
 
 def is_whole(path: Path, *shape: int) -> bool:
-    """Whether an array file has all the bytes of uint8 values of this shape, and no others."""
+    """Whether an array file has the size of uint8 values of this shape."""
     return path.is_file() and path.stat().st_size == HEADER + math.prod(shape)
 
 
 def files_of(store: Path, manifest: Manifest, video: StoredVideo) -> list[StoreArray]:
-    """A video's frames `T size size 3` and, where the store has masks, its packed masks `T size ceil(size/8)`."""
+    """A video's frames `T size size 3` and, if the store has masks, its packed masks `T size ceil(size/8)`."""
     shape = (video.frames, manifest.size, manifest.size, 3)
     frames = StoreArray(frames_file(store, video.name), shape, video.checksum)
     if manifest.masks == "none":
@@ -170,26 +170,26 @@ def files_of(store: Path, manifest: Manifest, video: StoredVideo) -> list[StoreA
 
 
 class StoreError(UserError):
-    """A store's file is not what the manifest says."""
+    """A store's file does not match the manifest."""
 
     def __init__(self, message: str) -> None:
-        # A loader's worker hands back its whole traceback as the message; the last line of it is ours.
+        # From a loader's worker, the message is the whole traceback, with ours in the last line.
         super().__init__(message.rpartition("StoreError: ")[2].strip())
 
 
 class FrameStore:
-    """A finished store, open for reading. Every file is there and of its size; what is in it is looked at when read.
+    """A finished store, open for reading. Sizes of all files are checked on opening, their content when it is read.
 
     Raises:
-        StoreError: from here or from a read, a file is not the one that was stored.
-        UserError: there is no store here, see `read_manifest`.
+        StoreError: on opening or reading, a file is not the one that was stored.
+        UserError: there is no store, see `read_manifest`.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.manifest = read_manifest(root)
         files: list[StoreArray] = []
-        self._first: dict[str, int] = {}  # number of a video's frames; its masks are the next
+        self._first: dict[str, int] = {}  # index of a video's frames; its masks follow
         for video in self.usable:
             self._first[video.name] = len(files)
             files += files_of(root, self.manifest, video)
@@ -206,7 +206,7 @@ class FrameStore:
         return self._read(self._first[name], lambda frames: frames[start:stop].copy())
 
     def masks(self, name: str, frames: slice | list[int]) -> np.ndarray:
-        """The masks of these frames, uint8 `N size size`, 1 on foreground; zeros where the store has no masks."""
+        """The masks of these frames, uint8 `N size size`, 1 on foreground; zeros if the store has no masks."""
         size = self.manifest.size
         if self.manifest.masks == "none":
             count = self._reader.files[self._first[name]].shape[0]
@@ -214,7 +214,7 @@ class FrameStore:
         return self._read(self._first[name] + 1, lambda packed: np.unpackbits(packed[frames], axis=-1, count=size))
 
     def fill(self, name: str, start: int, frames: np.ndarray) -> None:
-        """Frames from `start` on into `frames`, uint8 `N size size 3`, in one copy."""
+        """Copy the frames from `start` on into `frames`, uint8 `N size size 3`."""
         self._read(self._first[name], lambda stored: np.copyto(frames, stored[start : start + len(frames)]))
 
     def _read(self, number: int, use: Callable[[np.ndarray], Made]) -> Made:
@@ -237,12 +237,12 @@ class FrameStore:
             raise StoreError(f"{path} {first}{more}: {self._advice(first.remedy)}") from first
 
     def _advice(self, remedy: str) -> str:
-        """How to mend a wrong file, unless a preparation has put it in the place of the one that was asked for."""
+        """The remedy for a wrong file, unless the store was prepared again since it was opened."""
         if is_locked(self.root):
-            return "another `fbm prepare` is at work on this store; wait for it, then run again"
+            return "another `fbm prepare` is writing this store; wait for it, then run again"
         try:
             if read_manifest(self.root).fingerprint == self.manifest.fingerprint:
                 return remedy
         except UserError as error:
             return str(error)
-        return "the store was prepared anew, with other content, meanwhile; prepare it as it was, or begin anew"
+        return "the store was prepared again meanwhile, with other content; prepare it as it was, or start a new run"

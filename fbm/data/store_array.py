@@ -1,4 +1,4 @@
-"""One array file of a store: is it the one that was stored?"""
+"""One array file of a store, and whether it is the one that was stored."""
 
 import errno
 import io
@@ -17,7 +17,7 @@ PIECE = 1 << 20  # bytes hashed at a time: small enough to stay in the processor
 
 
 class IntegrityError(Exception):
-    """A file is not the one that was stored: how it differs, without its name, and how to mend that."""
+    """A file is not the one that was stored: how it differs, without its name, and the remedy."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(reason)
@@ -30,8 +30,7 @@ class StoreArray:
 
     Attributes:
         shape: of all its values.
-        checksum: of the values, XXH3 with 128 bits, in hex: SHA-256 takes ten times as long, and would find no more of
-            what happens by accident.
+        checksum: of the values, XXH3 with 128 bits, in hex; SHA-256 takes ten times as long.
     """
 
     path: Path
@@ -44,10 +43,10 @@ class StoreArray:
         return HEADER + math.prod(self.shape)
 
     def check_size(self) -> None:
-        """Look at the file from the outside (a microsecond or two).
+        """Check the size of the file (a microsecond or two).
 
         Raises:
-            IntegrityError: it is not there, not readable, or not of its size.
+            IntegrityError: it is missing, not readable, or has another size.
         """
         try:
             self._compare_size(os.stat(self.path).st_size)  # noqa: PTH116 (pathlib takes three times as long)
@@ -55,10 +54,10 @@ class StoreArray:
             raise unreadable(error) from error
 
     def check(self) -> None:
-        """Read the whole file and compare it with what was stored.
+        """Read the whole file and verify header and checksum.
 
         Raises:
-            IntegrityError: there is any difference.
+            IntegrityError: it is not the one that was stored.
         """
         try:
             with self.path.open("rb", buffering=0) as file:
@@ -74,14 +73,14 @@ class StoreArray:
             raise IntegrityError("is not what was stored (checksum)", REPLACE)
 
     def mapped(self) -> np.ndarray:
-        """The values, uint8 and read-only, as a map of the file, whose content was looked at before.
+        """The values, uint8 and read-only, as a map of the file, which must be verified already.
 
         Raises:
-            IntegrityError: the file is shorter by now, or cannot be mapped.
+            IntegrityError: the file is shorter, or cannot be mapped.
         """
-        import torch  # here, for those who only look at a file need not wait for it
+        import torch  # slow to import, and not needed for checks
 
-        # Not numpy's map: that one holds a descriptor as long as it lives, and processes may have few of them.
+        # Not numpy's map, which keeps a descriptor open; their number is limited.
         try:
             whole = torch.from_file(os.fspath(self.path), shared=False, size=self.size, dtype=torch.uint8)
         except RuntimeError as error:
@@ -91,7 +90,7 @@ class StoreArray:
         return values
 
     def _reason(self, error: RuntimeError) -> NoReturn:
-        """Why the file cannot be mapped: torch has it in words alone."""
+        """Raise the reason why the file cannot be mapped, which torch's error has only in words."""
         self.check_size()
         try:
             self.path.open("rb").close()
@@ -110,20 +109,20 @@ def checksum_of(values: np.ndarray) -> str:
 
 
 def unreadable(error: OSError) -> IntegrityError:
-    """What to say of a file that the system does not give."""
+    """The error for a file that cannot be opened or read."""
     if isinstance(error, FileNotFoundError):
         return IntegrityError("is missing", PREPARE)
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return IntegrityError(f"cannot be read ({error.strerror})", "raise the limit of open files: `ulimit -n 1024`")
-    return IntegrityError(f"cannot be read ({error.strerror})", "mend the disk or its permissions")
+    return IntegrityError(f"cannot be read ({error.strerror})", "check the disk and the permissions")
 
 
 def _describes(header: bytes, shape: tuple[int, ...]) -> bool:
-    """Whether a file's first bytes say that uint8 values of this shape follow."""
+    """Whether a header describes uint8 values of this shape."""
     stream = io.BytesIO(header)
     try:
         version = np.lib.format.read_magic(stream)
         found = np.lib.format.read_array_header_1_0(stream)
-    except Exception:  # what is no header can make its reader raise anything
+    except Exception:  # numpy can raise anything for other bytes
         return False
     return version == (1, 0) and found == (shape, False, np.dtype(np.uint8)) and stream.tell() == HEADER

@@ -1,4 +1,4 @@
-"""What a store is made of: said once, to `fbm prepare`, and read from the store by `fbm train`."""
+"""The settings that a store was prepared with, which are the defaults of `fbm train`."""
 
 import json
 from collections.abc import Iterable
@@ -11,9 +11,9 @@ from fbm.utils.errors import UserError
 
 
 def read_store_settings(store: Path) -> dict[str, Any]:
-    """What a store was prepared with, by setting, from the first line of its manifest; empty where there is none.
+    """The settings of a store by key, from the first line of its manifest; empty if that cannot be read.
 
-    What is wrong with a store `read_manifest` says.
+    Faults of a store are reported by `read_manifest`.
     """
     try:
         with (store / MANIFEST).open() as file:
@@ -24,10 +24,10 @@ def read_store_settings(store: Path) -> dict[str, Any]:
 
 
 def check_keeps_classes(store: Path, videos: Iterable[Video]) -> None:
-    """See that all classes of a store are among those of `videos`: without them, runs on it would find other data.
+    """Check that preparing `videos` keeps all classes of a store; otherwise its runs would find other data.
 
     Raises:
-        UserError: some are not.
+        UserError: classes would be lost.
     """
     if not (store / MANIFEST).is_file():
         return

@@ -1,4 +1,4 @@
-"""Every file below the folders that a person names, and what it is called in a store and in a folder of masks."""
+"""Walk folders for files, and name them in stores and folders of masks."""
 
 import hashlib
 import os
@@ -18,8 +18,8 @@ class File:
     """A file of any kind.
 
     Attributes:
-        parts: of its name in a store, without its ending: the folder's own name, then the way to the file.
-        from_folder: it was found in a folder; False where a person has named it.
+        parts: of its name in a store, without extension: the folder's name, then the path below it.
+        from_folder: it was found in a folder; False if it was given by name.
     """
 
     path: Path
@@ -27,7 +27,7 @@ class File:
     from_folder: bool = True
 
     def name(self, ending: bool = False) -> str:
-        """Its name in a store, fit for every file system; not yet one of its own."""
+        """Its name in a store, valid on every file system, but not yet unique."""
         *folders, last = self.parts
         return "/".join(_safe(part) for part in (*folders, last + self.path.suffix if ending else last))
 
@@ -41,12 +41,10 @@ def _safe(part: str) -> str:
 
 
 def unique_names(names: Iterable[str], taken: set[str]) -> list[str]:
-    """Each name as one of its own: where another file or a folder on the way to one has it, a number is put behind it.
-
-    File systems may take capitals for small letters.
+    """Make names unique, also ignoring case: a number is appended to a name that another file or folder has.
 
     Args:
-        taken: names in small letters that cannot be had any more; those that are given now are added.
+        taken: names in lower case that are in use; the new ones are added.
     """
     given = []
     for name in names:
@@ -60,12 +58,12 @@ def unique_names(names: Iterable[str], taken: set[str]) -> list[str]:
 
 
 def video_names(files: Sequence[File], taken: set[str]) -> list[str]:
-    """What videos are called in a store, and their masks in a folder of masks, whatever becomes of each of them.
+    """The names of videos in a store, and of their masks in a folder of masks, even if a video is not used.
 
-    No name is a folder of another one: a folder of masks holds nothing else.
+    No name is a folder of another one: a folder of masks contains nothing else.
 
     Args:
-        files: the videos in the order they were found.
+        files: the videos, in the order in which they were found.
         taken: see `unique_names`.
     """
     names = [file.name() for file in files]
@@ -74,12 +72,10 @@ def video_names(files: Sequence[File], taken: set[str]) -> list[str]:
 
 
 def iter_files(folders: Sequence[Path]) -> list[File]:
-    """The files of all folders in their order, those of each sorted; hidden ones are left out.
-
-    A folder that is met again, through a link, is passed over.
+    """The files of all folders in order, sorted within each; hidden ones and folders visited before are skipped.
 
     Raises:
-        UserError: a folder is not there, is no folder, holds no file, or is named twice or inside another.
+        UserError: a folder does not exist, is not a folder, is empty, or is given twice or inside another.
     """
     _check_apart(folders)
     seen: set[str] = set()
@@ -93,7 +89,7 @@ def iter_files(folders: Sequence[Path]) -> list[File]:
 
 
 def folder_name(folder: Path) -> str:
-    """What a folder itself is called, also where it is named as `.` or by a link."""
+    """The name of a folder, even if it is given as `.`."""
     return folder.name or folder.resolve().name
 
 
@@ -113,24 +109,24 @@ def _check_apart(folders: Sequence[Path]) -> None:
 
 
 def files_below(folder: Path, seen: set[str]) -> Iterator[File]:
-    """The files of one folder and of those below it; see `walk`."""
+    """The files below a folder; see `walk`."""
     own = folder_name(folder)
     for inside, _, files in walk(folder, seen):
         way = inside.relative_to(folder).parts
         for name in files:
             path = inside / name
-            # A link that leads nowhere is told of; pipes and devices would be waited for.
+            # Broken links are reported; pipes and devices are skipped, since reading them would block.
             if path.is_file() or not path.exists():
                 yield File(path, (own, *way, Path(name).stem))
 
 
 def walk(folder: Path, seen: set[str]) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """This folder and those below it, through links too, each once: its path, its folders' names, its files' names.
+    """Like `os.walk`, following links, but each folder once; names are sorted, and hidden ones skipped.
 
-    Names are sorted, hidden ones left out. Taking a folder's name off the list leaves it out.
+    Removing a folder's name from its list skips it.
 
     Args:
-        seen: real paths of folders that are passed over; those that are met are added.
+        seen: real paths of folders to skip; visited folders are added.
 
     Raises:
         UserError: a folder cannot be read.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fbm.data.decode import VideoError, count_packets, decode, decoder, opened, read_header
-from fbm.data.resize import pictures
+from fbm.data.resize import rgb_frames
 
 REAL = [  # (file, whether its frames are stored in another order than shown)
     ("BabyCrawling/v_BabyCrawling_g02_c01", True),
@@ -36,7 +36,7 @@ def test_frames_of_real_files_are_those_of_a_sequential_read(real_data, name, re
     path = real_data / "ucf101" / "UCF-101" / f"{name}.avi"
     with av.open(str(path)) as file:
         assert reordered is None or file.streams.video[0].codec_context.has_b_frames == reordered
-    ours, theirs = decoded(path, 64), np.concatenate(list(pictures(shown(path), 64)))
+    ours, theirs = decoded(path, 64), np.concatenate(list(rgb_frames(shown(path), 64)))
     assert ours.dtype == np.uint8
     assert ours.shape == (read_header(path).frames, 64, 64, 3)
     assert (ours == theirs).all()
@@ -45,7 +45,7 @@ def test_frames_of_real_files_are_those_of_a_sequential_read(real_data, name, re
 def test_a_frame_that_is_stored_as_being_the_one_before_is_there_twice(real_data):
     """Without it the 57 frames after it would be one early, against their annotation."""
     path = real_data / "ucf101" / "UCF-101" / "JumpingJack" / "v_JumpingJack_g20_c04.avi"
-    coded = np.concatenate(list(pictures(shown(path), 32)))
+    coded = np.concatenate(list(rgb_frames(shown(path), 32)))
     assert (len(coded), read_header(path).frames) == (94, 95)
     assert (decoded(path, 32) == np.insert(coded, 37, coded[36], axis=0)).all()
 
@@ -63,7 +63,7 @@ def test_a_demo_video_is_decoded_in_order(small_root):
     for size in (8, 33, 112):
         frames = decoded(path, size)
         assert frames.shape == (read_header(path).frames, size, size, 3)
-        assert (frames == np.concatenate(list(pictures(shown(path), size)))).all()
+        assert (frames == np.concatenate(list(rgb_frames(shown(path), size)))).all()
 
 
 def test_a_file_is_opened_once_for_its_header_and_its_frames(small_root):

@@ -121,7 +121,7 @@ def test_test_videos_stay_out_by_name_and_their_copies_too(folder, lists):
 def test_without_lists_it_is_said_that_test_videos_cannot_be_told(folder, capsys):
     place = folder(v_Run_g01_c01=0, other=1)
     assert not told(Folders([place]).videos())
-    assert "1 videos are named like UCF-101's; whether they are test videos cannot be told" in capsys.readouterr().out
+    assert "1 videos are named like UCF-101's; whether they are test videos is unknown" in capsys.readouterr().out
     Folders([folder(v_Run_g01_c01=0)], test_videos="keep").videos()
     assert not capsys.readouterr().out
 

@@ -44,13 +44,13 @@ def test_a_folder_is_looked_through_in_order_and_by_content(folder):
 
 def test_what_is_no_video_is_named_and_counted(folder):
     (folder / "v" / "empty.mp4").touch()
-    told = find_videos([folder / "v"]).told
+    told = find_videos([folder / "v"]).skip_lines
     assert told[0] == f"skipped: {folder}/v/empty.mp4: the file is empty (0 bytes)"
     assert told[1].startswith(f"skipped: {folder}/v/notes.pdf: nothing that FFmpeg knows")
     assert len(told) == 2
     for number in range(NAMED + 1):
         (folder / "v" / f"{number}.mp4").touch()
-    told = find_videos([folder / "v"]).told
+    told = find_videos([folder / "v"]).skip_lines
     assert len(told) == NAMED + 1
     assert told[-1] == "skipped: 3 more files that are no videos"
 

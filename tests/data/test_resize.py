@@ -4,7 +4,7 @@ import pytest
 from av.video.reformatter import Interpolation
 
 from fbm.data.decode import decode
-from fbm.data.resize import BATCH, pictures
+from fbm.data.resize import BATCH, rgb_frames
 
 BARS = [(255, 255, 255), (255, 255, 0), (0, 255, 255), (0, 255, 0), (255, 0, 255), (255, 0, 0), (0, 0, 255), (0, 0, 0)]
 EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT  # without them swscale is 1.4 levels too dark
@@ -25,7 +25,7 @@ def frame(picture, layout, space=5, full=False):
 
 
 def only(made, size):
-    (batch,) = pictures([made], size)
+    (batch,) = rgb_frames([made], size)
     return batch[0].astype(int)
 
 
@@ -101,7 +101,7 @@ def test_frames_may_change_size_format_and_colours_on_the_way():
         frame(bars(), "yuv420p10le"),
     ]
     order = [kind for kind in kinds for _ in range(BATCH + 1)]
-    found = np.concatenate(list(pictures(order, 64)))
+    found = np.concatenate(list(rgb_frames(order, 64)))
     assert len(found) == len(order)
     for number, made in enumerate(order):
         assert (found[number] == only(made, 64)).all()
@@ -110,13 +110,13 @@ def test_frames_may_change_size_format_and_colours_on_the_way():
 
 def test_batches_are_arrays_of_their_own():
     made = [frame(np.full((16, 16, 3), value, np.uint8), "yuv420p") for value in range(20, 20 + 2 * BATCH)]
-    first, second = pictures(made, 8)
+    first, second = rgb_frames(made, 8)
     assert np.abs(first[:, 0, 0, 0].astype(int) - np.arange(20, 20 + BATCH)).max() <= 2
     assert np.abs(second[:, 0, 0, 0].astype(int) - np.arange(20 + BATCH, 20 + 2 * BATCH)).max() <= 2
 
 
 def test_no_frame_is_no_batch():
-    assert list(pictures([], 8)) == []
+    assert list(rgb_frames([], 8)) == []
 
 
 def test_a_file_whose_picture_changes_its_size_is_read_whole(tmp_path):

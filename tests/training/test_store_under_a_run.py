@@ -82,7 +82,7 @@ UNDER_A_RUN = {
     "flipped": (lambda own: flip(frames_file(own, NAME)), "is not what was stored (checksum): delete it and run"),
     "replaced": (replaced, "is not what was stored (checksum): delete it and run"),
     "gone": (lambda own: frames_file(own, NAME).unlink(), "is missing: run `fbm prepare` again"),
-    "prepared anew": (prepared_anew, "is not what was stored (checksum): the store was prepared anew, with other"),
+    "prepared anew": (prepared_anew, "is not what was stored (checksum): the store was prepared again"),
 }
 
 

@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
     if asked.timeout is not None and not asked.timeout > 0:
         raise UserError(f"--timeout {asked.timeout:g}: it should be a number of seconds above 0")
     found = find_inputs(asked.inputs, asked.out)
-    for line in found.told:
+    for line in found.skip_lines:
         print(line)
     tasks = [Task(video.path, asked.out / video.name_in_store) for video in found.videos]
     with exclusive_lock(asked.out, "the folder of masks"):

@@ -58,7 +58,7 @@ def extract(checkpoint: Path, inputs: Sequence[Path], out: Path, options: Option
     network = load_network(checkpoint, options)
     found = find_videos(inputs)
     videos = found.videos
-    for line in found.told:
+    for line in found.skip_lines:
         print(line)
     identity = _identity(network, videos)
     with parts_folder(out) as folder:
