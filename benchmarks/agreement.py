@@ -90,7 +90,7 @@ def agreement(settings: list[str]) -> dict[str, Any]:
     with prepared([*settings, "trainer.precision=bf16-mixed", "trainer.benchmark=false"], 1) as parts:
         device = parts.trainer.strategy.root_device
         task = parts.task.train()
-        batch = smooth_batch(parts.data.batch_size, task.encoder.frames, task.encoder.size, task.masked)
+        batch = smooth_batch(parts.data.batch_size, task.encoder.frames, task.encoder.size, task.mask_frames)
         before = {name: buffer.clone() for name, buffer in task.network.named_buffers()}
 
         def run(precision: AbstractContextManager[Any], products: str = "highest") -> Pass:
@@ -147,7 +147,7 @@ def one_pass(task: Task, batch: ClipBatch, precision: AbstractContextManager[Any
     """Losses and gradients of a batch, whose forward pass is made in a precision."""
     task.zero_grad(set_to_none=True)
     with precision:
-        terms = task.terms(batch) if isinstance(task, PretrainingTask) else {"loss": loss_of(task, batch)}
+        terms = task.loss_terms(batch) if isinstance(task, PretrainingTask) else {"loss": loss_of(task, batch)}
     terms["loss"].backward()  # type: ignore[no-untyped-call]
     trained = {name: weight for name, weight in task.network.named_parameters() if weight.requires_grad}
     gradients = {name: weight.grad.float().cpu() for name, weight in trained.items() if weight.grad is not None}

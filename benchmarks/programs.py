@@ -191,7 +191,7 @@ def _step(parts: Components, loss_of_batch: Callable[[Any], Tensor]) -> Callable
 def loss_of(task: Task, batch: ClipBatch) -> Tensor:
     """The loss of one batch, by a task that logs nothing."""
     if isinstance(task, PretrainingTask):
-        return task.terms(batch)["loss"]
+        return task.loss_terms(batch)["loss"]
     return F.cross_entropy(task.network(task.inputs(batch)[0]), batch.label)
 
 

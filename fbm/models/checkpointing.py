@@ -30,7 +30,7 @@ class CheckpointedSequential(nn.Sequential):
             return _run(list(self), maps)
         for number, stage in enumerate(_stages(list(self))):
             # What comes from outside is the clip: the maps of its size are the largest of all.
-            run = _run if number or maps.requires_grad else _run_leanly
+            run = _run if number or maps.requires_grad else _run_recomputing_norm
             maps = _recomputed(run, stage, maps)
         return maps
 
@@ -72,7 +72,7 @@ def _run(layers: Sequence[nn.Module], maps: Tensor) -> Tensor:
     return maps
 
 
-def _run_leanly(layers: Sequence[nn.Module], maps: Tensor) -> Tensor:
+def _run_recomputing_norm(layers: Sequence[nn.Module], maps: Tensor) -> Tensor:
     """The same where the first layer is a block with a convolution and a norm, with less in memory at a time.
 
     The convolution's maps are made a third time when the norm needs them, after those behind it are done with: of
@@ -88,11 +88,11 @@ def _run_leanly(layers: Sequence[nn.Module], maps: Tensor) -> Tensor:
 
 def _contexts(stage: Sequence[nn.Module]) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """What surrounds the first pass, and the second."""
-    return nullcontext(), _still(stage)
+    return nullcontext(), _frozen_bn_statistics(stage)
 
 
 @contextmanager
-def _still(stage: Sequence[nn.Module]) -> Iterator[None]:
+def _frozen_bn_statistics(stage: Sequence[nn.Module]) -> Iterator[None]:
     """Batch norm does all that it does in the mode it is in, to copies of its running statistics: its own stay."""
     # Looked for now: Lightning may have replaced a network's batch norms by ones over all ranks since it was made.
     norms = [part for layer in stage for part in layer.modules() if isinstance(part, _BatchNorm)]

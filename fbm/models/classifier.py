@@ -5,7 +5,7 @@ import math
 from torch import Tensor, nn
 
 from fbm.models.encoder import Encoder
-from fbm.models.layers import initialise, without_autocast
+from fbm.models.layers import init_weights, without_autocast
 
 
 def scale_gradient(features: Tensor, factor: float) -> Tensor:
@@ -33,7 +33,7 @@ class Classifier(nn.Module):
         self.encoder = encoder
         self.encoder_gradient = encoder_gradient
         self.linear = nn.Linear(math.prod(encoder.feature_shape), classes)
-        initialise(self.linear)
+        init_weights(self.linear)
         if self.frozen:
             encoder.requires_grad_(False).eval()  # Lightning trains in the mode it is given
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fbm.models.layers import Norm, conv2d, initialise
+from fbm.models.layers import Norm, conv2d, init_weights
 
 
 def cross_convolve(maps: Tensor, kernels: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class CrossConvolution(nn.Module):
         self.reduce = conv2d(channels, kernels, 1, norm)
         self.bias = nn.Parameter(torch.zeros(kernels))
         self.restore = conv2d(kernels, channels, 1, norm)
-        initialise(self)
+        init_weights(self)
 
     def forward(self, foreground: Tensor, kernels: Tensor) -> Tensor:
         moved = cross_convolve(self.reduce(foreground), kernels) + self.bias[:, None, None]

@@ -5,7 +5,7 @@ Frames and clips are in [-1, 1]. How often a decoder doubles height and width fo
 
 from torch import Tensor, nn
 
-from fbm.models.layers import Norm, OutputInit, conv2d, conv3d, has_bias, initialise, norm2d, norm3d, up2d, up3d
+from fbm.models.layers import Norm, OutputInit, conv2d, conv3d, has_bias, init_weights, norm2d, norm3d, up2d, up3d
 
 
 def num_upsamplings(feature_shape: tuple[int, int, int], size: int) -> int:
@@ -57,7 +57,7 @@ class FrameDecoder(nn.Module):
             inputs = outputs
         output = up2d(inputs, 3)
         self.layers = nn.Sequential(*layers, output, nn.Tanh())
-        initialise(self, output if output_init == "zero" else None)
+        init_weights(self, output if output_init == "zero" else None)
 
     def forward(self, features: Tensor) -> Tensor:
         frame: Tensor = self.layers(features)
@@ -117,7 +117,7 @@ class ClipDecoder(nn.Module):
             if stage < stages - 1:
                 layers.append(conv3d(widths[stage], widths[stage + 1], norm))
         self.layers = nn.Sequential(*layers, output, nn.Tanh())
-        initialise(self, output if output_init == "zero" else None)
+        init_weights(self, output if output_init == "zero" else None)
 
     def forward(self, features: Tensor) -> Tensor:
         clip: Tensor = self.layers(features.unsqueeze(2))
@@ -142,7 +142,7 @@ class KernelDecoder(nn.Module):
             conv2d(outputs, outputs, 3, norm),
             nn.Conv2d(outputs, outputs, 3, padding=1),
         )
-        initialise(self)
+        init_weights(self)
 
     def forward(self, motion: Tensor) -> Tensor:
         weights: Tensor = self.layers(motion)  # B K*K h w

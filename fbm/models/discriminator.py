@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from fbm.models.layers import initialise
+from fbm.models.layers import init_weights
 
 SLOPE = 0.2  # of the leaky ReLU
 NUM_DOWNSAMPLINGS = (
@@ -46,7 +46,7 @@ def _patches(width: int) -> nn.Sequential:
     for inputs, outputs in pairwise(channels):
         layers += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE, inplace=True)]
     network = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 3, padding=1))
-    initialise(network)
+    init_weights(network)
     for layer in network:
         if isinstance(layer, nn.Conv2d):
             spectral_norm(layer)

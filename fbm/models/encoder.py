@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from fbm.models.layers import Norm, conv3d, conv3d_norm, has_bias, initialise, maxpool_relu, norm3d
+from fbm.models.layers import Norm, conv3d, conv3d_norm, has_bias, init_weights, maxpool_relu, norm3d
 
 
 class Encoder(nn.Module):
@@ -85,7 +85,7 @@ class C3DEncoder(Encoder):
             norm3d(8 * w, mapping_norm),
             nn.ReLU(inplace=True),
         )
-        initialise(self)
+        init_weights(self)
 
     def forward(self, clip: Tensor) -> Tensor:
         features: Tensor = self.mapping(self.convolutions(clip))  # B C 1 h w

@@ -115,10 +115,10 @@ def up2d(inputs: int, outputs: int, bias: bool = True) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(inputs, outputs, 5, stride=2, padding=2, output_padding=1, bias=bias)
 
 
-def initialise(network: nn.Module, output: nn.Module | None = None) -> None:
+def init_weights(network: nn.Module, output: nn.Module | None = None) -> None:
     """Xavier (Glorot) uniform weights and zero biases in every convolution and linear layer, in place.
 
-    Kernels are laid out channels last, as `centred` lays out the clips. The network takes weights of an earlier fbm
+    Kernels are laid out channels last, as `to_input` lays out the clips. The network takes weights of an earlier fbm
     too, see `fold_biases`.
 
     Args:
@@ -165,7 +165,7 @@ def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, enabled=False) if known else nullcontext()
 
 
-def centred(frames: Tensor) -> Tensor:
+def to_input(frames: Tensor) -> Tensor:
     """uint8 frames `B T H W C` to the network's `B C T H W` float in [-1, 1], x / 255 * 2 - 1 (section 4).
 
     The result is a view with the channels last in memory: the layout in which 3D convolutions are fastest.

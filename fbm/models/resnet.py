@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from fbm.models.encoder import Encoder
-from fbm.models.layers import Norm, has_bias, initialise, norm3d
+from fbm.models.layers import Norm, has_bias, init_weights, norm3d
 
 SPATIAL_STRIDE = 16
 STAGES = 4
@@ -118,7 +118,7 @@ class R3D18(Encoder):
                 )
             )
             inputs = outputs
-        initialise(self)
+        init_weights(self)
 
     def _stem(self, width: int, norm: Norm) -> list[nn.Module]:
         return conv_norm(3, width, (3, 7, 7), (1, 2, 2), norm)

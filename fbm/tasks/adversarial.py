@@ -67,7 +67,7 @@ class PatchGANLoss(nn.Module):
         with _fixed(network):
             return Adversarial(adversarial_loss(network(frames, made), judged), loss)
 
-    def group(self) -> dict[str, Any]:
+    def param_group(self) -> dict[str, Any]:
         """Its parameters for the optimiser. No decay: spectral norm takes a weight's size out anyway."""
         settings = {} if self.lr is None else {"lr": self.lr}
         return {"params": list(self.parameters()), "weight_decay": 0.0, **settings}

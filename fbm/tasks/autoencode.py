@@ -28,12 +28,12 @@ class Autoencode(PretrainingTask):
     ) -> None:
         super().__init__(Autoencoder(encoder, decoder_norm, output_init), optimizer, schedule)
 
-    def terms(self, batch: ClipBatch) -> dict[str, Tensor]:
+    def loss_terms(self, batch: ClipBatch) -> dict[str, Tensor]:
         clip = self.inputs(batch)[0]
         return {"loss": (self.network(clip) - clip).abs().mean()}
 
     @torch.no_grad()
-    def pictures(self, batch: ClipBatch) -> Pictures:
+    def visualize(self, batch: ClipBatch) -> Pictures:
         clip = self.inputs(batch)[0]
         shown = [0, clip.shape[2] // 2, clip.shape[2] - 1]
         frames = [tensor[:, :, shown].transpose(1, 2) for tensor in (self.network(clip), clip)]

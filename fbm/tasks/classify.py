@@ -20,7 +20,7 @@ class Classify(Task):
 
     Logs `SPLIT/clip_top1` (of the middle `data.clip_frames` of each chunk) and `SPLIT/video_top1` (mean
     softmax over a video's clips) for val and test, `train/top1` over the random windows of training. A test leaves its
-    confusions in `tested`.
+    confusions in `test_artifacts`.
 
     Args:
         encoder, optimizer, schedule: see `Task`.
@@ -45,18 +45,18 @@ class Classify(Task):
         if encoder_lr is not None and (encoder_lr <= 0 or encoder_gradient == 0):
             raise ValueError(f"encoder_lr={encoder_lr} must be above 0, and encoder_gradient=0 leaves nothing to learn")
         network = Classifier(encoder, len(classes), encoder_gradient)
-        measures: dict[str, Metric] = {"train/top1": _accuracy(classes)}
+        metrics: dict[str, Metric] = {"train/top1": _accuracy(classes)}
         for split in ("val", "test"):
-            measures |= {f"{split}/clip_top1": _accuracy(classes), f"{split}/video_top1": VideoAccuracy()}
-        super().__init__(network, optimizer, schedule, measures)
+            metrics |= {f"{split}/clip_top1": _accuracy(classes), f"{split}/video_top1": VideoAccuracy()}
+        super().__init__(network, optimizer, schedule, metrics)
         self.network: Classifier
         self.test_clip_confusion, self.test_video_confusion = MulticlassConfusionMatrix(len(classes)), VideoConfusion()
         self.classes = list(classes)
         self.encoder_lr = encoder_lr
 
-    def groups(self) -> list[dict[str, Any]]:
+    def param_groups(self) -> list[dict[str, Any]]:
         if self.encoder_lr is None:
-            return super().groups()
+            return super().param_groups()
         encoder = ({**group, "lr": self.encoder_lr} for group in parameter_groups(self.encoder))
         return [*encoder, *parameter_groups(self.network.linear)]
 
@@ -64,22 +64,22 @@ class Classify(Task):
         logits = self.network(self.inputs(batch)[0])
         loss = F.cross_entropy(logits, batch.label)
         self.last_losses = {"loss": loss.detach()}
-        self.log_measure("train/loss", loss, len(logits), bar=True)
-        self.log_measure("train/top1", logits.detach(), batch.label)
+        self.log_metric("train/loss", loss, len(logits), bar=True)
+        self.log_metric("train/top1", logits.detach(), batch.label)
         return loss
 
     def evaluate(self, batch: ClipBatch, split: str) -> None:
         logits = self.network(self.inputs(batch)[0])
-        self.log_measure(f"{split}/loss", F.cross_entropy(logits, batch.label), len(logits))
-        self.log_measure(f"{split}/clip_top1", logits, batch.label, bar=split == "val")
-        self.log_measure(f"{split}/video_top1", logits.softmax(1), batch.label, batch.video)
+        self.log_metric(f"{split}/loss", F.cross_entropy(logits, batch.label), len(logits))
+        self.log_metric(f"{split}/clip_top1", logits, batch.label, bar=split == "val")
+        self.log_metric(f"{split}/video_top1", logits.softmax(1), batch.label, batch.video)
         if split == "test":
             self.test_clip_confusion.update(logits, batch.label)
             self.test_video_confusion.update(logits.softmax(1), batch.label, batch.video)
 
     def on_test_epoch_end(self) -> None:
         super().on_test_epoch_end()
-        self.tested |= {
+        self.test_artifacts |= {
             "confusion": _counts(self.test_clip_confusion),
             "video_confusion": _counts(self.test_video_confusion),
         }

@@ -11,7 +11,7 @@ from fbm.models.conditional_target import ConditionalDisentangler
 from fbm.models.disentangler import Disentangler, Reconstruction, split
 from fbm.models.encoder import Encoder
 from fbm.models.layers import Norm, OutputInit
-from fbm.models.losses import DisentanglingLosses, LossWeights, disentangling_losses, foreground_of, truth
+from fbm.models.losses import LossWeights, disentangling_losses, foreground_of, truth
 from fbm.tasks.adversarial import Adversarial, PatchGANLoss
 from fbm.tasks.frames import any_frame_of, gather_first_and, sample_target_frames
 from fbm.tasks.metrics import FrameMean
@@ -48,7 +48,7 @@ class Disentangle(PretrainingTask):
         ValueError: the adversarial weight is below 0, or the discriminators cannot be made.
     """
 
-    masked: Sequence[int] | None = (0, -1)
+    mask_frames: Sequence[int] | None = (0, -1)
 
     def __init__(
         self,
@@ -68,19 +68,18 @@ class Disentangle(PretrainingTask):
     ) -> None:
         if adversarial < 0:
             raise ValueError(f"adversarial={adversarial} must be at least 0")
-        parts = [*DisentanglingLosses._fields, "reconstruction", *(Adversarial._fields if adversarial else ())]
-        measures = {f"{split}/{ANY}": FrameMean() for split in ("val", "test")} if target == "random" else {}
+        metrics = {f"{split}/{ANY}": FrameMean() for split in ("val", "test")} if target == "random" else {}
         kind = ConditionalDisentangler if target == "random" else Disentangler
         network = kind(encoder, kernels, decoder_width, decoder_norm, motion_norm, output_init)
-        super().__init__(network, optimizer, schedule, parts, measures)
+        super().__init__(network, optimizer, schedule, metrics)
         self.network: Disentangler
         if target == "random":
-            self.masked = None
+            self.mask_frames = None
         self.seed, self.weight, self.weights = seed, adversarial, weights or LossWeights()
         self.adversary = (discriminator or PatchGANLoss)() if adversarial else None
         self.quality = nn.ModuleDict({split: ReconstructionQuality() for split in ("val", "test")})
 
-    def terms(self, batch: ClipBatch) -> dict[str, Tensor]:
+    def loss_terms(self, batch: ClipBatch) -> dict[str, Tensor]:
         clip, masks = self.inputs(batch)
         frame = None
         if self._conditional:
@@ -91,9 +90,9 @@ class Disentangle(PretrainingTask):
         # One backward pass for both sides: each other's weights get no gradient (see `Adversarial`).
         return terms["loss"] + terms["discriminator"] if self.adversary else terms["loss"]
 
-    def groups(self) -> list[dict[str, Any]]:
-        groups = super().groups()
-        return [*groups, self.adversary.group()] if self.adversary else groups
+    def param_groups(self) -> list[dict[str, Any]]:
+        groups = super().param_groups()
+        return [*groups, self.adversary.param_group()] if self.adversary else groups
 
     def evaluate(self, batch: ClipBatch, split: str) -> None:
         clip, masks = self.inputs(batch)
@@ -109,15 +108,15 @@ class Disentangle(PretrainingTask):
             predicted = self._conditional(clip, frame).reconstruction.last_foreground
             clip, masks = gather_first_and(frame, clip, masks)
             values = psnr(predicted.float(), truth(clip, masks).last_foreground)
-            self.log_measure(f"{split}/{ANY}", values, frames_with_loss(masks).last_foreground)
+            self.log_metric(f"{split}/{ANY}", values, frames_with_loss(masks).last_foreground)
 
     @torch.no_grad()
-    def pictures(self, batch: ClipBatch) -> Pictures:
+    def visualize(self, batch: ClipBatch) -> Pictures:
         clip, masks = self.inputs(batch)
         return Pictures(TITLES, stacked(self.network(clip).reconstruction), stacked(truth(clip, masks)))
 
     @torch.no_grad()
-    def strip(self, batch: ClipBatch) -> Pictures | None:
+    def frame_strip(self, batch: ClipBatch) -> Pictures | None:
         network = self._conditional
         if network is None:
             return None

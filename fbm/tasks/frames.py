@@ -1,4 +1,7 @@
-"""Which frame of each clip is asked for. Clips are `B 3 T H W`, masks `B T H W`, frames `B` int64 from 0."""
+"""Random numbers and frames of samples, the same on any device. Clips are `B 3 T H W`, masks `B T H W`.
+
+Samples and frames are `B` int64 from 0.
+"""
 
 import torch
 from torch import Tensor
@@ -9,12 +12,22 @@ MASK = (1 << 63) - 1  # int64 wraps around, and shifts its sign in: what is shif
 def sample_target_frames(seed: int, epoch: int, sample: Tensor, frames: int) -> Tensor:
     """A frame from 1 to T - 1 for each of these samples, `B` int64, from (seed, epoch, sample) alone.
 
-    So neither ranks nor an interruption change what is drawn. Computed where the samples are: no GPU is waited for.
+    So neither ranks nor an interruption change it. Computed on the samples' device: no GPU is waited for.
     """
+    return 1 + _hash(seed, epoch, sample) % (frames - 1)
+
+
+def random_scores(seed: int, epoch: int, sample: Tensor, count: int) -> Tensor:
+    """`count` random numbers for each of these samples, `B count` int64 of at least 0, likewise."""
+    place = torch.arange(count, device=sample.device)
+    return _mix(_hash(seed, epoch, sample)[:, None] ^ _mix(place + 1))
+
+
+def _hash(seed: int, epoch: int, sample: Tensor) -> Tensor:
     mixed = torch.full_like(sample, seed + 1)
     for key in (torch.full_like(sample, epoch), sample):
         mixed = _mix(mixed ^ _mix(key + 1))
-    return 1 + mixed % (frames - 1)
+    return mixed
 
 
 def _mix(numbers: Tensor) -> Tensor:
@@ -27,12 +40,12 @@ def _mix(numbers: Tensor) -> Tensor:
 
 
 def any_frame_of(sample: Tensor, frames: int) -> Tensor:
-    """The frame from 1 to T - 1 that a sample is measured by, always the same; over many samples all alike."""
+    """The frame from 1 to T - 1 on which a sample is evaluated: always the same, and all frames equally often."""
     return 1 + sample % (frames - 1)
 
 
 def gather_first_and(frame: Tensor, clip: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-    """The first frame and the one asked for, with their masks: `B 3 2 H W` and `B 2 H W`."""
+    """The first frame and the given one of each clip, with their masks: `B 3 2 H W` and `B 2 H W`."""
     both = torch.stack([torch.zeros_like(frame), frame], dim=1)  # B 2
     shape = (*both.shape, *clip.shape[3:])
     taken = both[..., None, None].expand(shape)

@@ -1,4 +1,4 @@
-"""What the tasks share: an encoder, an optimiser with the paper's weight decay, pictures to look at."""
+"""Base classes of the tasks: an encoder in a network, an optimiser with the paper's weight decay, and logging."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,20 +15,18 @@ from torchmetrics import Metric
 
 from fbm.data.batch import ClipBatch, SizedEvaluation
 from fbm.models.encoder import Encoder
-from fbm.models.layers import NORMS, centred
-from fbm.tasks.epoch_state import restore_states, states_of_ranks
+from fbm.models.layers import NORMS, to_input
+from fbm.tasks.metric_state import means_saved, restore_states, states_of_ranks
 from fbm.tasks.metrics import Mean, SampleCounter
 
 MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]
 MakeSchedule = Callable[[Optimizer], LRScheduler]
 
-
-SPLITS = ("train", "val", "test")
-EPOCH = "fbm_epoch"  # in checkpoints: what the training metrics had seen of the running epoch
+EPOCH = "fbm_epoch"  # in checkpoints: states of the training metrics of an unfinished epoch
 
 
 class Pictures(NamedTuple):
-    """Frames to hang side by side: N titles, and `B N 3 H W` float in [-1, 1] reconstructed and true."""
+    """Frames to draw side by side: N titles, and `B N 3 H W` float in [-1, 1] reconstructed and true."""
 
     titles: tuple[str, ...]
     reconstructed: Tensor
@@ -36,70 +34,82 @@ class Pictures(NamedTuple):
 
 
 class Task(pl.LightningModule, ABC):
-    """A network around the shared encoder.
+    """A network around the encoder that all tasks share.
 
     Attributes:
-        masked: the frames of a clip whose masks it needs, and is given; None is all of them, () none.
+        mask_frames: indices of the frames of a clip whose masks the task needs; None is all of them, () none.
 
     Args:
-        network: has the encoder as its attribute `encoder`.
+        network: has the encoder as its attribute `encoder`; checkpoints hold its weights as `network.encoder.*`.
         optimizer: makes the optimiser from parameter groups.
         schedule: makes a learning rate schedule, stepped every training step; None keeps the rate.
-        measures: what is logged, by its full name, beside `SPLIT/loss`. All of it is torchmetrics: they alone are
-            right over ranks, and those of the running epoch can be saved in its middle.
+        metrics: by the full name under which they are logged, beside means, which need no declaration. All are
+            torchmetrics: only these are exact over ranks, and can be saved in the middle of an epoch.
+
+    Raises:
+        ValueError: the network has no encoder.
     """
 
-    masked: Sequence[int] | None = ()
+    mask_frames: Sequence[int] | None = ()
 
     def __init__(
         self,
         network: nn.Module,
         optimizer: MakeOptimizer,
-        schedule: MakeSchedule | None,
-        measures: Mapping[str, Metric] = MappingProxyType({}),
+        schedule: MakeSchedule | None = None,
+        metrics: Mapping[str, Metric] = MappingProxyType({}),
     ) -> None:
         super().__init__()
+        if not isinstance(getattr(network, "encoder", None), Encoder):
+            raise ValueError(
+                f"{type(self).__name__}: its network, {type(network).__name__}, must hold the encoder as `encoder`"
+            )
         self.network = network
-        self.make_optimizer, self.make_schedule = optimizer, schedule
-        self.measures = nn.ModuleDict({**{f"{split}/loss": Mean() for split in SPLITS}, **measures})
-        self.seen = SampleCounter()
-        # Of the newest training step: the loss, and its parts by name; scalars without gradient.
+        self.make_optimizer = optimizer
+        self.make_schedule = schedule
+        self.metrics = nn.ModuleDict({"train/loss": Mean(), "val/loss": Mean(), "test/loss": Mean(), **metrics})
+        self.sample_counter = SampleCounter()
+        # Of the newest training step: the loss and its terms by name; scalars without gradient.
         self.last_losses: dict[str, Tensor] = {}
-        # What a test leaves for the summary beside its metrics: how many clips it measured, which a limit makes fewer
-        # than there are. Confusions: counts, rows true, columns predicted.
-        self.tested: dict[str, Any] = {"tested_clips": None, "confusion": None, "video_confusion": None}
+        # Results of a test for the summary beside its metrics: the number of clips, which a limit makes fewer than
+        # there are, and confusion matrices of counts, rows true, columns predicted.
+        self.test_artifacts: dict[str, Any] = {"tested_clips": None, "confusion": None, "video_confusion": None}
 
     @abstractmethod
     def evaluate(self, batch: ClipBatch, split: str) -> None:
-        """Measure a batch, in which every sample counts, of validation or test."""
+        """Log metrics of a validation or test batch; it holds no padding."""
 
     @property
     def encoder(self) -> Encoder:
-        """The part that all tasks share."""
+        """The encoder, which all tasks share."""
         encoder = self.network.encoder
         assert isinstance(encoder, Encoder)
         return encoder
 
     def inputs(self, batch: ClipBatch) -> tuple[Tensor, Tensor]:
-        """Clips `B 3 T H W` in [-1, 1] and masks `B M H W`, both float, from what came over the wire."""
-        return centred(batch.frames), batch.masks.float()
+        """Clips `B 3 T H W` in [-1, 1] and masks `B M H W` of `mask_frames`, 1 = foreground, both float."""
+        return to_input(batch.frames), batch.masks.float()
 
-    def measure(self, name: str) -> Metric:
-        """What is logged under this name."""
-        metric = self.measures[name]
+    def metric(self, name: str) -> Metric:
+        """The metric that is logged under this name."""
+        metric = self.metrics[name]
         assert isinstance(metric, Metric)
         return metric
 
-    def log_measure(self, name: str, *new: Any, bar: bool = False) -> None:
-        """Add to what is logged under this name, for the whole epoch.
+    def log_metric(self, name: str, *values: Any, bar: bool = False) -> None:
+        """Update a metric and log it at the end of the epoch.
 
         Args:
-            new: what the metric's `update` takes; a mean takes a scalar and of how many samples it is the mean.
+            name: of a declared metric; any other name becomes a mean over samples.
+            values: arguments of the metric's `update`; a mean takes a scalar and the number of samples it is of.
             bar: show it in the progress bar.
         """
-        metric = self.measure(name)
-        metric.update(*new)
-        self.log(name, metric, on_step=False, on_epoch=True, prog_bar=bar)
+        if name not in self.metrics:
+            self.metrics[name] = Mean().to(self.device)
+        metric = self.metric(name)
+        metric.update(*values)
+        # The attribute is named: Lightning looks for metrics once, before the means that are added later.
+        self.log(name, metric, on_step=False, on_epoch=True, prog_bar=bar, metric_attribute=f"metrics.{name}")
 
     def validation_step(self, batch: ClipBatch, index: int) -> None:
         self._evaluate(batch, "val")
@@ -110,14 +120,14 @@ class Task(pl.LightningModule, ABC):
     def _evaluate(self, batch: ClipBatch, split: str) -> None:
         batch = batch.without_padding()
         if len(batch.sample):
-            self.seen.update(batch.sample)
+            self.sample_counter.update(batch.sample)
             self.evaluate(batch, split)
 
     def on_validation_epoch_start(self) -> None:
-        self.seen.reset()
+        self.sample_counter.reset()
 
     def on_test_epoch_start(self) -> None:
-        self.seen.reset()
+        self.sample_counter.reset()
 
     def on_validation_epoch_end(self) -> None:
         trainer = self.trainer
@@ -128,36 +138,40 @@ class Task(pl.LightningModule, ABC):
 
     def on_test_epoch_end(self) -> None:
         self._check_seen("test", self.trainer.num_test_batches, self.trainer.limit_test_batches)
-        self.tested["tested_clips"] = int(self.seen.compute().sum())
+        self.test_artifacts["tested_clips"] = int(self.sample_counter.compute().sum())
 
     def _check_seen(self, split: str, batches: Iterable[float], limit: float = 0) -> None:
         data = getattr(self.trainer, "datamodule", None)  # Lightning sets it without declaring it
         if isinstance(data, SizedEvaluation):
             whole = isinstance(limit, float) and limit == 1  # 1 is a number of batches, 1.0 all of them
-            self.seen.check(split, data.evaluated(split, None if whole else int(sum(batches))))
+            self.sample_counter.check(split, data.evaluated(split, None if whole else int(sum(batches))))
 
     def on_train_epoch_start(self) -> None:
-        # Not called where an epoch goes on from its middle: then they hold what came with the checkpoint.
-        for metric in self._of_training().values():
+        # Not called when an epoch is resumed in its middle: the metrics then hold the checkpoint's states.
+        for metric in self._train_metrics().values():
             metric.reset()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[EPOCH] = states_of_ranks(self._of_training())
+        checkpoint[EPOCH] = states_of_ranks(self._train_metrics())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         trainer = self._trainer
         if trainer is not None and trainer.state.fn == TrainerFn.FITTING:
-            restore_states(self._of_training(), checkpoint.get(EPOCH, {}), trainer.global_rank, trainer.world_size)
+            states = checkpoint.get(EPOCH, {})
+            for name in means_saved(states):
+                if name not in self.metrics:
+                    self.metrics[name] = Mean().to(self.device)
+            restore_states(self._train_metrics(), states, trainer.global_rank, trainer.world_size)
 
-    def _of_training(self) -> dict[str, Metric]:
-        return {name: self.measure(name) for name in self.measures if name.startswith("train/")}
+    def _train_metrics(self) -> dict[str, Metric]:
+        return {name: self.metric(name) for name in self.metrics if name.startswith("train/")}
 
-    def groups(self) -> list[dict[str, Any]]:
-        """The parameter groups of the optimiser."""
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Parameter groups of the optimiser."""
         return parameter_groups(self.network)
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.make_optimizer(self.groups())
+        optimizer = self.make_optimizer(self.param_groups())
         if self.make_schedule is None:
             return optimizer
         return {
@@ -167,53 +181,40 @@ class Task(pl.LightningModule, ABC):
 
 
 class PretrainingTask(Task):
-    """A task that learns by reconstruction: its pictures can be looked at.
+    """A task that learns without labels: `loss_terms` is all that one of these must define.
 
-    Args:
-        network, optimizer, schedule: see `Task`.
-        parts: names of what `terms` gives beside the loss.
+    `loss` is minimised (see `total_loss`) and logged for every split as `SPLIT/loss`; so is every other term.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        optimizer: MakeOptimizer,
-        schedule: MakeSchedule | None,
-        parts: Iterable[str] = (),
-        measures: Mapping[str, Metric] = MappingProxyType({}),
-    ) -> None:
-        means = {f"{split}/{part}": Mean() for part in parts for split in SPLITS}
-        super().__init__(network, optimizer, schedule, {**means, **measures})
-
     @abstractmethod
-    def pictures(self, batch: ClipBatch) -> Pictures:
-        """Reconstructions of a batch beside the truth, without gradient."""
-
-    @abstractmethod
-    def terms(self, batch: ClipBatch) -> dict[str, Tensor]:
-        """The loss as `loss`, and its parts by name."""
+    def loss_terms(self, batch: ClipBatch) -> dict[str, Tensor]:
+        """The loss as `loss`, and any terms of it by name: scalars."""
 
     def total_loss(self, terms: dict[str, Tensor]) -> Tensor:
-        """What the optimiser minimises, of a batch's terms."""
+        """The scalar that the optimiser minimises, from a batch's terms."""
         return terms["loss"]
 
-    def strip(self, batch: ClipBatch) -> Pictures | None:
-        """A foreground in all frames of its clip, without gradient; None where the task does not learn them."""
+    def visualize(self, batch: ClipBatch) -> Pictures | None:
+        """Reconstructions of a batch beside the truth for the gallery, without gradient; None draws nothing."""
+        return None
+
+    def frame_strip(self, batch: ClipBatch) -> Pictures | None:
+        """Foregrounds in all frames of their clips, without gradient; None where the task does not learn them."""
         return None
 
     def training_step(self, batch: ClipBatch, index: int) -> Tensor:
-        terms = self.terms(batch)
+        terms = self.loss_terms(batch)
         self.last_losses = {name: value.detach() for name, value in terms.items()}
         self.log_terms("train", terms, len(batch.sample))
         return self.total_loss(terms)
 
     def evaluate(self, batch: ClipBatch, split: str) -> None:
-        self.log_terms(split, self.terms(batch), len(batch.sample))
+        self.log_terms(split, self.loss_terms(batch), len(batch.sample))
 
     def log_terms(self, split: str, terms: Mapping[str, Tensor], samples: int) -> None:
-        """Log the loss and its parts, means over so many samples."""
+        """Log the loss and its terms, means over so many samples."""
         for name, value in terms.items():
-            self.log_measure(f"{split}/{name}", value, samples, bar=name == "loss")
+            self.log_metric(f"{split}/{name}", value, samples, bar=name == "loss")
 
 
 def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:

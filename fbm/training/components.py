@@ -94,7 +94,7 @@ def build_task(config: DictConfig, encoder: Encoder, data: ClipDataModule) -> Ta
         seed=config.seed,
     )
     _check_fits(config, data, task)
-    data.read_masks(task.masked)
+    data.read_masks(task.mask_frames)
     return task
 
 
@@ -113,7 +113,7 @@ def _schedule(config: DictConfig, batches: int) -> Any:
 
 
 def _check_fits(config: DictConfig, data: ClipDataModule, task: Task) -> None:
-    if task.masked != () and not data.masked:
+    if task.mask_frames != () and not data.masked:
         raise UserError(
             f"task={config.task_name} needs masks, but no training video in {data.store.root} has any "
             f"(prepared with masks={data.store.manifest.masks}): prepare with annotations (data.annotations=PATH) "

@@ -103,7 +103,7 @@ def _results(config: DictConfig, parts: Components, run: Run, tested: dict[str, 
         "label_fraction": float(config.data.label_fraction),
         "monitor": config.monitor.metric,
         "metrics": {**best["metrics"], **tested},
-        **parts.task.tested,
+        **parts.task.test_artifacts,
         "best_epoch": best["epoch"],
         "epochs": parts.trainer.current_epoch,
         "fingerprints": parts.prints,
@@ -133,6 +133,6 @@ def _complete(config: DictConfig, run: Run, summary: dict[str, Any], identity: s
     checkpointer.saved_position = TRAINING
     with training_context(parts.trainer, run):
         tested = _test(parts, checkpointer, run)
-        summary = {**summary, "metrics": {**summary["metrics"], **tested}, **parts.task.tested}
+        summary = {**summary, "metrics": {**summary["metrics"], **tested}, **parts.task.test_artifacts}
         run.finish(summary)
         mirror(parts.trainer.loggers, FinishedRun(run.folder, summary, again=True))

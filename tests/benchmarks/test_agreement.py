@@ -111,7 +111,7 @@ def test_a_pass_holds_every_loss_and_gradient_and_what_got_none():
     task = Disentangle(C3DEncoder(4, 16, 32), torch.optim.SGD).train()
     unused = torch.nn.Parameter(torch.ones(3))
     task.network.register_parameter("unused", unused)
-    found = one_pass(task, smooth_batch(2, 16, 32, task.masked), nullcontext())
+    found = one_pass(task, smooth_batch(2, 16, 32, task.mask_frames), nullcontext())
     assert {"loss", "first_foreground", "features", "reconstruction"} < set(found.losses)
     assert found.without == ["unused"]
     assert found.gradients.keys() == dict(task.network.named_parameters()).keys() - {"unused"}
@@ -121,7 +121,7 @@ def test_a_pass_holds_every_loss_and_gradient_and_what_got_none():
 def test_a_frozen_encoder_needs_no_gradient():
     torch.manual_seed(0)
     task = Classify(C3DEncoder(4, 16, 32), torch.optim.SGD, ["a", "b"], encoder_gradient=0).train()
-    found = one_pass(task, smooth_batch(2, 16, 32, task.masked), nullcontext())
+    found = one_pass(task, smooth_batch(2, 16, 32, task.mask_frames), nullcontext())
     assert found.without == []
     assert set(found.gradients) == {"linear.weight", "linear.bias"}
 

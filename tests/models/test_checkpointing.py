@@ -17,7 +17,7 @@ from fbm.models.checkpointing import checkpoint_activations
 from fbm.models.classifier import Classifier
 from fbm.models.disentangler import Disentangler
 from fbm.models.encoder import C3DEncoder
-from fbm.models.layers import centred
+from fbm.models.layers import to_input
 
 Loss = Callable[[Any, Tensor], Tensor]
 
@@ -166,7 +166,7 @@ def test_at_the_papers_size_a_step_needs_much_less_at_its_peak(name, most):
             network = make(C3DEncoder(64, 16, 128))
             if lean:
                 checkpoint_activations(network)
-            loss(network, centred(torch.zeros(40, 16, 128, 128, 3, dtype=torch.uint8))).backward()
+            loss(network, to_input(torch.zeros(40, 16, 128, 128, 3, dtype=torch.uint8))).backward()
         peaks.append(alive.most)
     assert peaks[1] < most * peaks[0]
 

@@ -10,7 +10,7 @@ from fbm.models.autoencoder import Autoencoder
 from fbm.models.classifier import Classifier
 from fbm.models.disentangler import Disentangler
 from fbm.models.encoder import C3DEncoder
-from fbm.models.layers import NORMS, MaxPool3d, Norm, centred, initialise, max_of_windows, norm2d
+from fbm.models.layers import NORMS, MaxPool3d, Norm, init_weights, max_of_windows, norm2d, to_input
 
 CHANNELS_LAST = torch.channels_last_3d
 
@@ -21,7 +21,7 @@ def kernels(network: nn.Module) -> list[torch.Tensor]:
 
 def test_frames_are_scaled_to_minus_one_and_one():
     frames = torch.tensor([0, 51, 127, 255], dtype=torch.uint8).view(1, 1, 2, 2, 1).expand(1, 8, 2, 2, 3)
-    clip = centred(frames)
+    clip = to_input(frames)
     assert clip.shape == (1, 3, 8, 2, 2)
     assert clip.dtype == torch.float32
     assert torch.equal(clip, clip[:, :1, :1].expand_as(clip))
@@ -31,13 +31,13 @@ def test_frames_are_scaled_to_minus_one_and_one():
 def test_axes_go_where_they_belong_and_the_batch_stays_as_it_was():
     frames = torch.randint(0, 256, (2, 4, 5, 6, 3), dtype=torch.uint8)
     before = frames.clone()
-    clip = centred(frames)
+    clip = to_input(frames)
     assert float(clip[1, 2, 3, 4, 5]) == float(frames[1, 3, 4, 5, 2].float() * (2 / 255) - 1)
     assert torch.equal(frames, before)
 
 
 def test_clips_and_3d_kernels_have_their_channels_last_in_memory():
-    clip = centred(torch.zeros(2, 8, 32, 32, 3, dtype=torch.uint8))
+    clip = to_input(torch.zeros(2, 8, 32, 32, 3, dtype=torch.uint8))
     assert clip.is_contiguous(memory_format=CHANNELS_LAST)
     encoder = C3DEncoder(4, 8, 32)
     assert all(kernel.is_contiguous(memory_format=CHANNELS_LAST) for kernel in kernels(encoder))
@@ -59,7 +59,7 @@ def test_2d_decoders_have_their_channels_last_all_through(norm):
 
     for name, layer in layers.items():
         layer.register_forward_hook(lambda _, __, made, name=name: look(name, made))
-    made = network(centred(torch.randint(0, 256, (2, 8, 64, 64, 3), dtype=torch.uint8)))
+    made = network(to_input(torch.randint(0, 256, (2, 8, 64, 64, 3), dtype=torch.uint8)))
     for frames in made.reconstruction:
         look("foreground_decoder.layers.0.0", frames)
     assert {name for name, count in calls.items() if count > 1} == {
@@ -85,14 +85,14 @@ def test_loading_a_checkpoint_keeps_the_layout():
 def test_layout_does_not_change_a_result():
     torch.manual_seed(0)
     encoder = C3DEncoder(4, 8, 32).eval()
-    clip = centred(torch.randint(0, 256, (2, 8, 32, 32, 3), dtype=torch.uint8))
+    clip = to_input(torch.randint(0, 256, (2, 8, 32, 32, 3), dtype=torch.uint8))
     torch.testing.assert_close(encoder(clip), encoder(clip.contiguous()))
 
 
 def test_weights_are_xavier_and_biases_zero():
     torch.manual_seed(0)
     layer = nn.Conv3d(8, 16, 3)
-    initialise(layer)
+    init_weights(layer)
     bound = (6 / (8 * 27 + 16 * 27)) ** 0.5
     assert 0.98 * bound < layer.weight.abs().max() <= bound
     assert layer.bias is not None

@@ -57,7 +57,8 @@ def test_eighteen_layers_with_the_classifier_and_three_shortcuts(kind, convoluti
 
 @pytest.mark.parametrize(("inputs", "outputs", "middle"), [(64, 64, 144), (64, 128, 230), (256, 512, 921)])
 def test_the_pair_has_the_weights_of_the_convolution_in_whose_place_it_is(inputs, outputs, middle):
-    over_space, _, _, over_time = Block(inputs, outputs, 2, "batch", factorised=True).residual[:4]
+    residual = Block(inputs, outputs, 2, "batch", factorised=True).residual
+    over_space, over_time = residual[0], residual[3]
     assert isinstance(over_space, nn.Conv3d)
     assert isinstance(over_time, nn.Conv3d)
     assert (over_space.out_channels, over_space.kernel_size, over_space.stride) == (middle, (1, 3, 3), (1, 2, 2))

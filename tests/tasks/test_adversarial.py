@@ -31,7 +31,7 @@ def reached(network: nn.Module) -> bool:
 def gradients(task: Disentangle, name: str, batch: ClipBatch) -> tuple[bool, bool]:
     """Whether the network and the discriminators have any gradient of one of the terms."""
     task.zero_grad()
-    task.terms(batch)[name].backward()
+    task.loss_terms(batch)[name].backward()
     assert task.adversary is not None
     found = [
         [p.grad is not None and bool(p.grad.any()) for p in side.parameters()]
@@ -50,7 +50,7 @@ def test_neither_side_learns_from_the_others_loss(clips):
 def test_one_step_trains_both_by_their_own_losses(clips):
     """What is minimised is the sum, of which each side sees its part."""
     task = made()
-    terms = task.terms(clips)
+    terms = task.loss_terms(clips)
     assert torch.equal(task.total_loss(terms), terms["loss"] + terms["discriminator"])
     total = sum(terms[name] for name in ("first_foreground", "first_background", "last_foreground", "features"))
     torch.testing.assert_close(terms["loss"], total + 0.05 * terms["adversarial"])
@@ -58,7 +58,7 @@ def test_one_step_trains_both_by_their_own_losses(clips):
 
 def test_the_adversarial_loss_reaches_every_decoder_and_the_encoder(clips):
     task = made()
-    task.terms(clips)["adversarial"].backward()
+    task.loss_terms(clips)["adversarial"].backward()
     for part in ("encoder", "foreground_decoder", "background_decoder", "kernel_decoder"):
         assert reached(getattr(task.network, part)), part
 
@@ -82,7 +82,7 @@ def test_discriminators_learn_to_tell_the_truth_from_grey():
     adversary = PatchGANLoss(width=4, scales=1)
     frames = torch.rand(4, 3, 32, 32)
     true, grey = Reconstruction(frames, frames, frames), Reconstruction(*[torch.zeros_like(frames)] * 3)
-    optimizer = torch.optim.Adam([adversary.group()], lr=1e-2)
+    optimizer = torch.optim.Adam([adversary.param_group()], lr=1e-2)
     losses = []
     for _ in range(40):
         optimizer.zero_grad()

@@ -19,15 +19,15 @@ def test_video_confusion_by_hand():
 
 def test_a_test_leaves_both_confusions_and_the_next_one_begins_anew():
     task = Classify(C3DEncoder(4, 8, 32), ADAM, ["a", "b", "c"])
-    assert task.tested == {"tested_clips": None, "confusion": None, "video_confusion": None}
+    assert task.test_artifacts == {"tested_clips": None, "confusion": None, "video_confusion": None}
     task.trainer = pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
     for _ in range(2):
         task.on_test_epoch_start()
-        task.seen.update(torch.arange(len(LABELS)))
+        task.sample_counter.update(torch.arange(len(LABELS)))
         task.test_clip_confusion.update(PROBABILITIES, LABELS)
         task.test_video_confusion.update(PROBABILITIES, LABELS, VIDEOS)
         task.on_test_epoch_end()
-        assert task.tested == {
+        assert task.test_artifacts == {
             "tested_clips": 6,
             "confusion": [[1, 2, 0], [0, 1, 1], [0, 0, 1]],
             "video_confusion": [[1, 0, 0], [0, 0, 1], [0, 0, 1]],
@@ -40,7 +40,7 @@ def test_confusions_are_no_part_of_a_checkpoint():
 
 
 def test_a_pretraining_task_has_none():
-    tested = Disentangle(C3DEncoder(4, 8, 32), ADAM).tested
+    tested = Disentangle(C3DEncoder(4, 8, 32), ADAM).test_artifacts
     assert (tested["confusion"], tested["video_confusion"]) == (None, None)
 
 

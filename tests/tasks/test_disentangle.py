@@ -64,7 +64,7 @@ def test_losses_and_quality_are_means_over_all_clips(task, clips, split):
     clip, masks = task.inputs(clips)
     with torch.no_grad():
         made = task.eval().network(clip).reconstruction
-        terms = task.terms(clips)
+        terms = task.loss_terms(clips)
     quality = ReconstructionQuality()
     quality.update(made, truth(clip, masks), masks)
     expected = {name: float(metric.compute()) for name, metric in quality.named().items()}
@@ -110,7 +110,7 @@ def conditional_target() -> Disentangle:
 
 def test_a_random_frame_is_learnt_with_its_own_masks(conditional_target, clips, monkeypatch):
     """Held against the truth of another frame, or by another frame's mask, the loss would be another."""
-    assert conditional_target.masked is None
+    assert conditional_target.mask_frames is None
     clip, masks = conditional_target.inputs(clips)
     masks = masks.clone()
     masks[:, 3, 16:] = 0  # the foreground is cut in half in one frame
@@ -118,7 +118,7 @@ def test_a_random_frame_is_learnt_with_its_own_masks(conditional_target, clips, 
     monkeypatch.setattr("fbm.tasks.disentangle.sample_target_frames", lambda *_: asked)
     batch = clips._replace(masks=masks.byte())
     with torch.no_grad():
-        losses = conditional_target.eval().terms(batch)
+        losses = conditional_target.eval().loss_terms(batch)
         made = conditional_target.network(clip, asked).reconstruction.last_foreground
         target = conditional_target.network.foreground_feature_target(clip, asked)
     expected = foreground_loss(made, clip[:, :, 3], masks[:, 3])
@@ -136,7 +136,7 @@ def test_frames_are_drawn_by_seed_epoch_and_sample(conditional_target, clips, mo
         return sample_target_frames(seed, epoch, sample, frames)
 
     monkeypatch.setattr("fbm.tasks.disentangle.sample_target_frames", draw)
-    conditional_target.terms(clips)
+    conditional_target.loss_terms(clips)
     assert drawn == [(3, 0, [0, 1, 2, 3, 4], 8)]
 
 
@@ -166,8 +166,8 @@ def test_any_frame_is_measured_where_it_has_a_mask(conditional_target, clips):
 
 
 def test_a_strip_shows_the_foreground_in_all_frames(conditional_target, task, clips):
-    strip = conditional_target.eval().strip(clips)
-    assert task.strip(clips) is None
+    strip = conditional_target.eval().frame_strip(clips)
+    assert task.frame_strip(clips) is None
     assert strip is not None
     assert strip.titles == tuple("12345678")
     assert strip.true.shape == strip.reconstructed.shape == (5, 8, 3, 32, 32)

@@ -47,7 +47,7 @@ def test_an_epoch_forgets_the_last():
 
 def test_clip_accuracy_counts_clips_not_classes():
     task = Classify(C3DEncoder(4, 8, 32), ADAM, ["a", "b", "c"])
-    for metric in (task.measure(name) for name in ("train/top1", "val/clip_top1", "test/clip_top1")):
+    for metric in (task.metric(name) for name in ("train/top1", "val/clip_top1", "test/clip_top1")):
         metric.update(PROBABILITIES, LABELS)
         torch.testing.assert_close(metric.compute(), torch.tensor(3 / 6))
     macro = multiclass_accuracy(PROBABILITIES, LABELS, 3, average="macro")

@@ -59,4 +59,4 @@ def test_a_test_of_a_checkpoint_brings_no_training_metrics(store, tmp_path):
     fitted(task(), data_of(store), 1, save=Save(3, tmp_path / "saved"))
     tested = task()
     trainer_of(1).test(tested, data_of(store), ckpt_path=tmp_path / "saved", weights_only=True, verbose=False)
-    assert int(tested.measure("train/loss").metric_state["samples"]) == 0  # type: ignore[arg-type]
+    assert int(tested.metric("train/loss").metric_state["samples"]) == 0  # type: ignore[arg-type]

@@ -115,7 +115,7 @@ def test_inputs_are_centred_clips_and_float_masks(task, batch):
 
 def test_disentangle_logs_the_four_terms_and_their_sum(batch):
     torch.manual_seed(0)
-    terms = Disentangle(C3DEncoder(4, 8, 32), ADAM).terms(batch)
+    terms = Disentangle(C3DEncoder(4, 8, 32), ADAM).loss_terms(batch)
     assert list(terms) == [
         "loss",
         "first_foreground",
@@ -134,7 +134,7 @@ def test_autoencode_is_the_mean_error_over_the_whole_clip(batch):
     torch.manual_seed(0)
     task = Autoencode(C3DEncoder(4, 8, 32), ADAM).eval()
     clip = task.inputs(batch)[0]
-    assert float(task.terms(batch)["loss"]) == pytest.approx(float((task.network(clip) - clip).abs().mean()))
+    assert float(task.loss_terms(batch)["loss"]) == pytest.approx(float((task.network(clip) - clip).abs().mean()))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_autoencode_is_the_mean_error_over_the_whole_clip(batch):
 )
 def test_pictures_show_reconstruction_and_truth(batch, make, titles):
     task = make(C3DEncoder(4, 8, 32), ADAM).eval()
-    pictures = task.pictures(batch)
+    pictures = task.visualize(batch)
     assert pictures.titles == titles
     assert pictures.reconstructed.shape == pictures.true.shape == (4, 3, 3, 32, 32)
     assert not pictures.reconstructed.requires_grad
@@ -176,7 +176,7 @@ def test_what_only_fills_up_is_not_measured(task, batch, split, monkeypatch):
     for counted in ([True, True, False, False], [False] * 4):
         step(batch._replace(counted=torch.tensor(counted)), 0)
     assert measured == [[split, 0, 1]]
-    assert task.seen.compute().tolist() == [1, 1]
+    assert task.sample_counter.compute().tolist() == [1, 1]
 
 
 class Numbered(torch.utils.data.Dataset[ClipBatch]):
@@ -312,6 +312,6 @@ def test_a_deterministic_evaluation_takes_nothing_that_a_gpu_refuses(task, batch
 def test_beyond_the_paper_as_well(batch, deterministic, options):
     task = Disentangle(C3DEncoder(4, 8, 32), ADAM, **options).to("meta")
     with Operators() as called:
-        terms = task.terms(batch.moved(torch.device("meta")))
+        terms = task.loss_terms(batch.moved(torch.device("meta")))
         task.total_loss(terms).backward()
     assert called.names & REFUSED == set()

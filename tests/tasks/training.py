@@ -92,7 +92,7 @@ def outcome(task: Task, store: Path, ranks: int, probes: bool = True, **options:
     trainer.test(task, data_of(store), verbose=False)
     return {
         **{"steps": watch.steps, "evaluated": watch.evaluated, "epochs": watch.epochs},
-        **{"test": logged(trainer), "weights": task.state_dict(), "tested": task.tested},
+        **{"test": logged(trainer), "weights": task.state_dict(), "tested": task.test_artifacts},
     }
 
 

@@ -18,7 +18,7 @@ from fbm.config.compose import compose
 from fbm.config.instantiate import check_run
 from fbm.models.compilation import compile_networks
 from fbm.models.encoder import C3DEncoder
-from fbm.models.layers import centred
+from fbm.models.layers import to_input
 from fbm.tasks import Classify
 from fbm.tasks.task import Task
 from fbm.training.components import build_components
@@ -265,7 +265,7 @@ def test_what_is_really_compiled_learns_the_same(store):
     for task in (plain, compiled):
         optimizer = task.configure_optimizers()
         for _ in range(3):
-            loss = nn.functional.cross_entropy(task.network(centred(batch.frames)), batch.label)
+            loss = nn.functional.cross_entropy(task.network(to_input(batch.frames)), batch.label)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

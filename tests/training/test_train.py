@@ -141,7 +141,7 @@ def test_a_checkpoint_is_plain_and_carries_config_and_fingerprints(study):
 
 
 def test_results_are_of_the_best_epoch_not_of_the_last(train, monkeypatch):
-    real = Autoencode.terms
+    real = Autoencode.loss_terms
 
     def terms(task: Autoencode, batch: ClipBatch) -> dict[str, torch.Tensor]:
         if task.training:
@@ -150,7 +150,7 @@ def test_results_are_of_the_best_epoch_not_of_the_last(train, monkeypatch):
             return {"loss": task.encoder.state_dict()["mapping.0.weight"].square().sum()}
         return {"loss": torch.tensor([3.0, 1.0, 2.0])[task.current_epoch]}
 
-    monkeypatch.setattr(Autoencode, "terms", terms)
+    monkeypatch.setattr(Autoencode, "loss_terms", terms)
     assert train("task=autoencode", "name=run", "trainer.max_epochs=3", "test=true") == 0
     run = Path("outputs/demo/run")
     told = summary(run)
@@ -555,7 +555,7 @@ def test_an_encoder_of_the_users_own_is_found_trained_and_loaded(train_own, caps
     assert "init=ours: 2 weights matched, 0 missing, 0 unexpected" in capsys.readouterr().out
     encoder = load_encoder("outputs/demo/b")
     assert type(encoder).__module__ == "mypackage.nets"
-    assert encoder(torch.zeros(1, 3, 16, 32, 32)).shape == (1, 24, 1, 1)
+    assert encoder(torch.zeros(1, 3, 16, 32, 32)).shape == (1, 24, 2, 2)
 
 
 def test_what_an_own_encoder_lacks_is_one_line_and_nothing_is_trained(train_own, tmp_path, capsys):

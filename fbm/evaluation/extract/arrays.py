@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fbm.data.resize import resized
 from fbm.evaluation.extract.windows import Windows
 from fbm.models.encoder import Encoder
-from fbm.models.layers import centred
+from fbm.models.layers import to_input
 from fbm.utils.errors import UserError
 
 LIMIT = 1.01  # of a clip's values: 1, and the rounding of half precision
@@ -26,7 +26,7 @@ def to_clips(video: Any, encoder: Encoder, stride: int | None) -> Tensor:
         raise UserError(f"the video has {len(frames)} frames, and a clip has {length}")
     windows = Windows(length, stride or length).push(resized(frames, encoder.size))
     clips = torch.from_numpy(np.stack([clip for _, clip in windows]))
-    return centred(clips.to(next(encoder.parameters()).device))
+    return to_input(clips.to(next(encoder.parameters()).device))
 
 
 def _frames(video: Any) -> np.ndarray:

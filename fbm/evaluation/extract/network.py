@@ -13,7 +13,7 @@ import torch
 from fbm.evaluation.extract.options import Options
 from fbm.models.disentangler import split
 from fbm.models.encoder import Encoder
-from fbm.models.layers import centred
+from fbm.models.layers import to_input
 from fbm.runs.checkpoints import encoder_of, read_checkpoint
 from fbm.utils.errors import UserError
 
@@ -49,7 +49,7 @@ class Network:
         """
         try:
             frames = torch.from_numpy(np.stack(clips)).to(self.device)
-            maps = self.encoder(centred(frames))[:, self.channels]
+            maps = self.encoder(to_input(frames))[:, self.channels]
         except torch.cuda.OutOfMemoryError as error:
             raise UserError(f"{len(clips)} clips do not fit into the GPU's memory: choose a smaller --batch") from error
         rows: np.ndarray = (maps.mean((2, 3)) if self.pool == "mean" else maps.flatten(1)).cpu().numpy()

@@ -10,7 +10,7 @@ from torch import Tensor
 from fbm.data.clips import ClipDataset, SampleKey
 from fbm.models.disentangler import split
 from fbm.models.encoder import Encoder
-from fbm.models.layers import centred
+from fbm.models.layers import to_input
 
 BATCH = 16
 
@@ -34,7 +34,7 @@ def features(
     for start in range(0, len(samples), BATCH):
         some = samples[start : start + BATCH]
         frames = still.batch([SampleKey(0, int(sample)) for sample in some]).frames
-        made.append(encoder(centred(frames.to(device))).float().cpu())
+        made.append(encoder(to_input(frames.to(device))).float().cpu())
         for _ in some:
             advance()
     encoder.train(training)

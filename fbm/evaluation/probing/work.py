@@ -20,7 +20,7 @@ from fbm.evaluation.probing.settings import Settings
 from fbm.evaluation.probing.swaps import chosen, swaps
 from fbm.models.disentangler import Disentangler
 from fbm.models.encoder import Encoder
-from fbm.models.layers import centred
+from fbm.models.layers import to_input
 from fbm.utils.errors import UserError
 from fbm.utils.files import atomic_write, checksum, write_text
 from fbm.utils.progress import progress
@@ -127,7 +127,7 @@ def _draw_swaps(network: Disentangler, clips: ClipDataset, folder: Path) -> list
     names = [clips.videos[int(number)].action for number in batch.video]
     device = next(network.parameters()).device
     files = []
-    for name, grid in swaps(network, centred(batch.frames.to(device)), names).items():
+    for name, grid in swaps(network, to_input(batch.frames.to(device)), names).items():
         files.append(f"gallery/swap-{name}.png")
         with atomic_write(folder / files[-1]) as file:
             draw(grid).savefig(file, format="png")

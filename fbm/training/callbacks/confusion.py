@@ -29,7 +29,7 @@ class ConfusionPicture(pl.Callback):
             data = getattr(trainer, "datamodule", None)  # Lightning sets it without declaring it
             clips = data.samples["test"] if isinstance(data, ClipDataModule) else None
             with atomic_write(self.folder / "confusion.png") as file:
-                figure = draw_confusion(pl_module.tested["confusion"], pl_module.classes, clips)
+                figure = draw_confusion(pl_module.test_artifacts["confusion"], pl_module.classes, clips)
                 figure.savefig(file, format="png", dpi=120)
 
 

@@ -49,7 +49,7 @@ class Gallery(pl.Callback):
         training = task.training
         task.eval()
         batch = batch.moved(task.device)
-        drawn = {name: task.pictures(batch), f"strip-{name}": task.strip(batch)}
+        drawn = {name: task.visualize(batch), f"strip-{name}": task.frame_strip(batch)}
         task.train(training)
         for file_name, pictures in drawn.items():
             if pictures is not None:

@@ -6,7 +6,7 @@ from fbm.data.clips import ClipDataset, SampleKey
 from fbm.data.store import FrameStore
 from fbm.evaluation.probing.features import effective_rank, features, labels_of, parts_of
 from fbm.models.encoder import C3DEncoder
-from fbm.models.layers import centred
+from fbm.models.layers import to_input
 from tests.tiny import make_store
 
 
@@ -33,7 +33,7 @@ def test_middle_windows_unflipped_even_of_a_split_that_is_augmented(store, encod
     found = features(encoder, augmented, range(18))
     frames = torch.stack([still[SampleKey(0, sample)].frames for sample in range(18)])
     with torch.no_grad():
-        expected = encoder.eval()(centred(frames))
+        expected = encoder.eval()(to_input(frames))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     assert found.shape == (18, 32, 1, 1)
     assert not found.requires_grad

@@ -38,7 +38,7 @@ def test_of_many_classes_the_shades_alone():
 @pytest.mark.parametrize(("zero", "there"), [(True, True), (False, False)])
 def test_drawn_once_by_the_first_rank(tmp_path, zero, there):
     task = Classify(C3DEncoder(4, 8, 32), ADAM, ["a", "b", "c"])
-    task.tested = {"confusion": COUNTS}
+    task.test_artifacts = {"confusion": COUNTS}
     trainer: Any = SimpleNamespace(is_global_zero=zero)
     ConfusionPicture(tmp_path / "gallery").on_test_end(trainer, task)
     path = tmp_path / "gallery" / "confusion.png"

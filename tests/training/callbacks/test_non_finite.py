@@ -10,6 +10,7 @@ from torch import nn
 from fbm.data.clips import SampleKey
 from fbm.data.datamodule import ClipDataModule
 from fbm.data.ucf101 import UCF101
+from fbm.models.encoder import Encoder
 from fbm.tasks.task import PretrainingTask
 from fbm.training.callbacks import NonFiniteGuard, non_finite
 from fbm.training.callbacks.non_finite import not_finite
@@ -19,7 +20,7 @@ from tests.tiny import SIZE
 STEPS = 9  # of an epoch: 18 clips, two at a time
 
 
-class Mean(nn.Module):
+class Weight(Encoder):
     def __init__(self):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(1))
@@ -29,13 +30,12 @@ class Going(PretrainingTask):
     """Its loss goes wrong in a chosen training step, or its gradient, or its validation."""
 
     def __init__(self, wrong="", at=0):
-        super().__init__(Mean(), lambda groups: torch.optim.SGD(groups, lr=1e-3), None, ("one", "two"))
+        network = nn.Module()
+        network.encoder = Weight()
+        super().__init__(network, lambda groups: torch.optim.SGD(groups, lr=1e-3))
         self.wrong, self.at, self.steps_seen = wrong, at, 0
 
-    def pictures(self, batch):
-        raise AssertionError("nobody looks")
-
-    def terms(self, batch):
+    def loss_terms(self, batch):
         clip = batch.frames.float().mean() / 255
         weight = next(self.network.parameters())
         one, two = (weight * clip).sum(), weight.sum()
@@ -118,11 +118,11 @@ def test_the_clips_of_the_batch_are_named(data, tmp_path):
 
 def test_weights_spoilt_by_a_gradient_are_not_saved(data, tmp_path):
     task = Going("gradient", at=2 * STEPS - 1)  # the last step: no later loss shows it
-    with pytest.raises(UserError, match=r"the weights are not finite after step 9 of epoch 2 .first network.weight."):
+    with pytest.raises(UserError, match=r"not finite after step 9 of epoch 2 .first network.encoder.weight."):
         train(data, tmp_path, task, limit_val_batches=0)
     assert not_finite(task.state_dict())
     assert not not_finite(torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"])
-    assert json.loads((tmp_path / "bad_batch.json").read_text())["not_finite"] == ["network.weight"]
+    assert json.loads((tmp_path / "bad_batch.json").read_text())["not_finite"] == ["network.encoder.weight"]
 
 
 def test_a_validation_that_is_no_number_is_not_the_end_of_a_good_run(data, tmp_path):

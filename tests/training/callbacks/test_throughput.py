@@ -129,7 +129,7 @@ def test_share_of_the_peak(store, peak, monkeypatch, name):
     trainer.fit(task, data)
     told = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("time/")}
     assert told["time/flop_share"] == pytest.approx(callback.clip_flops * told["time/clips_per_second"] / peak)
-    monkeypatch.setattr(task, "log_measure", lambda *_, **__: None)  # there is no trainer now
+    monkeypatch.setattr(task, "log_metric", lambda *_, **__: None)  # there is no trainer now
     batch = next(iter(data.train_dataloader()))
     with FlopCounterMode(display=False) as counter:
         loss = task.training_step(batch, 0)

@@ -6,7 +6,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 
-from fbm.tasks.epoch_state import restore_states, states_of_ranks
+from fbm.tasks.metric_state import restore_states, states_of_ranks
 from fbm.tasks.metrics import Mean
 
 
@@ -27,7 +27,7 @@ def saved_by(monkeypatch) -> Callable[..., dict[str, Tensor]]:
         asked = iter(own[0])  # one after the other, in the same order on every rank
         with monkeypatch.context() as patch:
             patch.setattr(
-                "fbm.tasks.epoch_state.gathered",
+                "fbm.tasks.metric_state.all_gather",
                 lambda _: [states[name][0] for name in [next(asked)] for states in own],
             )
             return states_of_ranks(ranks[0])
