@@ -82,6 +82,8 @@ def _run(command: str, rest: list[str]) -> int:
             from fbm.cli.jobs import train_job
 
             return _in_company(command, rest, lambda: launch("train", train_job, rest))
+        if command == "bench":
+            raise UserError("bench: benchmarks are not in the package any more: python -m benchmarks, in a checkout")
         if command not in COMMANDS:
             raise UserError(f"no such command {command!r}{did_you_mean(command, COMMANDS)}")
         run: Callable[[list[str]], int] = pkgutil.resolve_name(COMMANDS[command])

@@ -138,6 +138,7 @@ def test_cfg_job_prints_the_config(capsys):
         (["train", "-m", "seed=0,1", "--cfg", "job"], "--cfg shows one job, -m runs several: leave out one"),
         (["study", "demo", "--seed", "3"], "unrecognized arguments: --seed"),
         (["extract", "a", "b", "--out", "c", "--nope"], "unrecognized arguments: --nope"),
+        (["bench", "step"], "python -m benchmarks"),
         (["report"], "the following arguments are required: PATH"),
         (["prepare", "data=ucf"], "no such option 'data/ucf'; did you mean 'ucf24'?"),
         (["prepare", "prepare.worker=2"], "no such setting 'prepare.worker'; did you mean 'prepare.workers'?"),
