@@ -1,4 +1,4 @@
-"""The spine: build data, task and trainer, then fit, test, and write the summary."""
+"""One run: build data, task and trainer, then fit, test, and write the summary."""
 
 import time
 from collections.abc import Mapping
