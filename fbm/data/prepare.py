@@ -1,4 +1,4 @@
-"""`fbm prepare`: decode every video once into the frame store, several at a time, and go on where it stopped."""
+"""`fbm prepare`: decode every video once into the frame store, in parallel, resuming where it was interrupted."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from rich.filesize import decimal
 
 from fbm.data.dataset import Video, VideoDataset
 from fbm.data.decode import VideoError, read_header
-from fbm.data.masks.matching import match
+from fbm.data.masks.matching import match_masks
 from fbm.data.masks.source import MaskSource, VideoMasks
 from fbm.data.prepare_video import PrepareJob, empty_row, prepare_video, with_split
 from fbm.data.store import FORMAT, MANIFEST, Manifest, StoredVideo, frames_file, is_whole, masks_file, read_manifest
@@ -21,17 +21,17 @@ from fbm.utils.files import checksum, exclusive_lock, remove_partial, write_text
 from fbm.utils.process import CrashedError, in_processes
 from fbm.utils.progress import progress
 
-# Finished videos of a preparation that has not ended; not those of a store of another format, with other checksums.
+# The finished videos of an unfinished preparation, by format, since checksums differ between formats.
 JOURNAL = f"journal-{FORMAT}.jsonl"
-TIMED = 1000  # frames: the time limit is of a file with so many, or fewer
+TIMED = 1000  # frames of a file that may take the time limit
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a preparation came to.
+    """The result of a preparation.
 
     Attributes:
-        worked_on: videos; 0 where nothing was left to do.
+        worked_on: number of videos that were prepared now.
         left_over: a line for the videos without masks, and one for the masks without a video.
     """
 
@@ -51,27 +51,27 @@ def prepare(
     settings: dict[str, Any] | None = None,
     drop_classes: bool = False,
 ) -> Prepared:
-    """Bring the store up to what `source` and `masks` say, doing only what is not there yet.
+    """Update the store to `source` and `masks`, doing only what is missing.
 
     Args:
         masks: None stores no masks (`masks_name` is then "none").
         size: of the stored frames, pixels.
         workers: child processes; None takes one a core.
-        timeout: seconds that a file of up to `TIMED` frames may take, a longer one in proportion.
+        timeout: seconds that a file of up to `TIMED` frames may take, longer ones in proportion.
         settings: see `Manifest`.
-        drop_classes: take classes out of the store that `source` has not.
+        drop_classes: allow classes of the store to be removed that `source` does not have.
 
     Raises:
-        UserError: the data set, the store or the disk does not allow it. A broken video is no error: its row says so.
+        UserError: the data set, the store or the disk is unsuitable. A broken video is noted in its row.
     """
     videos = source.videos()
-    matched = match(videos, masks)
+    masks_by_name, notes = match_masks(videos, masks)
     with exclusive_lock(store, "the store"):
         remove_partial(store)
         known = _known(store, size)
         if not drop_classes:
             check_keeps_classes(store, videos)
-        rows, jobs = _plan(videos, known, matched.masks_of, masks_name, store, size)
+        rows, jobs = _plan(videos, known, masks_by_name, masks_name, store, size)
         if jobs:
             _check_disk(jobs, store, size)
             rows |= _work(jobs, store, workers, timeout)
@@ -79,11 +79,11 @@ def prepare(
         placed_rows = [rows[video.name] for video in videos]
         manifest = Manifest(size, masks_name, source.selection(), placed_rows, others, settings=settings or {})
         _finish(store, manifest)
-    return Prepared(manifest, len(jobs), matched.told)
+    return Prepared(manifest, len(jobs), notes)
 
 
 def _finish(store: Path, manifest: Manifest) -> None:
-    """The journal goes only when the manifest that takes its place is on the disk."""
+    """Write the manifest, and only then remove the journal."""
     path, content = store / MANIFEST, manifest.to_json()
     try:
         if not path.is_file() or path.read_text() != content:
@@ -94,13 +94,13 @@ def _finish(store: Path, manifest: Manifest) -> None:
 
 
 def _known(store: Path, size: int) -> dict[str, StoredVideo]:
-    """What an earlier, perhaps interrupted, preparation left."""
+    """The rows of an earlier, perhaps interrupted, preparation."""
     rows: dict[str, StoredVideo] = {}
     if (store / MANIFEST).is_file():
         manifest = read_manifest(store)
         if manifest.size != size:
             raise UserError(
-                f"the store {store} holds frames of {manifest.size} pixels, data.size={size} asks for others: "
+                f"the store {store} holds frames of {manifest.size} pixels, data.size={size} needs others: "
                 "choose another data.store"
             )
         rows = {video.name: video for video in (*manifest.others, *manifest.videos)}
@@ -109,7 +109,7 @@ def _known(store: Path, size: int) -> dict[str, StoredVideo]:
             try:
                 row = StoredVideo(**json.loads(line))
             except (ValueError, TypeError):
-                continue  # the line that was being written when the process was killed
+                continue  # a line that was cut by a kill
             rows[row.name] = row
     return rows
 
@@ -117,12 +117,12 @@ def _known(store: Path, size: int) -> dict[str, StoredVideo]:
 def _plan(
     videos: Sequence[Video],
     known: dict[str, StoredVideo],
-    masks_of: Mapping[str, VideoMasks | None],
+    masks_by_name: Mapping[str, VideoMasks | None],
     masks_name: str,
     store: Path,
     size: int,
 ) -> tuple[dict[str, StoredVideo], list[PrepareJob]]:
-    """The rows of videos that need nothing, and what is to be done for the others."""
+    """The rows of videos that are up to date, and the jobs for the others."""
     rows, jobs = {}, []
     for video in videos:
         if video.fault:
@@ -131,7 +131,7 @@ def _plan(
         if not video.path.is_file():
             rows[video.name] = empty_row(video, "missing", f"listed in the split files but not there: {video.path}")
             continue
-        track = masks_of.get(video.name)
+        track = masks_by_name.get(video.name)
         decoded = _still_decoded(video, known.get(video.name), store, size)
         job = PrepareJob(video, store, size, masks_name, track, decoded)
         if decoded and decoded.ok and decoded.masks == job.masks_fingerprint and _has_masks(job):
@@ -142,7 +142,7 @@ def _plan(
 
 
 def _still_decoded(video: Video, row: StoredVideo | None, store: Path, size: int) -> StoredVideo | None:
-    """The row of a video whose stored frames are whole and still those of the file."""
+    """The row of a video, if its stored frames are complete and still those of the file."""
     # The exact size: a preparation with another data.size may have left its frames and a journal.
     if row is None or not row.checksum or not is_whole(frames_file(store, video.name), row.frames, size, size, 3):
         return None
@@ -162,7 +162,7 @@ def _has_masks(job: PrepareJob) -> bool:
 
 
 def _check_disk(jobs: Sequence[PrepareJob], store: Path, size: int) -> None:
-    """Say how much disk the frames will need; refuse where there is less."""
+    """Print how much disk the frames will need; UserError if there is less."""
     frames = sum(expected_frames(job) for job in jobs if job.decoded is None)
     need = frames * size * size * 3 + frames * size * size // 8
     free = shutil.disk_usage(store).free
@@ -173,22 +173,22 @@ def _check_disk(jobs: Sequence[PrepareJob], store: Path, size: int) -> None:
 
 
 def expected_frames(job: PrepareJob) -> int:
-    """How many frames a video has, as far as that is known before it is decoded; else 0."""
+    """The number of frames of a video, as far as it is known before decoding, else 0."""
     if job.decoded is not None:
         return job.decoded.frames
     try:
         return read_header(job.video.path).frames if job.video.expected is None else job.video.expected
     except VideoError:
-        return 0  # reported when its turn comes
+        return 0  # reported when it is decoded
 
 
 def time_limit(job: PrepareJob, timeout: float) -> float:
-    """Seconds that a video may take, where one of up to `TIMED` frames may take `timeout`."""
+    """Seconds that a video may take, see `prepare`."""
     return timeout * max(1, expected_frames(job) / TIMED)
 
 
 def _work(jobs: Sequence[PrepareJob], store: Path, workers: int | None, timeout: float) -> dict[str, StoredVideo]:
-    """Prepare all `jobs`; each finished one is on the disk and in the journal before it counts."""
+    """Prepare all `jobs`; each is written to the disk and the journal before it counts as done."""
     rows = {}
     tasks = [((job, limit), (job,), limit) for job in jobs for limit in [time_limit(job, timeout)]]
     try:
@@ -203,22 +203,22 @@ def _work(jobs: Sequence[PrepareJob], store: Path, workers: int | None, timeout:
                 journal.flush()
                 rows[row.name] = row
                 advance()
-    except OSError as error:  # closing the journal may raise it, too
+    except OSError as error:  # also from closing the journal
         raise _unwritable(store, error, f"{len(rows)} videos") from error
     finally:
-        remove_partial(store)  # of workers stopped in the middle: on a full disk they are what fills it
+        remove_partial(store)  # left by interrupted workers; they may fill the disk
     return rows
 
 
 def _unwritable(store: Path, error: OSError, done: str) -> UserError:
     return UserError(
         f"the store {store} cannot be written: {error.strerror}; {done} are done and kept, "
-        "run the same command again when that is mended"
+        "run the same command again when that is fixed"
     )
 
 
 def _row(job: PrepareJob, answer: Callable[[], StoredVideo], limit: float) -> StoredVideo:
-    """What a child gave, or what became of it."""
+    """The row from a child process, or of its failure."""
     try:
         return answer()
     except TimeoutError:

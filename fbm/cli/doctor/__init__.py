@@ -1,4 +1,4 @@
-"""`fbm doctor`: says what is wrong, changes nothing."""
+"""`fbm doctor`: finds faults of data and configs, and changes nothing."""
 
 from omegaconf import DictConfig
 
@@ -37,7 +37,7 @@ def _is_given(source: DictConfig | None) -> bool:
 def _data_job(config: DictConfig) -> None:
     from pathlib import Path
 
-    from fbm.cli.doctor.data import examine
+    from fbm.cli.doctor.data import check_data
     from fbm.config.instantiate import build, check
     from fbm.config.overrides import expand_home
     from fbm.utils.errors import UserError
@@ -46,7 +46,7 @@ def _data_job(config: DictConfig) -> None:
     check(config, ("data.source", "masks.source"))
     masks = build(config.masks.source) if config.masks.source is not None else None
     source = build(config.data.source) if _is_given(config.data.source) else None
-    found = examine(source, masks, Path(config.data.store))
+    found = check_data(source, masks, Path(config.data.store))
     for line in found.problems:
         print(line)
     print(found.summary)

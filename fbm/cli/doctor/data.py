@@ -1,4 +1,4 @@
-"""A data set and its store under the lamp, file by file; read only."""
+"""Check a data set and its store, file by file, without changing anything."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fbm.data.dataset import Video, VideoDataset
 from fbm.data.decode import EXCLUDED, VideoError, count_packets, opened, read_header
-from fbm.data.masks.matching import match
+from fbm.data.masks.matching import match_masks
 from fbm.data.masks.source import MaskSource, VideoMasks
 from fbm.data.prepare import JOURNAL
 from fbm.data.store import Manifest, StoredVideo, files_of, read_manifest
@@ -17,34 +17,34 @@ from fbm.utils.progress import progress
 
 @dataclass(frozen=True)
 class CheckReport:
-    """One line a problem, and one that says what was looked at."""
+    """One line a problem, and a line on what was checked."""
 
     problems: list[str]
     summary: str
 
 
-def examine(source: VideoDataset | None, masks: MaskSource | None, store: Path) -> CheckReport:
-    """Look at every listed video, its annotation, and everything in the store.
+def check_data(source: VideoDataset | None, masks: MaskSource | None, store: Path) -> CheckReport:
+    """Check every listed video, its annotation, and everything in the store.
 
     Args:
-        source: None looks at the store alone.
+        source: None checks the store alone.
     """
     if source is None:
-        videos, problems, said = [], [], ""
+        videos, problems, checked = [], [], ""
     else:
         try:
             videos = source.videos()
         except UserError as error:
-            return CheckReport([str(error)], "the data set could not be looked at further")
+            return CheckReport([str(error)], "the data set cannot be checked further")
         problems = list(_data_problems(videos, masks))
         left_out = sum(_is_left_out(video) for video in videos)
-        said = f"{len(videos) - left_out} videos listed, "
-        said += f"{left_out} files left out, " if left_out else ""
-        said += f"{len(_unlisted(videos))} more files in their folders that no list names; "
+        checked = f"{len(videos) - left_out} videos listed, "
+        checked += f"{left_out} files left out, " if left_out else ""
+        checked += f"{len(_unlisted(videos))} more files in their folders that no list names; "
     if not store.is_dir():
-        return CheckReport(problems, f"{said}no store at {store} yet")
+        return CheckReport(problems, f"{checked}no store at {store} yet")
     problems += _store_problems(store, videos)
-    return CheckReport(problems, f"{said}store {store} looked at whole")
+    return CheckReport(problems, f"{checked}store {store} checked")
 
 
 def _is_left_out(video: Video) -> bool:
@@ -52,18 +52,18 @@ def _is_left_out(video: Video) -> bool:
 
 
 def _data_problems(videos: list[Video], masks: MaskSource | None) -> Iterator[str]:
-    masks_of: dict[str, VideoMasks | None] = {}
+    masks_by_name: dict[str, VideoMasks | None] = {}
     try:
-        masks_of = match(videos, masks).masks_of
+        masks_by_name, _ = match_masks(videos, masks)
     except UserError as error:
         yield str(error)
     with progress("data set", len(videos), "videos") as advance:
         for video in videos:
-            yield from (f"{video.name}: {problem}" for problem in _video_problems(video, masks_of.get(video.name)))
+            yield from (f"{video.name}: {problem}" for problem in _video_problems(video, masks_by_name.get(video.name)))
             advance()
 
 
-def _video_problems(video: Video, track: VideoMasks | None) -> Iterator[str]:
+def _video_problems(video: Video, masks: VideoMasks | None) -> Iterator[str]:
     if video.fault:
         if not _is_left_out(video):
             yield f"{video.fault.status}: {video.fault.reason}"
@@ -77,13 +77,13 @@ def _video_problems(video: Video, track: VideoMasks | None) -> Iterator[str]:
     except VideoError as error:
         yield f"{error.status}: {error.reason}"
         return
-    # By the header, whose numbers are hints: what is looked at whole then is little.
-    if track and track.validate(header.frames or packets, header.width, header.height):
-        yield from _misfit(video, track)
+    # First by the header, whose numbers are hints, so that few videos need to be decoded.
+    if masks and masks.validate(header.frames or packets, header.width, header.height):
+        yield from _misfit(video, masks)
 
 
-def _misfit(video: Video, track: VideoMasks) -> Iterator[str]:
-    """What is wrong with an annotation by the frames that come out of its video."""
+def _misfit(video: Video, masks: VideoMasks) -> Iterator[str]:
+    """The fault of an annotation, by the decoded frames of its video."""
     try:
         with opened(video.path) as frames:
             count = sum(len(batch) for batch in frames.decode(8))
@@ -91,7 +91,7 @@ def _misfit(video: Video, track: VideoMasks) -> Iterator[str]:
     except VideoError as error:
         yield f"{error.status}: {error.reason}"
         return
-    if reason := track.validate(count, header.width, header.height):
+    if reason := masks.validate(count, header.width, header.height):
         yield f"bad_annotation: {reason}"
 
 
@@ -109,7 +109,7 @@ def _unlisted(videos: list[Video]) -> list[Path]:
 
 def _store_problems(store: Path, listed: list[Video]) -> Iterator[str]:
     if (store / JOURNAL).exists():
-        yield f"{store}: a preparation was interrupted; `fbm prepare` goes on with it"
+        yield f"{store}: a preparation was interrupted; `fbm prepare` resumes it"
     for leftover in sorted(store.rglob(".*.part")):
         yield f"{leftover}: half-written and never used; `fbm prepare` removes it"
     try:
@@ -119,9 +119,9 @@ def _store_problems(store: Path, listed: list[Video]) -> Iterator[str]:
         return
     rows = manifest.videos
     splits = {row.name: row.split for row in rows}
-    strangers = sum(splits.get(video.name) != video.split for video in listed)
-    if strangers:
-        yield f"{store}: {strangers} of the listed videos are not in it or in another split; `fbm prepare` mends that"
+    outdated = sum(splits.get(video.name) != video.split for video in listed)
+    if outdated:
+        yield f"{store}: {outdated} of the listed videos are not in it or in another split; `fbm prepare` updates it"
     with progress("store", len(rows), "videos") as advance:
         for row in rows:
             yield from (f"{row.name}: {problem}" for problem in _row_problems(store, manifest, row))

@@ -76,10 +76,10 @@ def _compare(root: Path, settings: Settings) -> None:
     remedy = "choose another root or delete this one"
     try:
         found = json.loads((root / FACTORS).read_text(encoding="utf-8"))["settings"]
-        pairs = {name: (found.get(name), wanted) for name, wanted in settings.as_dict().items()}
+        pairs = {name: (found.get(name), asked) for name, asked in settings.as_dict().items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"demo: {root / FACTORS} is not a demo set's; {remedy}") from error
-    differing = [f"{name} {there}, not {wanted}" for name, (there, wanted) in pairs.items() if there != wanted]
+    differing = [f"{name} {there}, not {asked}" for name, (there, asked) in pairs.items() if there != asked]
     if differing:
         raise UserError(f"demo: {root} was made with {', '.join(differing)}; {remedy}")
 

@@ -48,7 +48,7 @@ def paint(kind: str, shape: tuple[int, int], sizes: Sizes, palette: Palette, rng
 def draw_palettes(rng: np.random.Generator) -> tuple[Palette, Palette]:
     """A scene's and an object's colours: of other hues, and far enough apart for the object to be seen.
 
-    Pairs that are too near are drawn anew as a whole, so that scenes and objects still have the same colours.
+    Pairs that are too near are drawn again as a whole, so that scenes and objects have the same colours.
     """
     while True:
         hue = rng.random()

@@ -1,4 +1,4 @@
-"""A video as a folder of pictures, as segmentation data sets have it: a frame each, in the order of their names."""
+"""A video as a folder of pictures, one a frame, sorted by name, as segmentation data sets have it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +12,12 @@ PICTURES = frozenset([".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"]
 
 
 def is_picture(file: Path) -> bool:
-    """Whether it is called a picture and begins as one; where it does not, it may be a video, or be damaged."""
+    """Whether a file is a picture by name and content."""
     return file.suffix.lower() in PICTURES and cv2.haveImageReader(str(file))
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """What is called a picture among the folder's own files that are not hidden, sorted by name."""
+    """The pictures in a folder, by name, sorted; hidden ones are skipped."""
     return sorted(
         file for file in folder.iterdir() if file.suffix.lower() in PICTURES and not file.name.startswith(".")
     )
@@ -27,7 +27,7 @@ def read_pictures(folder: Path) -> Iterator[np.ndarray]:
     """The frames, RGB uint8 `H W 3` each.
 
     Raises:
-        VideoError: a file is no picture.
+        VideoError: a file is not a picture.
     """
     for file in pictures_in(folder):
         picture = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR) if file.stat().st_size else None

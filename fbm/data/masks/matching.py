@@ -1,7 +1,6 @@
-"""Which video has which masks, and what is left over on either side: both are called by the names of a store."""
+"""Match videos and masks, both of which have the names of a store."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from fbm.data.dataset import Video
 from fbm.data.masks.source import MaskSource, VideoMasks
@@ -10,56 +9,38 @@ from fbm.utils.errors import UserError
 NAMED = 5  # names in a line
 
 
-@dataclass(frozen=True)
-class Matched:
-    """The masks of videos.
-
-    Attributes:
-        masks_of: of every video that may be used, by its name; None where the source has none for it.
-        unclaimed: names of masks that no video has.
-    """
-
-    masks_of: dict[str, VideoMasks | None]
-    unclaimed: list[str]
-
-    @property
-    def unmasked(self) -> list[str]:
-        """Names of the videos that the source has no masks for."""
-        return [name for name, track in self.masks_of.items() if track is None]
-
-    @property
-    def told(self) -> list[str]:
-        """A line for either side that has something left over."""
-        lines = []
-        if bare := self.unmasked:
-            lines.append(f"{len(bare)} of {len(self.masks_of)} videos have no masks, and get empty ones: {some(bare)}")
-        if self.unclaimed:
-            lines.append(f"{len(self.unclaimed)} masks are of no video that is asked for: {some(self.unclaimed)}")
-        return lines
-
-
-def match(videos: Sequence[Video], masks: MaskSource | None) -> Matched:
-    """Look for the masks of all videos; a video with a fault has its masks, too, but they are not asked for.
+def match_masks(videos: Sequence[Video], source: MaskSource | None) -> tuple[dict[str, VideoMasks | None], list[str]]:
+    """Find the masks of all videos without a fault.
 
     Args:
-        masks: None has none, and nothing is left over.
+        source: None has no masks, and nothing is unmatched.
+
+    Returns:
+        The masks by video name, None for a video without; and a line each for videos without masks and for masks
+        without a video.
 
     Raises:
-        UserError: the source is not there, or has masks, but for names that no video has.
+        UserError: the source does not exist, or all its masks have names of no video.
     """
-    if masks is None:
-        return Matched({}, [])
-    masks_of = {video.name: masks.masks_for(video.name) for video in videos if not video.fault}
-    unclaimed = masks.unmatched([*masks_of, *(video.name_in_use for video in videos if video.fault)])
-    if masks_of and unclaimed and not any(masks_of.values()):
+    if source is None:
+        return {}, []
+    masks = {video.name: source.masks_for(video.name) for video in videos if not video.fault}
+    # The masks of a video with a fault are matched, but not used.
+    unmatched = source.unmatched([*masks, *(video.name_in_use for video in videos if video.fault)])
+    if masks and unmatched and not any(masks.values()):
         raise UserError(
-            f"none of the {len(masks_of)} videos has masks: there are some for {some(unclaimed)}, and the videos are "
-            f"called {some(list(masks_of))}; masks are looked for by these names below masks.source.folder"
+            f"none of the {len(masks)} videos has masks: there are some for {first_names(unmatched)}, and the videos "
+            f"are called {first_names(list(masks))}; masks are looked up by these names below masks.source.folder"
         )
-    return Matched(masks_of, unclaimed)
+    lines = []
+    if bare := [name for name, found in masks.items() if found is None]:
+        lines.append(f"{len(bare)} of {len(masks)} videos have no masks, and get empty ones: {first_names(bare)}")
+    if unmatched:
+        lines.append(f"{len(unmatched)} masks belong to none of the videos: {first_names(unmatched)}")
+    return masks, lines
 
 
-def some(names: Collection[str]) -> str:
-    """The first names, and how many more there are."""
+def first_names(names: Collection[str]) -> str:
+    """The first names, and the number of the others."""
     more = len(names) - NAMED
     return ", ".join(list(names)[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""The masks of one video as pictures: what `fbm masks` does with each of its videos, in a child process."""
+"""Compute the masks of one video and write them as pictures, in a child process of `fbm masks`."""
 
 import shutil
 from collections.abc import Iterator
@@ -21,37 +21,37 @@ SHEET_WIDTH = 200  # pixels of a frame on it
 
 @dataclass(frozen=True)
 class Made:
-    """What came of a video: its frames, and how many of them have a mask that is not empty."""
+    """The number of frames of a video, and of those with a non-empty mask."""
 
     frames: int
     masked: int
 
 
 def make_masks(video: Path, folder: Path, settings: Settings) -> Made:
-    """Write `folder/00000.png` and so on, 0 and 255 at the video's own size, and beside it `folder.png` to look at.
+    """Write `folder/00000.png` and so on, 0 and 255 at the video's own size, and a contact sheet `folder.png`.
 
     Args:
         video: a file, or a folder of pictures.
 
-    The folder appears when all masks are in it, in place of an older one.
+    The folder appears when it is complete, and replaces an older one.
 
     Raises:
         VideoError: the video cannot be read.
         OSError: the masks cannot be written.
     """
-    cv2.setNumThreads(1)  # videos are worked on side by side
+    cv2.setNumThreads(1)  # one process a video
     count = len(pictures_in(video)) if video.is_dir() else read_header(video).frames or count_packets(video)
     unfinished = folder.with_name(f".{folder.name}{TMP_SUFFIX}")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
-        wanted = set(np.linspace(0, max(count - 1, 0), SHOWN[0] * SHOWN[1]).round().astype(int).tolist())
+        sampled = set(np.linspace(0, max(count - 1, 0), SHOWN[0] * SHOWN[1]).round().astype(int).tolist())
         shown, masked, number = [], 0, -1
         for number, (frame, mask) in enumerate(_masked(video, count, settings)):
             _write_png(unfinished / f"{number:05}.png", mask.astype(np.uint8) * 255)
             masked += bool(mask.any())
-            if number in wanted:
-                shown.append(_lit(frame, mask))
+            if number in sampled:
+                shown.append(_highlight(frame, mask))
         if shown:
             _write_png(folder.with_name(f"{folder.name}.png"), sheet(shown))
         shutil.rmtree(folder, ignore_errors=True)
@@ -70,7 +70,7 @@ def _masked(video: Path, count: int, settings: Settings) -> Iterator[tuple[np.nd
     shape = first.shape[0], first.shape[1]
     size = working_size(*shape, settings)
     every = chain([first], frames)
-    # The container's number is a hint.
+    # The container's frame count is only a hint.
     for length in chain(pieces(count, size), repeat(pieces(2, size)[0])):
         small = [scaled(frame, size) for frame in islice(every, length)]
         if not small:
@@ -78,7 +78,7 @@ def _masked(video: Path, count: int, settings: Settings) -> Iterator[tuple[np.nd
         yield from zip(small, piece_masks(small, shape, settings), strict=True)
 
 
-def _lit(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _highlight(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """A small frame with all but the foreground darkened, uint8."""
     height = max(1, round(frame.shape[0] * SHEET_WIDTH / frame.shape[1]))
     size = (SHEET_WIDTH, height)

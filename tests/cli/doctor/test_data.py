@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from fbm.cli.doctor.data import examine
+from fbm.cli.doctor.data import check_data
 from fbm.data.folders import Folders
 from fbm.data.masks.boxes import BoxMasks
 from fbm.data.prepare import JOURNAL, prepare
@@ -33,7 +33,7 @@ def prepared(small_root, small_store):
 
 def look(root, store):
     before = tree(root.path), tree(store)
-    found = examine(UCF101(root.path), BoxMasks(root.path), store)
+    found = check_data(UCF101(root.path), BoxMasks(root.path), store)
     assert (tree(root.path), tree(store)) == before  # nothing is changed
     return found
 
@@ -43,7 +43,7 @@ def test_all_is_well(prepared):
     found = look(root, store)
     assert found.problems == []
     assert found.summary == (
-        f"4 videos listed, 0 more files in their folders that no list names; store {store} looked at whole"
+        f"4 videos listed, 0 more files in their folders that no list names; store {store} checked"
     )
 
 
@@ -143,7 +143,7 @@ def test_broken_rows_and_a_changed_manifest_are_found(prepared):
 def test_a_store_alone_can_be_looked_at(prepared):
     root, store = prepared
     frames_file(store, root.names[0]).unlink()
-    found = examine(None, None, store)
+    found = check_data(None, None, store)
     assert len(found.problems) == 1
     assert "listed" not in found.summary
 
@@ -167,13 +167,13 @@ def test_folders_are_looked_at_and_what_is_left_out_is_no_problem(small_root, tm
     half(small_root.video(1))
     (place / "cut.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(99))
     source = Folders([place], test_videos="keep")
-    problems = examine(source, None, store).problems
+    problems = check_data(source, None, store).problems
     assert [problem.split(": ")[:2] for problem in problems] == [
         ["UCF-101/cut.mp4", "undecodable"],
         ["UCF-101/Bounce/v_Bounce_g02_c01", "short"],
     ]
     prepare(source, None, "none", store, SIZE, 1, 60)
-    found = examine(source, None, store)
+    found = check_data(source, None, store)
     assert [problem.split(": ")[1] for problem in found.problems[2:]] == [
         "not usable, undecodable",
         "not usable, short",

@@ -147,7 +147,7 @@ def test_what_is_left_over_is_told(films, tmp_path, capsys):
     assert fbm(*PREPARE, "masks.source.folder=m", "data.store=store") == 0
     told = capsys.readouterr().out
     assert "5 of 6 videos have no masks, and get empty ones: films/my_clip_1_, films/my_clip_1_-2, " in told
-    assert "2 masks are of no video that is asked for: other, films/gone\n" in told
+    assert "2 masks belong to none of the videos: other, films/gone\n" in told
 
 
 def test_masks_of_no_video_at_all_are_refused_before_anything_is_decoded(films, tmp_path, capsys):

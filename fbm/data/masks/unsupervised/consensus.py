@@ -1,4 +1,4 @@
-"""Regions that look alike and lie alike vote on each other, over the whole video."""
+"""Regions of similar appearance and position vote on each other, over the whole video."""
 
 import numpy as np
 from scipy.spatial import KDTree

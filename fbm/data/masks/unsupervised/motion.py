@@ -1,4 +1,4 @@
-"""What moves unlike the camera: dense flow, a robust fit of the camera's motion, and what it leaves unexplained."""
+"""What moves unlike the camera: dense flow, a robust fit of the camera's motion, and its residual."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from fbm.data.masks.unsupervised.settings import Settings
 
 POINTS = 1500  # of a frame, in a grid: enough for the camera's motion and for the spread of what it leaves
 STEPS = 8  # of the reweighted fit
-WIDE_STEPS = 3  # of them with a wide scale, so that a bad start is left behind
+WIDE_STEPS = 3  # of them with a wide scale, to recover from a bad start
 SPARSE = 2  # frames from one pair to the next at distances above one: they cost as much, and add less
-SMALLEST = 16  # pixels: DIS needs a patch and something round it
+SMALLEST = 16  # pixels: DIS needs a patch and its surroundings
 STILL = 0.05  # pixels: the least scale of the fit's weights, or a perfect fit would divide by nothing
-TRUST = 0.1  # flow forth and back may also miss its start by this share of its length
+TRUST = 0.1  # allowed forward-backward error, as a share of the flow's length
 DOUBT = 0.1  # weight of "does not move", which decides where no flow is trusted
 
 
@@ -46,7 +46,7 @@ def grid_of(height: int, width: int) -> Grid:
 def saliency(frames: Sequence[np.ndarray], settings: Settings) -> np.ndarray:
     """How surely each pixel moves unlike the camera.
 
-    Flow is trusted where it comes back to where it began: not where something is covered or uncovered. Each frame's
+    Flow is trusted where forward and backward flow agree, so not at occlusions. Each frame's
     saliency is then averaged along the flow with that of the frames around it.
 
     Args:
@@ -63,7 +63,7 @@ def saliency(frames: Sequence[np.ndarray], settings: Settings) -> np.ndarray:
     for distance in settings.distances:
         for time, forth, back in _flows(grey, distance):
             for at, flow, other in ((time, forth, back), (time + distance, back, forth)):
-                trusted = _trust(flow, other, grid, settings.slip)
+                trusted = _consistency(flow, other, grid, settings.slip)
                 evidence[at] += trusted * _residual(flow, grid, settings)
                 weight[at] += trusted
             if distance == 1:
@@ -91,12 +91,12 @@ def _flow(method: cv2.DISOpticalFlow, first: np.ndarray, second: np.ndarray) -> 
 
 
 def _follow(values: np.ndarray, flow: np.ndarray, grid: Grid) -> np.ndarray:
-    """Values of another frame where the flow leads."""
+    """Values of another frame, warped by the flow."""
     return cv2.remap(values, grid.x + flow[..., 0], grid.y + flow[..., 1], cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
 
 
-def _trust(flow: np.ndarray, back: np.ndarray, grid: Grid, slip: float) -> np.ndarray:
-    """Float32 `H W` in [0, 1], near one where the flow back ends where the flow began."""
+def _consistency(flow: np.ndarray, back: np.ndarray, grid: Grid, slip: float) -> np.ndarray:
+    """Float32 `H W` in [0, 1], near one where forward and backward flow agree."""
     missed = ((_follow(back, flow, grid) + flow) ** 2).sum(-1)
     allowed = slip + TRUST * np.sqrt((flow**2).sum(-1))
     return np.exp(-missed / allowed**2)  # type: ignore[no-any-return]
@@ -115,7 +115,7 @@ def _residual(flow: np.ndarray, grid: Grid, settings: Settings) -> np.ndarray:
 def fit_camera(flow: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The affine motion that most points follow, by iteratively reweighted least squares.
 
-    The weights fall with the fourth power of the distance, so what moves otherwise has next to no say.
+    The weights fall with the fourth power of the residual, so that outliers have next to no effect.
 
     Args:
         flow: float32 `n 2`.

@@ -1,4 +1,4 @@
-"""What a person chooses of the unsupervised masks."""
+"""The settings of the unsupervised masks."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ VERSION = 2  # of the algorithm: raise it whenever the same settings would give 
 
 @dataclass(frozen=True)
 class Settings:
-    """How masks are made of frames. Pixels are those of the working size, at most `area` of them a frame.
+    """The settings of the method. Pixels are those of the working size, at most `area` a frame.
 
     Attributes:
-        area: a frame with more pixels is scaled down to so many; the masks are scaled up again.
-        distances: frames between the two that flow is computed for, forth and back; 1 first, farther ones show what is
-            slow.
-        noise: a residual motion of so many pixels counts for nothing, however still the rest of the frame is.
+        area: larger frames are scaled down to so many pixels, and their masks up again.
+        distances: of the two frames that flow is computed for, forward and backward; 1 first, larger ones detect slow
+            motion.
+        noise: residual motion of so many pixels is ignored, even in a still frame.
         fences: the residual motion that makes saliency a half, in Tukey's upper fences (Q3 + 1.5 IQR) of the frame.
-        slip: pixels by which flow forth and back may miss its start before it is distrusted.
-        memory: share of a frame's saliency that comes along the flow from the frames beside it.
+        slip: forward-backward error of flow, in pixels, up to which it is trusted.
+        memory: share of a frame's saliency that is propagated along the flow from its neighbours.
         region: width of a superpixel in pixels in a frame of `area`, narrower in smaller frames.
         neighbours: regions anywhere in the video that vote on a region.
         place: weight of the position among the descriptors, a frame's width against a whole change of colour.
