@@ -20,9 +20,9 @@ __all__ = ["disk", "study"]  # the fixtures
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (errno.ENOSPC, "out.csv cannot be written: No space left on device; what was whole before still is"),
-        (errno.EROFS, "out.csv cannot be written: Read-only file system; what was whole before still is"),
-        (errno.EFBIG, "out.csv cannot be written: File too large; what was whole before still is"),
+        (errno.ENOSPC, "out.csv cannot be written: No space left on device"),
+        (errno.EROFS, "out.csv cannot be written: Read-only file system"),
+        (errno.EFBIG, "out.csv cannot be written: File too large"),
         (errno.ENOENT, None),
     ],
 )
@@ -100,9 +100,7 @@ def test_a_disk_that_fills_in_the_middle_keeps_what_was_whole_and_the_run_goes_o
         capsys.readouterr()
         assert fbm(*command) == 1
     said = capsys.readouterr().err.splitlines()[-1]
-    assert only_error(said) == (
-        f"{run / named} cannot be written: No space left on device; what was whole before still is"
-    )
+    assert only_error(said).startswith(f"{run / named} cannot be written: No space left on device")
     assert not list(run.rglob("*.part"))
     for path in run.rglob("*.ckpt"):
         torch.load(path, weights_only=True)

@@ -1,4 +1,4 @@
-"""Tab completion: Hydra completes one program's settings, ours has a sub-command before them."""
+"""Tab completion of commands; Hydra completes the settings of prepare and train."""
 
 import os
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ def complete(arguments: list[str], commands: Sequence[str]) -> int:
     from fbm.utils.messages import print_error
 
     line = os.environ.get("COMP_LINE", "")
-    words = line.split() + [""] * line.endswith(" ")  # the last one is being written
+    words = line.split() + [""] * line.endswith(" ")  # the last one is incomplete
     if arguments[-1].startswith("query"):
         if len(words) <= 2:
             print(" ".join(command for command in commands if command.startswith("".join(words[-1:]))))
@@ -22,8 +22,8 @@ def complete(arguments: list[str], commands: Sequence[str]) -> int:
             print(" ".join(name for name in builtin_studies() if name.startswith(words[2])))
             return 0
         if words[1] in ("study", "analyse", "masks", "extract", "report", "diff"):
-            return 0  # they take paths: the shell completes them
-    # Hydra takes what stands behind the program's name: let the sub-command be part of that name.
+            return 0  # their arguments are paths, which the shell completes
+    # Hydra completes the words after the program's name, so the command is made part of that name.
     os.environ["COMP_LINE"] = " ".join(["fbm", *words[2:]])
     command, job = ("train", train_job) if "train" in words[1:2] else ("prepare", prepare_job)
     try:

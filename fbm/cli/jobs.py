@@ -1,4 +1,4 @@
-"""What the Hydra applications do with a composed config. Imports come late: `--help` must not wait for torch."""
+"""The jobs of the Hydra applications. Imports are late, so that `--help` does not wait for torch."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from omegaconf import DictConfig
 
 from fbm.utils.errors import UserError
 
-NAMED = 20  # videos not used that are named one by one, of each fault
+NAMED = 20  # videos that are listed, of each status
 
 
 def train_job(config: DictConfig) -> float | None:
-    """`fbm train`: one run; gives the monitored metric, which a sweeper may optimise."""
+    """`fbm train`: one run; returns the monitored metric, which a sweeper may optimise."""
     from fbm.training.launch import launch
 
     if config.test and _searches():
@@ -22,17 +22,17 @@ def train_job(config: DictConfig) -> float | None:
 
 
 def _searches() -> bool:
-    """Whether this job is a trial of a sweeper that looks at earlier ones' results."""
+    """Whether this job is a trial of a sweeper that uses earlier results."""
     from hydra.core.hydra_config import HydraConfig
 
     return HydraConfig.initialized() and "optuna" in HydraConfig.get().sweeper._target_.lower()
 
 
 def prepare_job(config: DictConfig) -> None:
-    """`fbm prepare`: bring the store up to what the data set and the mask source say.
+    """`fbm prepare`: update the store to the data set and the mask source.
 
     Raises:
-        UserError: also where listed videos are broken or missing, unless data.skip_broken=true; the others are stored.
+        UserError: also if listed videos are broken or missing, unless data.skip_broken=true; the others are stored.
     """
     from fbm.config.instantiate import build, check
     from fbm.config.overrides import expand_home
@@ -69,7 +69,7 @@ def prepare_job(config: DictConfig) -> None:
         first = manifest.broken[0]
         raise UserError(
             f"{len(manifest.broken)} of {len(manifest.videos)} videos cannot be used, the first is {first.name} "
-            f"({first.status}: {first.reason}); the others are stored: mend them and prepare again, or leave them out "
+            f"({first.status}: {first.reason}); the others are stored: fix them and prepare again, or leave them out "
             "with data.skip_broken=true"
         )
     if not any(video.ok for video in manifest.videos):
@@ -77,7 +77,7 @@ def prepare_job(config: DictConfig) -> None:
 
 
 def _check_settings(config: DictConfig) -> None:
-    """What no target's signature says of `fbm prepare`; found late, it would be a child's traceback."""
+    """Check the settings of `fbm prepare` that are in no target's signature."""
     data, workers, timeout = config.data, config.prepare.workers, config.prepare.timeout
     if not isinstance(data.store, str) or not data.store:
         raise UserError(f"data.store={data.store}: it should be the folder of the frame store")
@@ -96,18 +96,17 @@ def _check_settings(config: DictConfig) -> None:
         raise UserError(f"prepare.timeout={timeout}: it should be a number of seconds above 0")
 
 
-def _named(videos: list[Any], store: str, said: str = "") -> Iterator[str]:
-    """A line for each video that is not used; of many with the same fault the first ones, and a count.
+def _named(videos: list[Any], store: str, label: str = "") -> Iterator[str]:
+    """A line for each video that is not used; of many with the same status the first ones and their number.
 
     Args:
-        said: in place of the status.
+        label: replaces the status.
     """
     for status in sorted({video.status for video in videos}):
         faulty = [video for video in videos if video.status == status]
-        label = said or status
-        yield from (f"{label}: {video.name}: {video.reason}" for video in faulty[:NAMED])
+        yield from (f"{label or status}: {video.name}: {video.reason}" for video in faulty[:NAMED])
         if len(faulty) > NAMED:
-            yield f"{label}: {len(faulty) - NAMED} more, each with its reason in {store}/manifest.json"
+            yield f"{label or status}: {len(faulty) - NAMED} more, each with its reason in {store}/manifest.json"
 
 
 def _summary(manifest: Any, worked_on: int, store: str) -> str:
@@ -116,9 +115,9 @@ def _summary(manifest: Any, worked_on: int, store: str) -> str:
     masked = sum(video.masked_frames > 0 for video in whole)
     faults = Counter(video.status for video in manifest.excluded)
     left_out = "".join(f"{count} left out as {status}, " for status, count in sorted(faults.items()))
-    did = f"{worked_on} prepared now" if worked_on else "nothing to do"
+    progress = f"{worked_on} prepared now" if worked_on else "nothing to do"
     return (
-        f"{store}: {did}; {len(whole)} videos ({counts}), {sum(v.frames for v in whole):,} frames of "
+        f"{store}: {progress}; {len(whole)} videos ({counts}), {sum(v.frames for v in whole):,} frames of "
         f"{manifest.size} x {manifest.size}, {masked} videos with masks from {manifest.masks}, "
         f"{len(manifest.broken)} not usable, {left_out}fingerprint {manifest.fingerprint}"
     )

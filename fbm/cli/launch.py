@@ -1,4 +1,4 @@
-"""One Hydra application a sub-command: our errors in one line, every other job of a sweep still run."""
+"""Run a command as a Hydra application: errors become one line, and the other jobs of a sweep still run."""
 
 import os
 import sys
@@ -20,10 +20,10 @@ Job = Callable[[DictConfig], Any]
 
 
 def launch(config_name: str, job: Job, arguments: list[str], program: str | None = None) -> int:
-    """Run `job` once, or once a combination with `-m`, on the config that `arguments` compose.
+    """Run `job` on the config that `arguments` compose, with `-m` once for every combination.
 
     Returns:
-        The exit status: 1 where the arguments do not compose or a job failed, 128 + N where signal N ended it.
+        The exit status: 1 if the config does not compose or a job failed, 128 + N if signal N ended it.
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig
@@ -35,7 +35,7 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
     def guarded(config: DictConfig) -> Any:
         many = HydraConfig.get().mode is RunMode.MULTIRUN
         try:
-            check_hydra_folders(_hydras_own(config))
+            check_hydra_folders(_hydra_folders(config))
             return job(config)
         except Exception as error:
             line = user_message(error)
@@ -44,38 +44,38 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
             if not many:
                 raise (SystemExit(1) if line is not None else error) from error  # Hydra would print a second line
             if line is None:
-                traceback.print_exc()  # of several failed jobs Hydra shows the first alone
-            raise UserError(str(error)) from error  # Hydra names the job and runs the others first
+                traceback.print_exc()  # Hydra shows only the first of several failed jobs
+            raise UserError(str(error)) from error  # Hydra runs the other jobs, and then raises it
 
     register_help()
-    # Hydra finds its caller's file through the wrapped function: a task function of our own module will do.
+    # Hydra derives its caller's file from the wrapped function.
     guarded.__module__ = __name__
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # exceptions come to us in place of being printed
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise exceptions instead of printing them
     check_hydra_folders(arguments)
-    # Hydra wants its -m before the settings; people write it anywhere.
+    # Hydra expects -m before the settings.
     many = [word for word in arguments if word in ("-m", "--multirun")]
     sys.argv = [program or f"fbm {config_name}", *many[:1], *(word for word in arguments if word not in many)]
     sys.argv += sweep_setting(swept(arguments))
-    _refuse_flags(sys.argv[0], sys.argv[1:])
+    _check_flags(sys.argv[0], sys.argv[1:])
     try:
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
     except UserError:
-        return 1  # of a sweep's job, which said it already
+        return 1  # of a sweep's job, printed already
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         print_error(explain_hydra_error(error, config_name, sweeps=bool(many)))
         return 1
     except ValueError as error:
-        if "Config group override must be" not in str(error):  # what Hydra says of a group's value that is no name
+        if "Config group override must be" not in str(error):  # Hydra's error for a group's value that is not a string
             raise
-        print_error(_no_option(arguments) or str(error))
+        print_error(_explain_option(arguments) or str(error))
         return 1
     except (Stopped, KeyboardInterrupt) as stopped:
         return signal_exit_status(stopped)
     return 0
 
 
-def _no_option(words: list[str]) -> str | None:
-    """What to say of `logger=false` and the like: a group's value is the name of one of its files, or null."""
+def _explain_option(words: list[str]) -> str | None:
+    """The message for `logger=false` and the like: a group takes the name of an option, or null."""
     from yaml import safe_load
 
     for word in words:
@@ -88,9 +88,9 @@ def _no_option(words: list[str]) -> str | None:
     return None
 
 
-def _refuse_flags(program: str, words: list[str]) -> None:
-    """UserError for flags that are not Hydra's, and for two of its that do not go together."""
-    from hydra._internal.utils import get_args_parser  # the flags stand nowhere else
+def _check_flags(program: str, words: list[str]) -> None:
+    """UserError for flags that Hydra does not have, and for -m with --cfg or --info."""
+    from hydra._internal.utils import get_args_parser  # the only list of the flags
 
     parser = get_args_parser()
     parser.prog = program
@@ -107,8 +107,8 @@ def _refuse_flags(program: str, words: list[str]) -> None:
         )
 
 
-def _hydras_own(config: DictConfig) -> list[str]:
-    """The settings of Hydra's folders where a config file chose them."""
+def _hydra_folders(config: DictConfig) -> list[str]:
+    """The settings of Hydra's folders that a config file changes."""
     from hydra.core.hydra_config import HydraConfig
 
     asked = HydraConfig.get()

@@ -1,4 +1,4 @@
-"""`fbm COMMAND ...`: finds the room, nothing else. Heavy imports wait until their room is entered."""
+"""`fbm COMMAND ...`: dispatch to the commands. Heavy imports are left to the command."""
 
 import os
 import pkgutil
@@ -24,12 +24,12 @@ usage: fbm COMMAND ...
 `fbm COMMAND --help` says what each one takes. prepare and train are Hydra applications: settings are KEY=VALUE,
 -m runs every combination of KEY=A,B, --cfg job prints the config. Completion: eval "$(fbm -sc install=bash)"
 """
-TOGETHER = {
+LAUNCHER_VARIABLES = {
     "TORCHELASTIC_RUN_ID",
     "SLURM_NTASKS",
     "NODE_RANK",
-}  # what torchrun, SLURM and people on several machines set
-COMMANDS = {  # what a command runs; prepare and train are Hydra applications instead
+}  # set by torchrun, SLURM and users on several machines
+COMMANDS = {  # the function of each command; prepare and train are Hydra applications instead
     "prepare": "",
     "train": "",
     "study": "fbm.study:main",
@@ -43,13 +43,13 @@ COMMANDS = {  # what a command runs; prepare and train are Hydra applications in
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; what a user can mend becomes one line and exit status 1."""
+    """Run one command; errors that a user can fix become one line and exit status 1."""
     # OpenMP threads that spin at barriers make a busy machine ten times slower; torch reads this when imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a lost rank is said in one line, not in its C++ frames
-    os.environ.setdefault("WANDB_SILENT", "true")  # where its files are, the run folder says; read when imported
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a lost rank is reported in one line, not by C++ frames
+    os.environ.setdefault("WANDB_SILENT", "true")  # read when wandb is imported
     if "" not in sys.path and not sys.flags.safe_path:
-        sys.path.append("")  # modules of the user's own in the working directory, behind all that is installed
+        sys.path.append("")  # the user's own modules in the working directory, after installed ones
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE)
@@ -81,14 +81,14 @@ def _run(command: str, rest: list[str]) -> int:
         if command == "train":
             from fbm.cli.jobs import train_job
 
-            return _in_company(command, rest, lambda: launch("train", train_job, rest))
+            return _as_leader_or_follower(command, rest, lambda: launch("train", train_job, rest))
         if command == "bench":
             raise UserError("bench: benchmarks are not in the package any more: python -m benchmarks, in a checkout")
         if command not in COMMANDS:
             raise UserError(f"no such command {command!r}{did_you_mean(command, COMMANDS)}")
         run: Callable[[list[str]], int] = pkgutil.resolve_name(COMMANDS[command])
         if command == "study":
-            return _in_company(command, rest, lambda: run(rest))
+            return _as_leader_or_follower(command, rest, lambda: run(rest))
         return run(rest)
     except (UserError, OSError) as error:
         line = user_message(error)
@@ -100,9 +100,9 @@ def _run(command: str, rest: list[str]) -> int:
         return signal_exit_status(stopped)
 
 
-def _in_company(command: str, rest: list[str], lead: Callable[[], int]) -> int:
-    """Call `lead`, unless this is one of several processes that were started together: the first of them leads."""
-    if not TOGETHER & os.environ.keys():
+def _as_leader_or_follower(command: str, rest: list[str], lead: Callable[[], int]) -> int:
+    """Call `lead`, unless a launcher has started several processes, of which only the first one calls it."""
+    if not LAUNCHER_VARIABLES & os.environ.keys():
         return lead()
     from fbm.training.distributed.company import run_as_leader_or_follower
 

@@ -1,4 +1,4 @@
-"""What `--help` of a Hydra application says of its settings: each value with the comment of its config file."""
+"""The settings in `--help` of a Hydra application: each value with the comment in its config file."""
 
 import re
 from collections.abc import Iterator
@@ -13,28 +13,28 @@ from fbm.config.overrides import text
 
 PLUMBING = re.compile(r"\$\{[\w.]+\}(/\w+)?")  # a value that is another key's, or a folder in it
 LINE = re.compile(r"(?P<indent> *)(?P<key>[\w.]+):(?P<rest>.*)")
-COMMENT = re.compile(r"(?:^|\s)# (?P<said>.*)$")
+COMMENT = re.compile(r"(?:^|\s)# (?P<comment>.*)$")
 WIDTH = 38  # columns of a setting before its comment
 
 
 def settings_text(*nodes: str, _root_: DictConfig) -> str:
     """`${fbm.settings:NODE,...}`: a line `KEY=VALUE  meaning` for each setting of these nodes, for Hydra's template.
 
-    What only hands on another key's value is left out, and so are a node's `_target_` and the like.
+    Keys that only refer to another key are omitted, and so are `_target_` and the like.
 
     Args:
-        nodes: dotted keys with all that is in them, or without what `-KEY` names; none takes all.
+        nodes: dotted keys, with all keys inside; `-KEY` excludes one; none includes all.
     """
-    wanted = tuple(node for node in nodes if not node.startswith("-"))
-    unwanted = tuple(node[1:] for node in nodes if node.startswith("-"))
+    included = tuple(node for node in nodes if not node.startswith("-"))
+    excluded = tuple(node[1:] for node in nodes if node.startswith("-"))
     chosen = _chosen(_root_)
-    said = comments([*chosen.values(), conf_dir() / "train.yaml", conf_dir() / "prepare.yaml"])
+    texts = comments([*chosen.values(), conf_dir() / "train.yaml", conf_dir() / "prepare.yaml"])
     raw: Any = OmegaConf.to_container(_root_, resolve=False)
     raw.pop("hydra", None)
     lines: list[str] = []
     before = ""
     for key, given in flatten(raw).items():
-        if set(MARKS) & set(key.split(".")) or (wanted and not under(key, wanted)) or under(key, unwanted):
+        if set(MARKS) & set(key.split(".")) or (included and not under(key, included)) or under(key, excluded):
             continue
         group, _, inner = key.partition(".")
         if inner and isinstance(given, str) and PLUMBING.fullmatch(given):
@@ -44,12 +44,12 @@ def settings_text(*nodes: str, _root_: DictConfig) -> str:
         elif group not in chosen and before.partition(".")[0] in chosen:
             lines.append("")
         parent = key.rpartition(".")[0]
-        if parent != before and parent in said:
-            lines.append(f"  {parent}: {said[parent]}")
+        if parent != before and parent in texts:
+            lines.append(f"  {parent}: {texts[parent]}")
         before = parent or key
-        if key not in chosen:  # else it is a group's own, which takes an option
-            lines.append(_line(key, OmegaConf.select(_root_, key), said.get(key, "")))
-    return "\n".join(lines).strip("\n").replace("$", "$$")  # the template's own sign
+        if key not in chosen:  # else it is a group, which takes an option
+            lines.append(_line(key, OmegaConf.select(_root_, key), texts.get(key, "")))
+    return "\n".join(lines).strip("\n").replace("$", "$$")  # `$` is special in templates
 
 
 def groups_text(*groups: str) -> str:
@@ -62,18 +62,18 @@ def groups_text(*groups: str) -> str:
 
 
 def comments(files: list[Path]) -> dict[str, str]:
-    """What config files say of their keys, dotted, in comments behind them.
+    """The comments behind the keys of config files, by dotted key.
 
     Args:
-        files: the first that says something of a key counts; each followed by what it is made of.
+        files: the first one with a comment for a key counts; each is followed by the files it is based on.
     """
-    said: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for path in files:
         for key, comment in _comments(path):
-            said.setdefault(key, comment)
+            texts.setdefault(key, comment)
         for base in _bases(path):
-            said = comments([base]) | said
-    return said
+            texts = comments([base]) | texts
+    return texts
 
 
 def _comments(path: Path) -> Iterator[tuple[str, str]]:
@@ -91,7 +91,7 @@ def _comments(path: Path) -> Iterator[tuple[str, str]]:
         key = f"{above[-1][1]}.{found['key']}".lstrip(".")
         above.append((indent, key))
         if comment := COMMENT.search(found["rest"]):
-            yield key, comment["said"]
+            yield key, comment["comment"]
 
 
 def _first_comment(path: Path) -> str:
@@ -100,23 +100,23 @@ def _first_comment(path: Path) -> str:
 
 
 def _chosen(root: DictConfig) -> dict[str, Path]:
-    """The file of each group's option, where it is one of ours."""
+    """The file of each group's chosen option, if it is one of fbm's."""
     choices = OmegaConf.select(root, "hydra.runtime.choices") or {}
     files = {group: conf_dir() / group / f"{option}.yaml" for group, option in choices.items()}
     return {group: path for group, path in files.items() if path.is_file() and group != "experiment"}
 
 
 def _bases(path: Path) -> list[Path]:
-    """The options of its own group that a file begins with."""
+    """The options of its own group that a file is based on."""
     found = re.search(r"^defaults: \[(.*)\]$", path.read_text(), re.MULTILINE)
     names = found[1].split(", ") if found else []
     return [path.with_name(f"{name}.yaml") for name in names if path.with_name(f"{name}.yaml").is_file()]
 
 
-def _line(key: str, value: Any, said: str) -> str:
+def _line(key: str, value: Any, comment: str) -> str:
     plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
     setting = f"  {key}={text(plain)}"
-    return f"{setting:{WIDTH}}  {said}".rstrip()
+    return f"{setting:{WIDTH}}  {comment}".rstrip()
 
 
 def register_help() -> None:

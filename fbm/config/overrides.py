@@ -105,9 +105,9 @@ def explain_override(word: str, sweeps: bool) -> str:
     """
     key, equals, value = word.partition("=")
     if not equals and not word.startswith("~"):
-        return f"{word!r} is no setting: KEY=VALUE is wanted; several values are KEY=A,B with -m"
+        return f"{word!r} is not a setting: KEY=VALUE is expected; several values are KEY=A,B with -m"
     if not _parses(f"{key}=0" if equals else word):
-        return f"{word!r}: {key!r} is no name of a setting"
+        return f"{word!r}: {key!r} is not a valid key"
     if re.search(r"(^|,)\s*(,|$)", value) and not Path(value).exists():
         return f"{word}: a value is missing beside a comma: {key}={','.join(filter(None, value.split(',')))}"
     if value[:1] in ("[", "{") and "/" not in value and not _balanced(value):

@@ -1,4 +1,4 @@
-"""A comparison as one object: what it consists of, what is missing of it, and its report."""
+"""`fbm study`: run what is missing of a declared comparison, and report on it."""
 
 import argparse
 import shlex
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fbm.study.run import Failures
 
 DESCRIPTION = """Run what is missing of a declared comparison, then analyse its encoders and report on it.
-Finished runs are skipped, unfinished ones gone on with, and what another process is at is waited for."""
+Finished runs are skipped, interrupted runs resumed, and runs in progress elsewhere awaited."""
 EXAMPLES = """examples:
   fbm study demo                                     conf/sweep/demo.yaml
   fbm study experiments/table1 --dry-run             what it consists of, and what is done
@@ -38,12 +38,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("name", nargs="?", metavar="NAME", help="a study of conf/sweep, or a folder with one in sweep/")
     made.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="keys of the study, or settings of every run")
     made.add_argument("--config-dir", type=Path, help="a folder of your own config groups, sweep/ among them")
-    made.add_argument("--dry-run", action="store_true", help="say what would be run, and run nothing")
+    made.add_argument("--dry-run", action="store_true", help="print what would be run, and run nothing")
     return made
 
 
 def main(argv: list[str]) -> int:
-    """Run a study; 1 where a run of it failed. UserError for what the user can mend."""
+    """Run a study. UserError if a run of it failed."""
     asked = parsed(parser(), argv, mixed=True)
     from fbm.study.declared import builtin_studies, read, runs
     from fbm.study.plan import plan
@@ -52,19 +52,19 @@ def main(argv: list[str]) -> int:
         raise UserError(
             f"which study? There is {', '.join(builtin_studies())}, or name a folder with one in its sweep/"
         )
-    own, launcher, each = _sorted(asked.settings)
+    own, launcher, each = _split_settings(asked.settings)
     if any(word.startswith("study=") for word in own) and not any("pretrain.study=" in word for word in own):
-        own.append("pretrain.study=${study}")  # with its weights, whatever the file shares with other studies
+        own.append("pretrain.study=${study}")  # pretrained here too, even if the file shares weights with other studies
     declared, groups = read(asked.name, own, asked.config_dir)
-    # Seconds to minutes, in which nothing else is said.
+    # Takes seconds to minutes.
     print(f"{declared.study}: composing and checking {runs(declared)} runs", file=sys.stderr, flush=True)
     jobs = plan(declared, each, groups)
     if asked.dry_run:
         _print_plan(declared, jobs, asked.name)
         return 0
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no worker is left behind
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that no worker is left
     try:
-        failed = _bring_to_an_end(declared, jobs, launcher, shlex.join(["fbm", "study", *argv]))
+        failed = _run_and_report(declared, jobs, launcher, shlex.join(["fbm", "study", *argv]))
     finally:
         signal.signal(signal.SIGTERM, before)
     for folder, reason in failed.items():
@@ -75,7 +75,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _bring_to_an_end(declared: "StudySpec", jobs: Sequence["Job"], settings: list[str], command: str) -> "Failures":
+def _run_and_report(declared: "StudySpec", jobs: Sequence["Job"], settings: list[str], command: str) -> "Failures":
     from fbm.study.estimate import expected
     from fbm.study.launcher import Launcher
     from fbm.study.plan import write_study
@@ -98,7 +98,7 @@ def _bring_to_an_end(declared: "StudySpec", jobs: Sequence["Job"], settings: lis
 
         try:
             analyse(encoders)
-        except UserError as error:  # no reason to leave out the report
+        except UserError as error:  # the report is made all the same
             print(f"not analysed: {error}")
     if declared.report and any(job.stage == "classify" and job.finished for job in jobs):
         from fbm.report.make import make
@@ -124,7 +124,7 @@ def _print_plan(declared: "StudySpec", jobs: Sequence["Job"], name: str) -> None
         print(cost)
 
 
-def _sorted(settings: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+def _split_settings(settings: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
     """The study's own keys, its launcher's, and those of every run."""
     from fbm.config.messages import known_keys
     from fbm.config.overrides import check_hydra_folders
@@ -138,7 +138,7 @@ def _sorted(settings: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
         key, equals, _ = setting.lstrip("+~").partition("=")
         head = key.split(".")[0].split("/")[0].split("@")[0]
         if not equals and not setting.startswith("~"):
-            raise UserError(f"{setting!r} is no setting: KEY=VALUE is wanted (see `fbm study --help`)")
+            raise UserError(f"{setting!r} is not a setting: KEY=VALUE is expected (see `fbm study --help`)")
         if head not in {*known, *OWN, "hydra"} and not setting.startswith("+"):
             raise UserError(f"no such setting {key!r}{did_you_mean(head, (*known, *OWN))}")
         (own if head in OWN else launcher if head in ("hydra", "sweeper") else each).append(setting)

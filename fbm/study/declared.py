@@ -1,4 +1,4 @@
-"""A declared comparison as its config says it."""
+"""The declaration of a comparison, read from its config."""
 
 import math
 import re
@@ -22,7 +22,7 @@ Values = dict[str, list[Any]]
 
 @dataclass(frozen=True)
 class Pretraining:
-    """What weights come from. `inits`: initialisation to its settings; `over`: matched with the classification's."""
+    """The pretraining runs. `inits`: settings by initialisation; `over`: values matched with the classification's."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -34,7 +34,7 @@ class Pretraining:
 
 @dataclass(frozen=True)
 class Classification:
-    """What is compared: every combination of `over`."""
+    """The runs that are compared: every combination of `over`."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -44,7 +44,7 @@ class Classification:
 
 @dataclass(frozen=True)
 class StudySpec:
-    """A whole study; `conf/study.yaml` says what each part means."""
+    """A whole study; the parts are explained in `conf/study.yaml`."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -58,7 +58,7 @@ class StudySpec:
 
 
 def read(name: str, overrides: list[str], own: Path | None = None) -> tuple[StudySpec, Path | None]:
-    """The study that `name` declares, and the folder of config groups that its runs know beside ours.
+    """The study that `name` declares, and the folder of additional config groups for its runs.
 
     Args:
         name: an option of `conf/sweep`, or a folder with one file in its `sweep/`.
@@ -66,10 +66,10 @@ def read(name: str, overrides: list[str], own: Path | None = None) -> tuple[Stud
         own: a folder of the user's config groups.
 
     Raises:
-        UserError: there is no such study, it does not compose, or a key of it is unknown or of a wrong type.
+        UserError: the study does not exist or does not compose, or a key of it is unknown or of a wrong type.
     """
     name, own = _find(name, own)
-    # Hydra would take the key for the group of that name, which a study does not compose.
+    # Hydra would take the key for the group of that name.
     launchers = [word for word in overrides if word.startswith("launcher=")]
     try:
         config = compose([f"sweep={name}", *(word for word in overrides if word not in launchers)], own, "study")
@@ -78,7 +78,7 @@ def read(name: str, overrides: list[str], own: Path | None = None) -> tuple[Stud
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise UserError(explain_error(error, "study")) from error
     if OmegaConf.is_missing(config, "study"):
-        raise UserError(f"{name} says no `study: NAME`; does its file begin with `# @package _global_`?")
+        raise UserError(f"{name} has no `study: NAME`; does its file begin with `# @package _global_`?")
     try:
         return TypeAdapter(StudySpec).validate_python(resolved(config)), own
     except ValidationError as error:
@@ -86,7 +86,7 @@ def read(name: str, overrides: list[str], own: Path | None = None) -> tuple[Stud
 
 
 def explain_error(error: Exception, config_name: str) -> str:
-    """One line for what Hydra refused of a study or of one of its runs."""
+    """One line for Hydra's error in a study or one of its runs."""
     if match := re.search(r"Ambiguous value for argument '([^=']+)=([^']*)'", str(error)):
         return (
             f"{match[1]}={match[2]}: a study takes lists, {match[1]}=[{match[2]}]; to vary KEY, classify.over.KEY=[A,B]"
@@ -95,7 +95,7 @@ def explain_error(error: Exception, config_name: str) -> str:
 
 
 def grid(over: dict[str, Any]) -> Values:
-    """Dotted keys to the values they take; a single value is a list of one. UserError for a key without any."""
+    """The values of each dotted key; a single value is a list of one. UserError for a key without values."""
     flat = flatten(over) if over else {}
     if empty := [key for key, value in flat.items() if value == [] or value == {}]:
         raise UserError(f"over.{empty[0]} has no value: name one at least, or leave the key out")
@@ -103,7 +103,7 @@ def grid(over: dict[str, Any]) -> Values:
 
 
 def runs(declared: StudySpec) -> int:
-    """How many runs a study asks for; some may be the same."""
+    """The number of runs of a study; some may coincide."""
     pretrained, compared = (
         math.prod(map(len, grid(stage.over).values())) for stage in (declared.pretrain, declared.classify)
     )
@@ -122,7 +122,7 @@ def _find(name: str, own: Path | None) -> tuple[str, Path | None]:
             [*builtin_studies(), *(path.stem for path in (own / "sweep").glob("*.yaml"))] if own else builtin_studies()
         )
         if name not in known and folder.is_dir():
-            raise UserError(f"{folder} declares no sweep: a file FOLDER/sweep/NAME.yaml is wanted")
+            raise UserError(f"{folder} declares no sweep: a file FOLDER/sweep/NAME.yaml is expected")
         if name not in known:
             raise UserError(
                 f"no study {name!r}{did_you_mean(name, known)} (a name of conf/sweep, or a folder such as "
@@ -131,7 +131,7 @@ def _find(name: str, own: Path | None) -> tuple[str, Path | None]:
         return name, own
     files = sorted((folder / "sweep").glob("*.yaml"))
     if len(files) != 1:
-        raise UserError(f"{folder} declares {len(files)} sweeps: one file FOLDER/sweep/NAME.yaml is wanted")
+        raise UserError(f"{folder} declares {len(files)} sweeps: one file FOLDER/sweep/NAME.yaml is expected")
     return files[0].stem, folder
 
 

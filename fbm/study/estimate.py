@@ -1,4 +1,4 @@
-"""What is left of a study will take about so long and so much disk, by runs of the same kind that are finished."""
+"""Estimate the time and disk space of the unfinished runs of a study, by finished runs of the same kind."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,22 +16,22 @@ from fbm.study.declared import StudySpec, grid
 from fbm.study.job import Job
 from fbm.utils.durations import duration
 
-# What decides how long a step takes and how many an epoch has.
+# Settings that determine the time of a step and the steps of an epoch.
 KIND = ("task_name", "task", "encoder", "compile", "activation_checkpointing", "float32_matmul")
 KIND_OF_DATA = ("store", "size", "chunk_frames", "clip_frames", "batch_size")
 KIND_OF_TRAINER = ("accelerator", "devices", "num_nodes", "precision", "limit_train_batches", "limit_val_batches")
-FORWARD = 1 / 3  # of a training step: backwards is twice as much
+FORWARD = 1 / 3  # of a training step: the backward pass takes twice as long
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run takes.
+    """The cost of one run.
 
     Attributes:
         epoch: seconds, validation included.
-        beside: seconds that are of no epoch: start, checkpoints, test.
+        beside: seconds outside of epochs: start, checkpoints, test.
         bytes: of the run folder.
-        device: that the run was on which tells.
+        device: of the finished run.
     """
 
     epoch: float
@@ -46,7 +46,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished run that tells how long others take."""
+    """A finished run that others are estimated by."""
 
     config: dict[str, Any]
     cost: Cost
@@ -54,7 +54,7 @@ class Finished:
 
 
 def costs(jobs: Iterable[Job], outputs: Path = Path("outputs")) -> dict[Path, Cost]:
-    """By run folder, what each job takes by the newest finished run of its kind; jobs of no known kind are not in it.
+    """The cost of each job by run folder, from the newest finished run of its kind; unknown kinds are omitted.
 
     Args:
         outputs: studies with finished runs.
@@ -71,7 +71,7 @@ def costs(jobs: Iterable[Job], outputs: Path = Path("outputs")) -> dict[Path, Co
 
 
 def expected(declared: StudySpec, jobs: Sequence[Job]) -> str:
-    """A line on what the unfinished jobs take, one after the other; empty where not all are of a known kind."""
+    """A line on the total cost of the unfinished jobs; empty unless all are of a known kind."""
     left = [job for job in jobs if not job.finished]
     known = costs(left)
     if not left or len(known) < len(left):
@@ -85,7 +85,7 @@ def expected(declared: StudySpec, jobs: Sequence[Job]) -> str:
 
 
 def trial_command(declared: StudySpec, name: str, jobs: Sequence[Job]) -> str:
-    """A line on how to find out what the unfinished jobs take: one epoch of each kind. Empty where none is left.
+    """A line with the command that runs one epoch of each kind, to find out the cost. Empty if no job is left.
 
     Args:
         name: of the study, as it was typed.
@@ -100,11 +100,11 @@ def trial_command(declared: StudySpec, name: str, jobs: Sequence[Job]) -> str:
         if len(values) > 1 and key != "init"
     ]
     command = " ".join(["fbm study", name, f"study={declared.study}_trial", "trainer.max_epochs=1", *first])
-    return f"{declared.study}: how long is not known; one epoch of each kind tells: {command}"
+    return f"{declared.study}: the time is unknown; estimate it by one epoch of each kind: {command}"
 
 
 def _finished(summary: Path) -> Finished | None:
-    """What a finished run tells; None where it tells nothing: an earlier fbm's, damaged, or of too few steps."""
+    """A finished run's cost; None if it is of an earlier fbm, damaged, or of too few steps."""
     try:
         content = json.loads(summary.read_text())
         config = yaml.safe_load((summary.parent / CONFIG).read_text())
@@ -123,15 +123,15 @@ def _finished(summary: Path) -> Finished | None:
 
 
 def _limited(clips: int, limit: int | float | None, batch: int) -> int:
-    """How many of a split's clips an epoch has: Lightning's limits are a number of batches, or a share of them."""
+    """The clips of a split in an epoch: Lightning's limits are a number of batches, or a share of them."""
     if limit is None:
         return clips
     return min(clips, limit * batch) if isinstance(limit, int) else int(clips * limit)
 
 
-def _is_like(config: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether a run's config is of the same kind as a job's, in which the device may still be to choose from."""
-    ours, theirs = _kind(wanted), _kind(config)
+def _is_like(config: Mapping[str, Any], job: Mapping[str, Any]) -> bool:
+    """Whether a run's config is of the same kind as a job's, whose device-dependent settings may be open."""
+    ours, theirs = _kind(job), _kind(config)
     return ours.keys() == theirs.keys() and all(
         value == theirs[key] or (value is None and key in ("trainer.precision", "float32_matmul"))
         for key, value in ours.items()

@@ -1,4 +1,4 @@
-"""One run of a study, planned, and how far it is."""
+"""One planned run of a study, and its state."""
 
 import json
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ class Job:
     Attributes:
         stage: "pretrain" or "classify".
         label: the initialisation that it makes, or starts from.
-        values: what sets it apart from the other runs of its stage.
+        values: that distinguish it from the other runs of its stage.
         overrides: of `fbm train`.
         folder: where the run is, or will be.
         identity: fingerprint of its settings.
         content: its resolved config.
-        needs: the run folder that must be finished before.
+        needs: the run folder that must be finished first.
     """
 
     stage: str
@@ -37,7 +37,7 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        """Whether the run is there with these settings, tested where it should be, and from the weights it needs."""
+        """Whether the run is finished with these settings, tested if it should be, and from the present weights."""
         summary = _summary(self.folder)
         if summary is None or summary["fingerprints"]["run"] != self.identity:
             return False
@@ -48,17 +48,17 @@ class Job:
 
     @property
     def started(self) -> bool:
-        """Whether the folder holds what a run leaves that did not end."""
+        """Whether the folder holds an unfinished run."""
         return (self.folder / CONFIG).is_file() and not (self.folder / SUMMARY).is_file()
 
     @property
     def running(self) -> bool:
-        """Whether some process is at it now."""
+        """Whether a process is running it now."""
         return is_locked(self.folder)
 
 
 def _summary(folder: Path) -> dict[str, Any] | None:
-    """A run's summary; None where it is not finished, or the summary is damaged."""
+    """A run's summary; None if it is unfinished or the summary is damaged."""
     try:
         content = json.loads((folder / SUMMARY).read_text())
         content["fingerprints"]["run"], content["fingerprints"]["config"], content["metrics"]

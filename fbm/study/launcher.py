@@ -1,4 +1,4 @@
-"""Jobs through Hydra's launchers: the same plugins that `-m` uses, given a list of jobs in place of a grid."""
+"""Run jobs by Hydra's launchers: the same plugins that `-m` uses, with a list of jobs instead of a grid."""
 
 import logging
 import traceback
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import hydra
-from hydra._internal.callbacks import Callbacks  # a HydraContext cannot be made without
+from hydra._internal.callbacks import Callbacks  # needed for a HydraContext
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
@@ -23,7 +23,7 @@ from fbm.utils.files import describe_write_error
 from fbm.utils.messages import user_message
 
 LONGEST = 120  # characters of a launcher's error
-# The study says itself what it launches.
+# The study prints its own messages.
 QUIET = ("hydra.mode=MULTIRUN", "hydra/hydra_logging=none")
 
 
@@ -32,9 +32,9 @@ class JobResult:
     """How a job ended.
 
     Attributes:
-        reason: why it failed; None where it did not.
-        in_use: another process was at it.
-        died: its process ended without a word.
+        reason: why it failed; None if it did not.
+        is_locked: another process is running it.
+        died: its process died.
     """
 
     reason: str | None = None
@@ -68,8 +68,8 @@ class Launcher:
             )
 
     def run(self, jobs: Sequence[Job]) -> list[JobResult]:
-        """Run jobs that do not need each other, and say how each ended."""
-        for name in ("hydra", "hydra_plugins"):  # a job's logging would have them list every job again
+        """Run independent jobs; returns how each ended."""
+        for name in ("hydra", "hydra_plugins"):  # else they would list every job again
             logging.getLogger(name).setLevel(logging.WARNING)
         with composing():
             HydraConfig.instance().set_config(self.config)
@@ -79,9 +79,9 @@ class Launcher:
                 returned = launcher.launch([list(job.overrides) for job in jobs], initial_job_idx=0)
             except OSError as error:
                 return [JobResult(describe_write_error(error) or str(error))] * len(jobs)
-            except Exception as error:  # the launcher's own: a worker was killed, a queue refused the jobs
-                said = " ".join(str(error).split())[:LONGEST]
-                lost = JobResult(f"its process ended without a word ({type(error).__name__}: {said})", died=True)
+            except Exception as error:  # of the launcher: a worker was killed, a queue rejected the jobs
+                text = " ".join(str(error).split())[:LONGEST]
+                lost = JobResult(f"its process died ({type(error).__name__}: {text})", died=True)
                 return [JobResult() if job.finished else lost for job in jobs]
             finally:
                 HydraConfig.instance().cfg = None
@@ -89,7 +89,7 @@ class Launcher:
 
 
 def run_one(config: DictConfig) -> JobResult:
-    """One job, in whichever process the launcher chose. Raises nothing, so that the others are run."""
+    """Run one job, in a process of the launcher. Raises nothing, so that the others are run."""
     from fbm.training.launch import launch
 
     try:

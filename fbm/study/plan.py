@@ -1,4 +1,4 @@
-"""From a declared comparison to its jobs: settings, folders, and which run each needs."""
+"""Plan the jobs of a declared comparison: settings, folders, and dependencies."""
 
 import itertools
 import json
@@ -31,11 +31,11 @@ def plan(declared: StudySpec, more: Sequence[str] = (), own: Path | None = None)
 
     Args:
         more: settings of every job, put last.
-        own: a folder of config groups that the jobs know beside ours.
+        own: a folder of additional config groups.
 
     Raises:
-        UserError: a setting is wrong, an initialisation has no weights to start from, a run could not start from the
-            weights that it is given, or two jobs would share a folder.
+        UserError: a setting is wrong, an initialisation has no weights or unsuitable ones, or two jobs would share a
+            folder.
     """
     search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
     if "trainer=debug" in more:
@@ -55,7 +55,7 @@ def plan(declared: StudySpec, more: Sequence[str] = (), own: Path | None = None)
 
 
 def _unlimited(declared: StudySpec) -> StudySpec:
-    """The same without what its settings say of a run's length: a debug run is as short in a study as alone."""
+    """The study without settings of a run's length, so that a debug run is as short in a study as alone."""
     keys = {f"trainer.{key!s}" for key in OmegaConf.load(conf_dir() / "limits" / "debug.yaml")}
 
     def left(settings: Sequence[str]) -> list[str]:
@@ -71,12 +71,14 @@ def _unlimited(declared: StudySpec) -> StudySpec:
 
 
 def write_study(declared: StudySpec, jobs: Iterable[Job]) -> Path:
-    """Leave `study.json` in the study's folder: what it consists of, for the report."""
+    """Write `study.json`, the list of its runs, into the study's folder, for the report."""
     folder = Path("outputs") / declared.study
     rows = [
         {
             "folder": Path(os.path.relpath(job.folder, folder)).as_posix(),
-            **{"stage": job.stage, "label": job.label, "values": job.values},
+            "stage": job.stage,
+            "label": job.label,
+            "values": job.values,
         }
         for job in jobs
     ]
@@ -85,14 +87,14 @@ def write_study(declared: StudySpec, jobs: Iterable[Job]) -> Path:
 
 
 def _pretraining(declared: StudySpec) -> dict[tuple[str, str], Job]:
-    """The runs that weights come from, by initialisation and what they were made with."""
+    """The pretraining runs, by initialisation and values of `over`."""
     stage, jobs = declared.pretrain, {}
     over = grid(stage.over)
     for init, own in stage.inits.items():
-        _refuse_overruled("pretrain", over, [*stage.settings, *own, *declared.settings])
+        _check_not_overruled("pretrain", over, [*stage.settings, *own, *declared.settings])
         for values in _combinations(over):
-            given = [*stage.settings, *own, *_said(values), *declared.settings]
-            settings = [f"study={text(stage.study)}", *_varied(over), *given]
+            given = [*stage.settings, *own, *_settings(values), *declared.settings]
+            settings = [f"study={text(stage.study)}", *_sweep(over), *given]
             jobs[init, _key(values)] = _job("pretrain", init, values, settings)
     return jobs
 
@@ -100,7 +102,7 @@ def _pretraining(declared: StudySpec) -> dict[tuple[str, str], Job]:
 def _classification(
     declared: StudySpec, pretraining: Mapping[tuple[str, str], Job], starts: Mapping[str, list[str]]
 ) -> list[Job]:
-    """The runs that are compared; `starts` are the settings of each initialisation that is pretrained here."""
+    """The runs that are compared; `starts` has the settings of each initialisation that is pretrained here."""
     stage, shared = declared.classify, grid(declared.pretrain.over)
     over = grid(stage.over)
     if unmatched := sorted(set(shared) - set(over)):
@@ -108,7 +110,7 @@ def _classification(
             f"pretrain.over.{unmatched[0]} must be in classify.over too: which run would each start from? A setting of "
             "pretraining alone makes an initialisation of its own: pretrain.inits.NAME=[...]"
         )
-    _refuse_overruled("classify", over, [*stage.settings, *declared.settings])
+    _check_not_overruled("classify", over, [*stage.settings, *declared.settings])
     jobs = []
     for values in _combinations(over):
         init = str(values.get("init", "random"))
@@ -120,17 +122,17 @@ def _classification(
         start = [f"init={text(init)}"]
         if source is not None:
             start = [*starts[init], f"init.checkpoint={text(source.folder.as_posix())}"]
-        given = [*stage.settings, *start, *_said(rest), *declared.settings]
-        settings = [f"study={text(declared.study)}", *_varied(over), *given]
+        given = [*stage.settings, *start, *_settings(rest), *declared.settings]
+        settings = [f"study={text(declared.study)}", *_sweep(over), *given]
         jobs.append(_job("classify", init, values, settings, source))
     return jobs
 
 
-def _refuse_overruled(stage: str, over: Values, settings: Iterable[str]) -> None:
-    """A setting of every run would overrule what `over` varies, and the runs would not be what they are called."""
+def _check_not_overruled(stage: str, over: Values, settings: Iterable[str]) -> None:
+    """UserError for a setting of all runs that would override a key of `over`."""
     keys = {setting.lstrip("+~").partition("=")[0] for setting in settings}
     if both := sorted(keys & set(over)):
-        raise UserError(f"{stage}.over varies {both[0]}, so it is no setting of all runs: {stage}.over.{both[0]}=[...]")
+        raise UserError(f"{stage}.over varies {both[0]}, so it is not for all runs: {stage}.over.{both[0]}=[...]")
 
 
 def _start(init: str, source: Job, search: list[str], options: Sequence[str]) -> list[str]:
@@ -151,22 +153,22 @@ def _job(stage: str, label: str, values: Combination, settings: list[str], sourc
     overrides = (*settings, "callbacks.progress=null")  # the study shows its own
     content = check_run(_compose(overrides))
     if stage == "classify":
-        _refuse_unfit(label, content, source)
+        _check_weights_fit(label, content, source)
     needs = source.folder if source else None
     return Job(stage, label, values, overrides, Path(content["run_dir"]), identify(content), content, needs)
 
 
-def _refuse_unfit(label: str, content: dict[str, Any], source: Job | None) -> None:
-    """What would be found only when the pretraining is done."""
-    wanted = content["init"]["task"]
+def _check_weights_fit(label: str, content: dict[str, Any], source: Job | None) -> None:
+    """Check what would otherwise fail only after the pretraining."""
+    expected = content["init"]["task"]
     if source is None:
-        if wanted is not None and content["init"]["checkpoint"] is None:
+        if expected is not None and content["init"]["checkpoint"] is None:
             raise UserError(f"init={label} has nothing to start from: pretrain.inits.{label}=[...], or init.checkpoint")
         return
     made_by = source.content["task_name"]
-    if made_by != wanted:
+    if made_by != expected:
         raise UserError(
-            f"pretrain.inits.{label} trains task={made_by}, but init={label} is of task={wanted}: give the "
+            f"pretrain.inits.{label} trains task={made_by}, but init={label} is of task={expected}: give the "
             "initialisation another name"
         )
     ours, theirs = flatten(content["encoder"]), flatten(source.content["encoder"])
@@ -174,14 +176,14 @@ def _refuse_unfit(label: str, content: dict[str, Any], source: Job | None) -> No
         key = unlike[0]
         raise UserError(
             f"init={label} is pretrained with encoder.{key}={theirs.get(key)}, its classification has "
-            f"{ours.get(key)}: say it in the settings of every run"
+            f"{ours.get(key)}: set it in the settings of every run"
         )
 
 
 def _compose(overrides: Iterable[str]) -> DictConfig:
     try:
         config = hydra.compose("train", list(overrides), return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException, ValueError) as error:  # the last where a group is no word
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # ValueError: a group's value is not a string
         raise UserError(explain_error(error, "train")) from error
     HydraConfig.instance().set_config(config)  # a run's name follows from its overrides
     expand_home(config)
@@ -199,17 +201,17 @@ def _key(values: Combination) -> str:
     return json.dumps(values, sort_keys=True)
 
 
-def _said(values: Combination) -> list[str]:
+def _settings(values: Combination) -> list[str]:
     return [f"{key}={text(value)}" for key, value in values.items()]
 
 
-def _varied(over: Values) -> list[str]:
-    """The setting that has runs named by all that sets them apart."""
+def _sweep(over: Values) -> list[str]:
+    """The setting that puts all varied keys into the names of the runs."""
     return sweep_setting(key for key, values in over.items() if len(values) > 1)
 
 
 def _once(jobs: Iterable[Job]) -> list[Job]:
-    """Every run once; two different ones may not have the same folder."""
+    """Every run once; UserError if two different ones have the same folder."""
     found: dict[Path, Job] = {}
     for job in jobs:
         other = found.setdefault(job.folder, job)

@@ -1,4 +1,4 @@
-"""Run of a study what is not done yet, in waves: every run that needs nothing unfinished, then what these allow."""
+"""Run the unfinished jobs of a study in waves: first those without dependencies, then those that depend on them."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -10,23 +10,23 @@ from fbm.study.job import Job
 from fbm.study.launcher import JobResult, Launcher
 from fbm.utils.progress import Advance, progress
 
-CHANGED = "it ended well, but with other settings than planned: a config file changed meanwhile; start the study again"
-PAUSE = 2.0  # seconds between two looks at runs that somebody else is at
+CHANGED = "it finished with other settings than planned, as a config file was changed meanwhile; start the study again"
+PAUSE = 2.0  # seconds between checks of runs of other processes
 
 Failures = dict[Path, str]
 
 
 def run(launcher: Launcher, jobs: Sequence[Job]) -> Failures:
-    """Bring every job to its end that can be; what another process is at is waited for.
+    """Run all jobs, and wait for those that another process runs.
 
-    Where a process died, nobody says whose fault it was: what it had begun is started again, one at a time.
+    If a worker process dies, the job at fault is unknown: all jobs that it had started are retried, one at a time.
 
     Returns:
         Run folder to reason, of those that failed.
     """
     failed: Failures = {}
     crashed_jobs: list[Job] = []
-    told: set[Path] = set()
+    waiting: set[Path] = set()
     with _progress([job for job in jobs if not job.finished]):
         while left := [job for job in jobs if job.folder not in failed and not job.finished]:
             failed |= {
@@ -37,7 +37,7 @@ def run(launcher: Launcher, jobs: Sequence[Job]) -> Failures:
             free = [job for job in ready if not job.running]
             alone = [job for job in crashed_jobs if job in free][:1]
             if not free:
-                told = _wait(ready, told)
+                waiting = _wait(ready, waiting)
                 continue
             batch = alone or free
             outcomes = launcher.run(batch)
@@ -47,8 +47,8 @@ def run(launcher: Launcher, jobs: Sequence[Job]) -> Failures:
 
 
 def _failures(batch: Sequence[Job], outcomes: Sequence[JobResult]) -> Failures:
-    """Of a batch, those that need not be tried again, with the reason."""
-    # A death is a job's own where it was alone, and the launcher's where none was begun.
+    """The jobs of a batch that failed for good, with the reason."""
+    # A lone job is at fault itself; if none was started, the launcher is.
     final = len(batch) == 1 or not any(job.started for job in batch)
     return {
         job.folder: outcome.reason or CHANGED
@@ -62,22 +62,22 @@ def _crashed(batch: Sequence[Job], outcomes: Sequence[JobResult], failed: Failur
     begun = [job for job in died if job.started]
     if begun:
         named = ", ".join(str(job.folder) for job in begun)
-        print(f"a process ended without a word; started again, one at a time: {named}")
+        print(f"a process died; retrying its runs one at a time: {named}")
     return begun
 
 
-def _wait(jobs: Sequence[Job], told: set[Path]) -> set[Path]:
-    """A pause for runs that another process is at; each is named once."""
+def _wait(jobs: Sequence[Job], reported: set[Path]) -> set[Path]:
+    """Pause for runs of other processes; each is reported once."""
     for job in jobs:
-        if job.folder not in told:
-            print(f"{job.folder}: another fbm is at it; waiting for its end")
+        if job.folder not in reported:
+            print(f"{job.folder}: another fbm is running it; waiting")
     time.sleep(PAUSE if jobs else 0)
-    return told | {job.folder for job in jobs}
+    return reported | {job.folder for job in jobs}
 
 
 @contextmanager
 def _progress(jobs: Sequence[Job]) -> Iterator[None]:
-    """A bar that moves when a run's summary appears, whichever process or machine wrote it."""
+    """A progress bar that advances when a run's summary appears, written by any process or machine."""
     over = Event()
     with progress("runs", len(jobs), "runs") as advance:
         watcher = Thread(target=_watch, args=(list(jobs), advance, over), daemon=True)

@@ -1,4 +1,4 @@
-"""What a user can mend: raised anywhere, printed by the command line as one line, never as a traceback."""
+"""Errors that a user can fix: raised anywhere, printed by the command line as one line without a traceback."""
 
 import io
 from argparse import ArgumentParser, Namespace
@@ -7,22 +7,21 @@ from contextlib import redirect_stderr
 
 
 class UserError(ValueError):
-    """Bad input. The message names what is wrong, where it is, and how to mend it."""
+    """Bad input. The message names the fault, its place, and how to fix it."""
 
 
 class InUseError(UserError):
-    """Another process holds the folder that is asked for."""
+    """Another process has locked the folder."""
 
 
 class Stopped(BaseException):
-    """A signal asked this process to leave; what it was doing is saved, and the message says how far it is.
+    """A signal has ended the work of this process, after its state was saved; the message states the progress.
 
-    No `Exception`: nothing that mends or reports errors on the way may keep it from ending the process, with the exit
-    status 128 + `signum`.
+    Not an `Exception`, so that no handler of errors keeps it from ending the process, with exit status 128 + `signum`.
     """
 
     def __init__(self, signum: int, message: str) -> None:
-        super().__init__(signum, message)  # both: a process that hands it to another makes it anew from these
+        super().__init__(signum, message)  # both, so that it can be pickled
         self.signum, self.message = signum, message
 
     def __str__(self) -> str:
@@ -30,17 +29,17 @@ class Stopped(BaseException):
 
 
 def parsed(parser: ArgumentParser, words: Sequence[str], mixed: bool = False) -> Namespace:
-    """What a command line says; with `mixed`, options may stand among the arguments.
+    """Parse a command line; with `mixed`, options may stand between the arguments.
 
     Raises:
-        UserError: in place of argparse's whole usage, for what the parser refuses.
+        UserError: for an invalid command line, without argparse's usage text.
     """
-    said = io.StringIO()
+    output = io.StringIO()
     try:
-        with redirect_stderr(said):
+        with redirect_stderr(output):
             return parser.parse_intermixed_args(words) if mixed else parser.parse_args(words)
     except SystemExit as stopped:
-        if not stopped.code:  # it was asked for help
+        if not stopped.code:  # after --help
             raise
-        reason = said.getvalue().strip().rpartition(": error: ")[2]
-        raise UserError(f"{reason} (`{parser.prog} --help` says what there is)") from None
+        reason = output.getvalue().strip().rpartition(": error: ")[2]
+        raise UserError(f"{reason} (see `{parser.prog} --help`)") from None

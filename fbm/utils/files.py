@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and folders that one job holds at a time."""
+"""Atomic writes, and locks of folders."""
 
 import errno
 import fcntl
@@ -11,27 +11,27 @@ from typing import IO
 
 from fbm.utils.errors import InUseError, UserError
 
-LOCK = ".lock"  # file in a folder that is held
-TMP_SUFFIX = ".part"  # ends the name of a file that is not whole
+LOCK = ".lock"  # file in a locked folder
+TMP_SUFFIX = ".part"  # suffix of a file that is being written
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def describe_write_error(error: OSError) -> str | None:
-    """One line for a disk or folder that does not let itself be written; None for any other error."""
+    """One line for a disk or folder that cannot be written; None for other errors."""
     if error.errno not in UNWRITABLE:
         return None
-    return f"{error.filename or 'a file'} cannot be written: {error.strerror}; what was whole before still is"
+    return f"{error.filename or 'a file'} cannot be written: {error.strerror}; finished files are intact"
 
 
 @contextmanager
 def atomic_write(path: Path, fsync: bool = False) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside `path` for writing; it takes that name only when the block ends well.
+    """Open a temporary file beside `path` for writing, and rename it when the block succeeds.
 
     Args:
-        lasting: have it on the disk first, so that a power cut leaves one of the two files whole as well.
+        fsync: write it to the disk first, so that a power failure leaves either file intact.
 
     Raises:
-        OSError: it cannot be written (a full disk, say); names `path`. Nothing is left behind, an older `path` stays.
+        OSError: it cannot be written, with the name `path`. The temporary file is removed, an older `path` is kept.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TMP_SUFFIX}")
@@ -43,22 +43,22 @@ def atomic_write(path: Path, fsync: bool = False) -> Iterator[IO[bytes]]:
                 os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.filename in (None, str(temporary)):  # a write's error names no file
+        if error.filename in (None, str(temporary)):  # an error of write() has no file name
             error.filename, error.filename2 = str(path), None
         raise
     finally:
-        with suppress(OSError):  # it cannot be there where it could not be made
+        with suppress(OSError):  # it may not exist
             temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small text file, whole or not at all, and have it on the disk before going on."""
+    """Write a small text file atomically, and flush it to the disk."""
     with atomic_write(path, fsync=True) as file:
         file.write(text.encode())
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what killed processes had half written anywhere in a folder that is held."""
+    """Remove the temporary files of killed processes in a locked folder."""
     for leftover in folder.rglob(f".*{TMP_SUFFIX}"):
         leftover.unlink(missing_ok=True)
 
@@ -71,10 +71,10 @@ def checksum(path: Path) -> str:
 
 @contextmanager
 def exclusive_lock(folder: Path, what: str) -> Iterator[None]:
-    """Hold `folder` for this process; the kernel lets go of it however the process ends.
+    """Lock `folder` for this process; the kernel releases the lock when the process ends.
 
     Raises:
-        InUseError: another process holds it.
+        InUseError: another process has locked it.
         UserError: it cannot be written.
     """
     try:
@@ -89,24 +89,24 @@ def exclusive_lock(folder: Path, what: str) -> Iterator[None]:
             raise InUseError(
                 f"{what} {folder} is in use by another fbm: wait for it, or choose another folder"
             ) from error
-        if not _is_at(lock, folder / LOCK):  # its last holder took the folder away
+        if not _is_at(lock, folder / LOCK):  # its last owner has removed the folder
             raise InUseError(f"{what} {folder} was just left by another fbm: try again")
         yield
 
 
 def _is_at(file: IO[str], path: Path) -> bool:
-    """Whether an open file is the one that has this name now."""
+    """Whether an open file still has this name."""
     with suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     return False
 
 
-_LOCKS: set[IO[str]] = set()  # of the folders that this process holds
+_LOCKS: set[IO[str]] = set()  # of the folders that this process has locked
 
 
 @contextmanager
 def _kept_from_forks(lock: IO[str]) -> Iterator[None]:
-    """A forked child (a loader's worker) has a copy, and would go on holding the folder for a killed parent."""
+    """Close the lock in forked children (a loader's workers), which would keep it for a killed parent."""
     _LOCKS.add(lock)
     try:
         yield
@@ -124,7 +124,7 @@ os.register_at_fork(after_in_child=_close_locks)
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether another process, or another place in this one, holds `folder`."""
+    """Whether `folder` is locked, by another process or by this one."""
     try:
         with (folder / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""What a training process asks of its machine before it starts."""
+"""Process settings for training."""
 
 import ctypes
 import logging
@@ -10,10 +10,10 @@ LARGEST = 2**31 - 1
 
 
 def configure_malloc() -> None:
-    """Have freed memory kept for the next step (Linux with glibc; elsewhere nothing happens).
+    """Keep freed memory for the next step (Linux with glibc; elsewhere nothing happens).
 
-    By default every large activation is a fresh mapping: the kernel clears it page by page, in every layer of every
-    step, which took a quarter of a training step on a processor.
+    By default every large activation is a new mapping, which the kernel clears page by page; this took a quarter of a
+    training step on a CPU.
     """
     if sys.platform != "linux":
         return
@@ -26,8 +26,8 @@ def configure_malloc() -> None:
 
 
 def silence_lightning() -> None:
-    """Keep Lightning's advertisements out of a run's output; its warnings stay."""
-    warnings.filterwarnings("ignore", ".*LeafSpec.*")  # Lightning's own, beside a newer torch
+    """Suppress Lightning's tips; its warnings are kept."""
+    warnings.filterwarnings("ignore", ".*LeafSpec.*")  # of Lightning with a newer torch
     for name in (
         "pytorch_lightning.utilities.rank_zero",
         "pytorch_lightning.accelerators.cuda",

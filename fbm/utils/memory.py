@@ -1,4 +1,4 @@
-"""Running out of memory, in one line that says what to lower."""
+"""Out-of-memory errors as one line, with the settings to lower."""
 
 import re
 import shutil
@@ -9,10 +9,10 @@ SHM = "/dev/shm"
 
 SIGNS = re.compile(
     r"out of memory|can(?:no|')t allocate memory|not enough memory|ALLOC_FAILED"
-    r"|could not create a (?:primitive|memory)(?! d)",  # oneDNN's; of a shape it does not know it says "... descriptor"
+    r"|could not create a (?:primitive|memory)(?! d)",  # oneDNN's; for unsupported shapes it is "... descriptor"
     re.IGNORECASE,
 )
-SHARED = re.compile(r"shared memory|Bus err|file </?torch_")  # torch's words where batches are handed over
+SHARED = re.compile(r"shared memory|Bus err|file </?torch_")  # torch's errors of shared memory
 LOST_WORKER = re.compile(r"DataLoader worker \(pid.*\) (?:is killed by signal: Kill|exited unexpectedly)")
 AMOUNT = re.compile(r"tried to allocate ([\d.]+ ?\w+)|unable to allocate ([\d.]+ ?\w+)", re.IGNORECASE)
 LOWER = (
@@ -22,26 +22,26 @@ LOWER = (
 
 
 def out_of_memory(error: BaseException) -> str | None:
-    """One line for what torch, numpy or Python raise when there is no memory left; None for any other error."""
+    """One line for out-of-memory errors of torch, numpy or Python; None for other errors."""
     text = str(error)
     if isinstance(error, RuntimeError) and SHARED.search(text):
         return _shared(text)
     if isinstance(error, RuntimeError) and LOST_WORKER.search(text):
         return f"a loader process was killed, as happens where memory ends: lower data.num_workers, or {LOWER}"
-    said = isinstance(error, RuntimeError | OSError) and SIGNS.search(text)
-    if not (said or isinstance(error, torch.OutOfMemoryError | MemoryError)):
+    matches = isinstance(error, RuntimeError | OSError) and SIGNS.search(text)
+    if not (matches or isinstance(error, torch.OutOfMemoryError | MemoryError)):
         return None
     where = "on the GPU" if isinstance(error, torch.OutOfMemoryError) or "CUDA" in text else "in main memory"
     return f"out of memory {where}{_amount(text)}: {LOWER}"
 
 
 def _shared(text: str) -> str:
-    """What to say where loader processes have no room for the batches that they hand over."""
+    """The message for loader processes without enough shared memory or descriptors."""
     if "Too many open files" in text:
         return "loader processes may open too few files: `ulimit -n 4096` raises their number, or data.num_workers=0"
     try:
         size = f" (it holds {shutil.disk_usage(SHM).total / 2**20:,.4g} MiB)"
-    except OSError:  # there is none at all
+    except OSError:  # it does not exist
         size = ""
     return (
         f"no shared memory left at {SHM}{size}, where loader processes hand over their batches: data.num_workers=0 "
@@ -50,7 +50,7 @@ def _shared(text: str) -> str:
 
 
 def _amount(text: str) -> str:
-    """How much was asked for, where the error says it."""
+    """The size of the failed allocation, if the error has it."""
     found = AMOUNT.search(text)
     if found is None:
         return ""

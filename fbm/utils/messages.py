@@ -1,4 +1,4 @@
-"""What a command says on standard error, and the exit status that goes with it."""
+"""Messages of a command on standard error, and its exit status."""
 
 import signal
 import sys
@@ -8,7 +8,7 @@ from fbm.utils.files import describe_write_error
 
 
 def signal_exit_status(stopped: Stopped | KeyboardInterrupt) -> int:
-    """Say how far it is, and give the exit status, where a signal ended a command."""
+    """Print the progress of a command that was ended by a signal; returns its exit status."""
     if isinstance(stopped, Stopped):
         print(f"fbm: {stopped}", file=sys.stderr)
         return 128 + stopped.signum
@@ -17,7 +17,7 @@ def signal_exit_status(stopped: Stopped | KeyboardInterrupt) -> int:
 
 
 def user_message(error: Exception) -> str | None:
-    """What to tell a user who can mend it; None for a fault of ours."""
+    """The message of an error that a user can fix; None for a bug."""
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, UserError | OmegaConfBaseException):
@@ -26,5 +26,5 @@ def user_message(error: Exception) -> str | None:
 
 
 def print_error(message: str) -> None:
-    """One line on standard error."""
+    """Print one line to standard error."""
     print(f"fbm: error: {' '.join(message.split())}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Work in child processes: with a time limit for each piece, and none of them left when the parent has ended."""
+"""Child processes with a time limit for each task, which never outlive their parent."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +8,7 @@ from multiprocessing import parent_process
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
-if TYPE_CHECKING:  # pebble is imported where it is used, for `fbm --help` does not need it
+if TYPE_CHECKING:  # imported late, since `fbm --help` does not need it
     from concurrent.futures import Future
 
 Task = TypeVar("Task")
@@ -16,19 +16,19 @@ Answer = TypeVar("Answer")
 
 
 class CrashedError(Exception):
-    """A child process ended without an answer, as a decoder's crash has it; the exit code is in the message."""
+    """A child process ended without a result, for instance by a crash of the decoder; has the exit code."""
 
 
 def end_with_parent() -> None:
-    """End this process, at once and wherever it is, when its parent has ended in whatever way.
+    """Exit this process immediately when its parent ends.
 
-    Otherwise what a killed command had begun goes on beside the next one, and can put its files in place of that one's.
+    Otherwise the children of a killed command would run beside those of the next one, and could overwrite its files.
     """
     parent = parent_process()
     assert parent is not None, "only for children of multiprocessing"
 
     def wait() -> None:
-        parent.join()  # on a pipe that the kernel closes with the parent
+        parent.join()  # waits on a pipe that the kernel closes with the parent
         os._exit(1)
 
     Thread(target=wait, daemon=True, name="end with parent").start()
@@ -40,16 +40,16 @@ def in_processes(
     tasks: Sequence[tuple[Task, tuple[Any, ...], float | None]],
     workers: int | None = None,
 ) -> Iterator[Iterator[tuple[Task, Callable[[], Answer]]]]:
-    """Do `work` for every task, several at a time; children are killed at their time limit or when the block is left.
+    """Do `work` for all tasks in parallel; children are killed at their time limit or when the block is left.
 
     Args:
-        work: a function of a module, called in a child.
-        tasks: what it is done for, its arguments, and the seconds that it may take, or None.
-        workers: child processes; None takes one a core. There are no more than tasks.
+        work: a function of a module, called in a child process.
+        tasks: each with the arguments of `work` and its time limit in seconds, or None.
+        workers: number of child processes, at most one a task; None is one a core.
 
     Yields:
-        Tasks in the order in which they are finished, each with a function that gives the answer or raises what `work`
-        raised, TimeoutError, or CrashedError.
+        Tasks in the order in which they finish, each with a function that returns the result of `work` or raises its
+        error, TimeoutError, or CrashedError.
     """
     from concurrent.futures import as_completed
     from multiprocessing import get_context
@@ -66,7 +66,7 @@ def in_processes(
         except ProcessExpired as error:
             raise CrashedError(f"exit code {error.exitcode}") from error
 
-    # A fresh interpreter a worker: forking a process that runs threads can hang, decoders worst of all.
+    # Spawned: forking a process with threads can hang, and decoders have many.
     pool = ProcessPool(
         max_workers=min(workers or len(os.sched_getaffinity(0)), len(tasks)),
         initializer=end_with_parent,

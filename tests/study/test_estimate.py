@@ -123,7 +123,7 @@ def test_a_study_says_what_it_will_take_or_how_to_find_out(tmp_path, monkeypatch
     study = declared(init=["random", "ours"], seed=[3, 4])
     assert expected(study, jobs) == ""
     assert trial_command(study, "my/study", jobs) == (
-        "mine: how long is not known; one epoch of each kind tells: fbm study my/study study=mine_trial "
+        "mine: the time is unknown; estimate it by one epoch of each kind: fbm study my/study study=mine_trial "
         "trainer.max_epochs=1 pretrain.over.seed=[3] classify.over.seed=[3]"
     )
     finish(Path("outputs"), CONFIG)

@@ -143,7 +143,7 @@ def test_a_process_that_dies_takes_no_other_run_with_it(study):
     failed = [line for line in out.splitlines() if line.startswith("failed: ")]
     assert len(failed) == 1, out
     assert "deadly-true" in failed[0]
-    assert ": its process ended without a word (" in failed[0]
+    assert ": its process died (" in failed[0]
     assert "started again, one at a time: " in out
     assert len(summaries()) == 1
     assert "deadly-false" in next(iter(summaries()))
@@ -223,7 +223,7 @@ def test_a_dry_run_runs_nothing(study, capsys):
     assert len(out) == 10
     assert out[-2] == "tiny: 8 runs, 0 finished"
     tells = "fbm study . study=tiny_trial trainer.max_epochs=1 classify.over.seed=[0]"
-    assert out[-1] == f"tiny: how long is not known; one epoch of each kind tells: {tells}"
+    assert out[-1] == f"tiny: the time is unknown; estimate it by one epoch of each kind: {tells}"
     assert "to run    outputs/tiny/classify-ours-seed1  (needs outputs/tiny/disentangle-random-seed0)" in out
     assert not Path("outputs").exists()
 
@@ -285,9 +285,9 @@ def test_the_papers_study_has_a_pretraining_for_each_seed(tmp_path, monkeypatch,
         ([".", "clasify.over.seed=[0]"], "no such setting 'clasify.over.seed'; did you mean 'classify'?"),
         ([".", "trainer.max_epocs=1"], "no such setting 'trainer.max_epocs'; did you mean 'trainer.max_epochs'?"),
         ([".", "classify.ovr.seed=[0]"], "no such setting 'classify.ovr.seed'; did you mean 'classify.over.seed'?"),
-        ([".", "quick"], "'quick' is no setting: KEY=VALUE is wanted"),
+        ([".", "quick"], "'quick' is not a setting: KEY=VALUE"),
         (["dmo"], "no study 'dmo'; did you mean 'demo'?"),
-        (["store"], "store declares no sweep: a file FOLDER/sweep/NAME.yaml is wanted"),
+        (["store"], "store declares no sweep: a file FOLDER/sweep/NAME.yaml is expected"),
         ([".", "+pretrain.over.optim.lr=[1e-3]"], "pretrain.over.optim.lr must be in classify.over too"),
         (
             [".", '+pretrain.inits.random=["task=disentangle"]'],
@@ -300,8 +300,8 @@ def test_the_papers_study_has_a_pretraining_for_each_seed(tmp_path, monkeypatch,
             "is pretrained with encoder.width=8, its classification has 4",
         ),
         ([".", "classify.over.seed=[a]"], "seed='a': it should be a valid integer"),
-        ([".", "seed=3"], "classify.over varies seed, so it is no setting of all runs: classify.over.seed=[...]"),
-        ([".", "init=random"], "classify.over varies init, so it is no setting of all runs"),
+        ([".", "seed=3"], "classify.over varies seed, so it is not for all runs: classify.over.seed=[...]"),
+        ([".", "init=random"], "classify.over varies init, so it is not for all runs"),
         ([".", "classify.over.seed=0,1"], "a study takes lists, classify.over.seed=[0,1]"),
         ([".", "optim.lr=1,2"], "a study takes lists, optim.lr=[1,2]; to vary KEY, classify.over.KEY=[A,B]"),
         ([".", "classify.over.seed=[]"], "over.seed has no value"),

@@ -1,4 +1,4 @@
-"""Every config file composed, held against the signatures it names, and built, without any data."""
+"""Compose every config file, check it against the signatures it names, and build it, without any data."""
 
 import argparse
 import warnings
@@ -18,7 +18,7 @@ from fbm.utils.machine import silence_lightning
 
 
 def main(arguments: list[str]) -> int:
-    """Print one line a file; 1 where any is wrong."""
+    """Print one line a file; returns 1 if any is wrong."""
     parser = argparse.ArgumentParser(prog="fbm doctor config", description=__doc__)
     parser.add_argument("--config-dir", type=Path, help="a folder of your own config groups, as given to `fbm train`")
     silence_lightning()
@@ -44,7 +44,7 @@ def options(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def check_config(group: str, option: str, own: Path | None = None) -> str | None:
-    """What is wrong with one option; None where it composes and builds."""
+    """The fault of one option; None if it composes and builds."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -68,7 +68,7 @@ def check_config(group: str, option: str, own: Path | None = None) -> str | None
 
 
 def _build_all(config: Any) -> None:
-    """All that a run builds but its data; the networks without memory for their weights."""
+    """Build all parts of a run but its data, with networks on the meta device."""
     import torch
 
     for source in (config.data.source, config.masks.source):
