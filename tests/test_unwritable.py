@@ -28,7 +28,9 @@ __all__ = ["disk", "study"]  # the fixtures
 )
 def test_what_a_user_can_mend_is_told_apart(number, said):
     error = OSError(number, os.strerror(number), "out.csv")
-    assert describe_write_error(error) == user_message(error) == said
+    line = describe_write_error(error)
+    assert line == user_message(error)
+    assert line is None if said is None else str(line).startswith(said)
 
 
 @pytest.fixture
