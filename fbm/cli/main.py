@@ -104,6 +104,6 @@ def _as_leader_or_follower(command: str, rest: list[str], lead: Callable[[], int
     """Call `lead`, unless a launcher has started several processes, of which only the first one calls it."""
     if not LAUNCHER_VARIABLES & os.environ.keys():
         return lead()
-    from fbm.training.distributed.company import run_as_leader_or_follower
+    from fbm.training.distributed.rendezvous import run_as_leader_or_follower
 
     return run_as_leader_or_follower(" ".join([command, *rest]), lead)

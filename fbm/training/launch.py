@@ -6,15 +6,10 @@ from fbm.config.compose import flatten
 from fbm.config.instantiate import check_run
 from fbm.config.overrides import check_not_renamed, expand_home
 from fbm.runs.fingerprints import identify
-from fbm.runs.folder import Run, open_run_folder
-from fbm.training.distributed.company import run_as_leader_or_follower
-from fbm.training.distributed.start import launch_ranks, several
-from fbm.training.distributed.world import wanted
-from fbm.training.finished import has_work_left
+from fbm.runs.folder import Run
+from fbm.training.distributed.launcher import launch_training
 from fbm.training.loggers import FinishedRun
 from fbm.training.train import train
-from fbm.training.trainer import validate_trainer
-from fbm.utils.errors import UserError
 from fbm.utils.machine import configure_malloc, silence_lightning
 
 SUMMARY_METRICS = ("test/loss", "test/clip_top1", "test/video_top1")  # printed at the end, after the monitored one
@@ -34,29 +29,10 @@ def launch(config: DictConfig) -> float | None:
     """
     expand_home(config)
     check_not_renamed(flatten(OmegaConf.to_container(config, resolve=False)))  # in a config file
-    identity = identify(check_run(config))
-    monitored: list[float | None] = []
-
-    def lead() -> int:
-        monitored.append(_lead(config, identity))
-        return 0
-
-    if run_as_leader_or_follower(identity, lead):
-        raise UserError(f"{config.run_dir}: the process that leads this one failed; its output says why")
-    return monitored[0] if monitored else None
-
-
-def _lead(config: DictConfig, identity: str) -> float | None:
     configure_malloc()
     silence_lightning()
-    asked = wanted(config.trainer)
-    validate_trainer(config)
-    with open_run_folder(config.run_dir, identity, config.overwrite, config.resume) as run:
-        if several(asked, str(config.trainer.strategy)) and has_work_left(config, run):
-            launch_ranks(config, run, identity, asked)
-        else:
-            train(config, run, identity)
-    return _report(run)
+    run = launch_training(train, config, identify(check_run(config)))
+    return _report(run) if run else None
 
 
 def _report(run: Run) -> float | None:

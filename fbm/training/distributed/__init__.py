@@ -1,1 +1,1 @@
-"""Several processes that train one model."""
+"""Launches the ranks of a run, on one machine or several, and supervises them."""

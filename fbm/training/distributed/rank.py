@@ -1,102 +1,81 @@
-"""One rank: `python -m fbm.training.distributed.rank`, started by `team.py` alone."""
+"""One rank: `python -m fbm.training.distributed.rank`, started by a `WorkerGroup`."""
 
 import json
 import os
+import pkgutil
 import signal
 import sys
 import traceback
-from threading import Thread
-from typing import Any
+from typing import cast
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from fbm.training.distributed.job import ControlStore, RankFailure
-from fbm.training.distributed.spec import WorkerConfig
-from fbm.training.distributed.team import PARENT_PIPE_ENV
+from fbm.training.distributed.consistency import diff, environment_fingerprint
+from fbm.training.distributed.control_store import ControlStore
+from fbm.training.distributed.failures import RankFailure
+from fbm.training.distributed.parent import end_with_parent
+from fbm.training.distributed.worker_config import Train, WorkerConfig
 from fbm.utils.errors import Stopped, UserError
+from fbm.utils.machine import configure_malloc, silence_lightning
+from fbm.utils.messages import user_message
 
-LOST = ("connection closed by peer", "connection reset by peer", "gloo", "nccl", "broken pipe")
+CONNECTION_LOST = ("connection closed by peer", "connection reset by peer", "gloo", "nccl", "broken pipe")
 
 
 def main() -> int:
-    """Do this rank's part of the job; gives the exit status."""
-    _end_with_parent(int(os.environ[PARENT_PIPE_ENV]))
+    """Train, or report to the launcher why not; gives the exit status."""
+    end_with_parent()
     rank = int(os.environ["RANK"])
-    job = ControlStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+    store = ControlStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
     try:
-        _work(job, rank)
+        train_rank(store, rank)
     except Stopped as stopped:
-        job.report(RankFailure(rank, "stopped", str(stopped), signum=stopped.signum))
+        store.report(RankFailure(rank, "stopped", str(stopped), signum=stopped.signum))
         return 128 + stopped.signum
     except KeyboardInterrupt:
-        job.report(RankFailure(rank, "stopped", "interrupted", signum=signal.SIGINT))
+        store.report(RankFailure(rank, "stopped", "interrupted", signum=signal.SIGINT))
         return 128 + signal.SIGINT
     except Exception as error:
-        if rank:  # into its own log; the lead keeps rank 0's
+        if rank:  # to its own log; rank 0's traceback is kept by the launcher
             traceback.print_exc()
-        job.report(_report(rank, error))
+        store.report(_failure(rank, error))
         return 1
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
     return 0
 
 
-def _work(job: ControlStore, rank: int) -> None:
-    from fbm.training.train import train
-    from fbm.utils.machine import configure_malloc, silence_lightning
-
-    configure_malloc()
-    silence_lightning()
-    spec = WorkerConfig(**json.loads(job.wait_for("spec")))
-    config = OmegaConf.create(spec.config)
-    assert isinstance(config, DictConfig)
-    _agree(job, rank, config)
-    train(config, spec.run(main=rank == 0), spec.identity)
-
-
-def _agree(job: ControlStore, rank: int, config: Any) -> None:
-    """See that all ranks are about to do the same.
+def train_rank(store: ControlStore, rank: int) -> None:
+    """Train this rank's part of the job in the store.
 
     Raises:
-        UserError: a machine has other settings, data or packages than rank 0's.
+        UserError: this machine's settings, data, code or libraries are not rank 0's; and what the training raises.
     """
-    from fbm.training.distributed.agreement import differences, facts
+    configure_malloc()
+    silence_lightning()
+    worker = WorkerConfig(**json.loads(store.get("config")))
+    config = cast(DictConfig, OmegaConf.create(worker.config))
+    own = environment_fingerprint(config)
+    store.set(f"environment/{rank}", json.dumps(own))
+    if difference := diff(own, json.loads(store.get("environment/0"))):
+        raise UserError(f"this machine differs from rank 0's: {difference}")
+    train: Train = pkgutil.resolve_name(worker.train)
+    train(config, worker.run(main=rank == 0), worker.identity)
 
-    own = facts(config)
-    job.say(f"facts/{rank}", json.dumps(own))
-    if unlike := differences(own, json.loads(job.wait_for("facts/0"))):
-        raise UserError(f"this machine is not like rank 0's: {unlike}")
 
-
-def _report(rank: int, error: Exception) -> RankFailure:
-    from torch.distributed import DistError
-
-    from fbm.utils.messages import user_message
-
+def _failure(rank: int, error: Exception) -> RankFailure:
     line = user_message(error)
-    said = line or f"{type(error).__name__}: {error}"
-    lost = isinstance(error, DistError) or (isinstance(error, RuntimeError) and _sounds_lost(str(error)))
+    lost = isinstance(error, torch.distributed.DistError) or (
+        isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in CONNECTION_LOST)
+    )
     kind = "user" if line is not None else "lost" if lost else "bug"
-    return RankFailure(rank, kind, " ".join(said.split()), traceback.format_exc())
-
-
-def _sounds_lost(text: str) -> bool:
-    return any(sign in text.lower() for sign in LOST)
-
-
-def _end_with_parent(pipe: int) -> None:
-    """Whatever hangs here: when whoever started this rank is gone, it and all it started go too."""
-
-    def wait() -> None:
-        os.read(pipe, 1)  # nothing is ever written: it returns when the other end is closed
-        os.killpg(os.getpgrp(), signal.SIGKILL)
-
-    Thread(target=wait, daemon=True).start()
+    line = line or f"{type(error).__name__}: {error}"
+    return RankFailure(rank, kind, " ".join(line.split()), traceback.format_exc())
 
 
 if __name__ == "__main__":
     code = main()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    os._exit(code)  # at once: the end of an interpreter can hang on a process group whose other ranks are gone
+    os._exit(code)  # an interpreter's own end can hang on a process group whose other ranks are gone

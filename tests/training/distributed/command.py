@@ -1,6 +1,5 @@
-"""`fbm` as a process of its own, as a user starts it."""
+"""`fbm` as a process of its own, as a user starts it, and what it leaves."""
 
-import json
 import os
 import signal
 import subprocess
@@ -39,9 +38,14 @@ def finish(process: "subprocess.Popen[str]", seconds: float = 600) -> tuple[int,
     return process.returncode, out, err
 
 
-def told(text: str) -> list[str]:
+def fbm_lines(text: str) -> list[str]:
     """The lines of fbm itself in what a command printed on standard error."""
     return [line for line in text.splitlines() if line.startswith("fbm: ")]
+
+
+def launcher_variables() -> dict[str, str]:
+    """What a launcher sets in the environment of its processes, as it is here."""
+    return {key: value for key, value in os.environ.items() if key.startswith(OUTER)}
 
 
 def ranks_of(folder: Path) -> list[int]:
@@ -63,9 +67,3 @@ def wait_until(true: Any, seconds: float = 600) -> None:
     while not true():
         assert time.monotonic() < until, "it did not come"
         time.sleep(0.1)
-
-
-def summary(run: Path) -> dict[str, Any]:
-    """What a finished run says of itself."""
-    content: dict[str, Any] = json.loads((run / "summary.json").read_text())
-    return content

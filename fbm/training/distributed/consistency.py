@@ -1,4 +1,4 @@
-"""Whether the machines of a job are alike in what decides a result."""
+"""Checks that all ranks train the same: their settings, data, code and library versions."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,27 +12,27 @@ from fbm.data.store import read_manifest
 from fbm.runs.fingerprints import identify
 from fbm.runs.provenance import versions
 
-SAME = ("settings", "data", "code", "torch", "pytorch-lightning", "numpy")
+MUST_MATCH = ("settings", "data", "code", "torch", "pytorch-lightning", "numpy")
 
 
-def facts(config: DictConfig) -> dict[str, str]:
-    """Fingerprints of the settings, the store and fbm's own code, and versions, as this process sees them."""
-    found = {
+def environment_fingerprint(config: DictConfig) -> dict[str, str]:
+    """Fingerprints of settings, store and fbm's code, and library versions, as this process has them."""
+    values = {
         "settings": identify(check_run(config)),
         "data": read_manifest(Path(config.data.store)).fingerprint,
-        "code": _code(),
+        "code": _code_fingerprint(),
         **versions(),
     }
-    return {key: found[key] for key in SAME if key in found}
+    return {key: values[key] for key in MUST_MATCH if key in values}
 
 
-def differences(own: Mapping[str, str], first: Mapping[str, str]) -> str:
-    """What is not the same, in words; empty where all is."""
-    keys = [key for key in SAME if own.get(key) != first.get(key)]
+def diff(own: Mapping[str, str], first: Mapping[str, str]) -> str:
+    """What differs from rank 0's fingerprint, for a message; empty if nothing does."""
+    keys = [key for key in MUST_MATCH if own.get(key) != first.get(key)]
     return ", ".join(f"{key} {own.get(key)} and {first.get(key)} there" for key in keys)
 
 
-def _code() -> str:
+def _code_fingerprint() -> str:
     digest = hashlib.sha256()
     root = Path(fbm.__file__).parent
     for path in sorted(root.rglob("*.py")):
