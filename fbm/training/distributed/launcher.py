@@ -1,8 +1,6 @@
 """Launches the training of a run: in this process, or in ranks that it starts and supervises."""
 
-import json
 import signal
-from dataclasses import asdict
 
 from omegaconf import DictConfig
 
@@ -12,7 +10,7 @@ from fbm.training.distributed.control_store import LOCALHOST, ControlStore
 from fbm.training.distributed.failures import RESUME_HINT, raise_failures
 from fbm.training.distributed.rendezvous import LaunchRequest, coordinator, run_as_leader_or_follower
 from fbm.training.distributed.topology import LauncherEnv, Topology, requested_topology
-from fbm.training.distributed.worker_config import Train, worker_config
+from fbm.training.distributed.worker_config import Train, WorkerConfig
 from fbm.training.finished import has_work_left
 from fbm.training.trainer import validate_trainer
 from fbm.utils.errors import Stopped, UserError
@@ -92,7 +90,7 @@ def launch_ranks(train: Train, config: DictConfig, run: Run, identity: str, topo
     groups = env.groups(topology)
     share = build(config.data.module, seed=config.seed).rank_batch_size(topology.world_size)  # refuses bad batch sizes
     store = ControlStore(env.reachable_address, host=True)
-    store.set("config", json.dumps(asdict(worker_config(train, config, run, identity))))
+    store.set("config", WorkerConfig.create(train, config, run, identity).to_json())
     log_dir = str((run.folder / LOG_DIR).resolve())
     request = LaunchRequest(store.address, store.port, topology.per_node, topology.nodes, log_dir)
     if leader:

@@ -54,14 +54,14 @@ def train_rank(store: ControlStore, rank: int) -> None:
     """
     configure_malloc()
     silence_lightning()
-    worker = WorkerConfig(**json.loads(store.get("config")))
+    worker = WorkerConfig.from_json(store.get("config"), main=rank == 0)
     config = cast(DictConfig, OmegaConf.create(worker.config))
     own = environment_fingerprint(config)
     store.set(f"environment/{rank}", json.dumps(own))
     if difference := diff(own, json.loads(store.get("environment/0"))):
         raise UserError(f"this machine differs from rank 0's: {difference}")
     train: Train = pkgutil.resolve_name(worker.train)
-    train(config, worker.run(main=rank == 0), worker.identity)
+    train(config, worker.run, worker.identity)
 
 
 def _failure(rank: int, error: Exception) -> RankFailure:

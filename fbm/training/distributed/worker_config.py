@@ -1,7 +1,8 @@
 """What a rank is given: the job's config as its launcher composed it, the run, and the function that trains it."""
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +18,39 @@ Train = Callable[[DictConfig, Run, str], None]  # trains a run with this identit
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """Plain values, sent as JSON, also to other machines.
+    """Sent to the ranks as JSON, also to other machines.
 
     Attributes:
         train: name of the function, as `pkgutil.resolve_name` takes it.
         config: YAML. Other interpolations than Hydra's are kept: they may differ between machines.
         identity: the run's fingerprint.
-        folder, start_from, same, summary: of `Run`.
+        run: its folder is locked by the launcher, not by the ranks.
     """
 
     train: str
     config: str
     identity: str
-    folder: str
-    start_from: str | None
-    same: bool
-    summary: dict[str, Any] | None
+    run: Run
 
-    def run(self, main: bool) -> Run:
-        """The run for one rank; the lock of its folder is the launcher's."""
-        start_from = None if self.start_from is None else Path(self.start_from)
-        return Run(Path(self.folder), self.summary, main=main, start_from=start_from, same=self.same)
+    @classmethod
+    def create(cls, train: Train, config: DictConfig, run: Run, identity: str) -> "WorkerConfig":
+        """The ranks' part of a run; `train` is a function of a module."""
+        raw = OmegaConf.to_container(config, resolve=False)
+        resolved = OmegaConf.to_container(config, resolve=True)
+        text = OmegaConf.to_yaml(OmegaConf.create(_resolve_hydra(raw, resolved)))
+        return cls(f"{train.__module__}:{train.__qualname__}", text, identity, run)
 
+    def to_json(self) -> str:
+        """For `from_json`, on any machine."""
+        return json.dumps(asdict(self), default=str)  # str: of paths
 
-def worker_config(train: Train, config: DictConfig, run: Run, identity: str) -> WorkerConfig:
-    """The ranks' part of a run; `train` is a function of a module."""
-    raw = OmegaConf.to_container(config, resolve=False)
-    resolved = OmegaConf.to_container(config, resolve=True)
-    return WorkerConfig(
-        train=f"{train.__module__}:{train.__qualname__}",
-        config=OmegaConf.to_yaml(OmegaConf.create(_resolve_hydra(raw, resolved))),
-        identity=identity,
-        folder=str(run.folder),
-        start_from=None if run.start_from is None else str(run.start_from),
-        same=run.same,
-        summary=run.summary,
-    )
+    @classmethod
+    def from_json(cls, text: str, main: bool) -> "WorkerConfig":
+        """For one rank; `main` is for rank 0 alone."""
+        values = json.loads(text)
+        run = values.pop("run")
+        paths = {key: Path(run[key]) for key in ("folder", "start_from") if run[key] is not None}
+        return cls(**values, run=Run(**{**run, **paths, "main": main}))
 
 
 def _resolve_hydra(raw: Any, resolved: Any) -> Any:

@@ -1,7 +1,6 @@
 """Machines that differ."""
 
 import json
-from dataclasses import asdict
 
 import pytest
 
@@ -9,7 +8,7 @@ from fbm.config.compose import compose
 from fbm.runs.folder import Run
 from fbm.training.distributed import rank
 from fbm.training.distributed.consistency import MUST_MATCH, diff, environment_fingerprint
-from fbm.training.distributed.worker_config import worker_config
+from fbm.training.distributed.worker_config import WorkerConfig
 from fbm.utils.errors import UserError
 from tests.tiny import settings
 
@@ -35,8 +34,7 @@ def test_a_rank_with_other_data_than_rank_0_does_not_train(store, tmp_path, cont
         raise AssertionError("it was trained")
 
     config = compose(settings(store))
-    worker = worker_config(train, config, Run(tmp_path), "id")
-    control_store.set("config", json.dumps(asdict(worker)))
+    control_store.set("config", WorkerConfig.create(train, config, Run(tmp_path), "id").to_json())
     own = environment_fingerprint(config)
     control_store.set("environment/0", json.dumps({**own, "data": "other"}))
     with pytest.raises(UserError, match=f"data {own['data']} and other there"):
