@@ -1,4 +1,4 @@
-"""Run folders -> tables, paired differences, figures and one web page. Knows a run's files, not how it was trained.
+"""Run folders -> tables, paired differences, figures and one web page. It reads only the files of runs.
 
 index.html                        everything on one page
 table1.md .json .csv .tex         a row for each initialisation (and share of labels); .csv in full precision
@@ -17,25 +17,25 @@ from fbm.utils.errors import UserError, parsed
 
 def parser() -> argparse.ArgumentParser:
     """The command line of `fbm report`."""
-    made = argparse.ArgumentParser(
+    arguments = argparse.ArgumentParser(
         prog="fbm report",
         description="Make Table 1, paired differences, label-scarcity curves, figures and one web page from runs. "
         "A folder with a study.json means the runs that it declares; what is missing of them is named.",
     )
-    made.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a study (every run inside) or a run folder")
-    made.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: <first PATH>/report)")
-    return made
+    arguments.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a study (all its runs) or a run folder")
+    arguments.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: <first PATH>/report)")
+    return arguments
 
 
 def main(argv: list[str]) -> int:
-    """Report on the runs under the given paths; 0 when done. UserError for what the user can mend."""
-    asked = parsed(parser(), argv)
-    out = asked.out or asked.paths[0] / "report"
+    """Report on the runs under the given paths; 0 when done. UserError for what the user can fix."""
+    args = parsed(parser(), argv)
+    out = args.out or args.paths[0] / "report"
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is a file, and the report needs a folder. Choose another --out.")
     # Imported here so that `--help` answers at once.
+    from fbm.report.console import print_report
     from fbm.report.make import make
-    from fbm.report.tell import tell
 
-    tell(make(asked.paths, out, command=shlex.join(["fbm", "report", *argv])))
+    print_report(make(args.paths, out, command=shlex.join(["fbm", "report", *argv])))
     return 0

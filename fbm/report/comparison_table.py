@@ -1,72 +1,94 @@
-"""Paired differences as cells and as a sheet, with what their tests assume said in words."""
+"""Paired differences as a table, and what their tests assume."""
 
 from collections.abc import Iterator, Sequence
 
 from fbm.report import numbers
 from fbm.report.comparisons import EXACT, Difference
-from fbm.report.origins import origins, shared
-from fbm.report.sheet import Sheet, filled
+from fbm.report.lineage import origins, shared
 from fbm.report.stats import INTERVAL
+from fbm.report.table import Table
 from fbm.report.table1 import Table1
 
-HEAD = ("Difference", "Clip, points", "Pairs", "Unpaired seeds", "t test p", "Holm p", "Sign-flip p", "Remark")
-WITHIN = "Within"
+HEAD = (
+    "Within",
+    "Difference",
+    "Clip, points",
+    "Pairs",
+    "Unpaired seeds",
+    "t test p",
+    "Holm p",
+    "Sign-flip p",
+    "Remark",
+)
 
 
-def head(found: Sequence[Difference]) -> tuple[str, ...]:
-    """Column names; one more where there are several comparisons."""
-    return (WITHIN, *HEAD) if _several(found) else HEAD
-
-
-def cells(one: Difference, several: bool = False) -> tuple[str, ...]:
-    """One difference as a reader sees it, in the order of `head`."""
-    said = (
-        one.label,
-        numbers.gain(one.estimate),
-        numbers.count(len(one.seeds)),
-        numbers.names(one.unpaired),
-        numbers.p_value(one.t_p),
-        numbers.p_value(one.holm_p),
-        numbers.p_value(one.sign_flip_p),
-        one.remark,
-    )
-    return (one.within, *said) if several else said
-
-
-def sheet(found: Sequence[Difference], table: Table1) -> Sheet:
-    """All differences, compared within their comparison, and the assumptions."""
-    names, rows = filled(head(found), tuple(cells(one, _several(found)) for one in found))
+def comparison_table(differences: Sequence[Difference], table: Table1) -> Table:
+    """All differences, grouped by their comparison, and the assumptions of the tests."""
     caption = (
         f"Differences in test clip accuracy on {table.data or 'an unnamed data set'}, in percentage points, paired "
         f"by seed: mean ± {INTERVAL} (Student t) and three p values."
     )
-    return Sheet("Paired differences", caption, names, rows, (), tuple(assumptions(found, table)))
+    rows = tuple(cells(difference) for difference in differences)
+    remarks = tuple(assumptions(differences, table))
+    made = Table(HEAD, rows, "Paired differences", caption, remarks=remarks)
+    within = 0 if _several(differences) else 1
+    return made.select(range(within, len(HEAD))).without_empty_columns()
 
 
-def assumptions(found: Sequence[Difference], table: Table1) -> Iterator[str]:
-    """What the numbers rest on, a sentence each."""
+def cells(difference: Difference) -> tuple[str, ...]:
+    """One difference in the order of HEAD."""
+    return (
+        difference.within,
+        difference.label,
+        numbers.gain(difference.estimate),
+        numbers.count(len(difference.seeds)),
+        numbers.names(difference.unpaired),
+        numbers.p_value(difference.t_p),
+        numbers.p_value(difference.holm_p),
+        numbers.p_value(difference.sign_flip_p),
+        difference.remark,
+    )
+
+
+def console_comparisons(differences: Sequence[Difference]) -> Table:
+    """The differences in 80 characters; comparisons.md states what the tests assume."""
+    rows: list[tuple[str, ...]] = []
+    within = ""
+    for difference in differences:
+        if difference.within != within:
+            within = difference.within
+            rows.append((within, "", "", "", "", ""))
+        _, label, points, pairs, _, t_p, holm_p, flip_p, _ = cells(difference)
+        rows.append((label, points, pairs, t_p, holm_p, flip_p))
+    head = ("Difference", "Clip, points", "Pairs", "t p", "Holm p", "Flip p")
+    caption = f"Mean \u00b1 {INTERVAL} over pairs of seeds; what the tests assume: comparisons.md"
+    return Table(head, tuple(rows), "Paired differences", caption)
+
+
+def assumptions(differences: Sequence[Difference], table: Table1) -> Iterator[str]:
+    """The assumptions behind the numbers, a sentence each."""
     yield "Two rows are compared only where their configs differ in nothing but the initialization."
     yield (
         "Interval and t test (paired, two-sided) assume that the differences over seeds are independent and about "
         "normally distributed; so few seeds cannot show whether they are."
     )
-    yield f"Holm p is the t test's p corrected for the {_families(found)}."
-    yield _sign_flips(found)
+    yield f"Holm p is the t test's p corrected for the {_families(differences)}."
+    yield _sign_flips(differences)
     yield (
         "All seeds share data, splits, labelled groups and test clips, so intervals and p values speak of other seeds "
         f"of the fine-tuning, not of other data. {_pretraining(table)}".rstrip()
     )
 
 
-def _families(found: Sequence[Difference]) -> str:
-    sizes = {sum(one.within == other.within and other.t_p is not None for other in found) for one in found}
+def _families(differences: Sequence[Difference]) -> str:
+    sizes = {sum(one.within == other.within and other.t_p is not None for other in differences) for one in differences}
     least, most = min(sizes, default=0), max(sizes, default=0)
     tests = "only test" if most == 1 else f"{most} tests" if least == most else f"{least} to {most} tests"
-    return f"{tests} of a comparison, and not across comparisons" if _several(found) else f"{tests} here"
+    return f"{tests} of a comparison, and not across comparisons" if _several(differences) else f"{tests} here"
 
 
-def _sign_flips(found: Sequence[Difference]) -> str:
-    sizes = sorted({len(one.seeds) for one in found if one.sign_flip_p is not None})
+def _sign_flips(differences: Sequence[Difference]) -> str:
+    sizes = sorted({len(one.seeds) for one in differences if one.sign_flip_p is not None})
     least = "; ".join(f"{2 ** (1 - n):.3g} with {n} pairs" for n in sizes)
     return (
         "Sign-flip p is the share of all 2^n sign patterns of the n differences with a mean at least as far from 0; "
@@ -87,5 +109,5 @@ def _pretraining(table: Table1) -> str:
     return ""
 
 
-def _several(found: Sequence[Difference]) -> bool:
-    return len({one.within for one in found}) > 1
+def _several(differences: Sequence[Difference]) -> bool:
+    return len({one.within for one in differences}) > 1

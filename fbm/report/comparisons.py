@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 
+from fbm.report.read.runs import CLIP
 from fbm.report.stats import Estimate, estimate
-from fbm.report.table1 import CLIP, Row, Table1, paired, tested
+from fbm.report.table1 import Row, Table1, paired, tested
 
 EXACT = 12  # pairs up to which all sign patterns are tried: 4096 of them
 TIE = 1e-6  # accuracies are float32; a share of a million clips is a difference

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fbm.report.looks import COLOURS, MARKERS, Look, looks
 from fbm.report.read.curves import curve
 from fbm.report.read.places import shown
-from fbm.report.read.runs import Found, Run
+from fbm.report.read.runs import Run, RunSet
 from fbm.report.scarcity import Curve
+from fbm.report.styles import COLOURS, MARKERS, Style, line_styles
 from fbm.report.table1 import Row, Table1
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ VAL = "val/clip_top1"
 BAND = "Line: mean over seeds; band: lowest to highest seed; dotted: not every seed ran this long"
 
 
-def figure2(found: Found) -> tuple[Path | None, str]:
+def figure2(found: RunSet) -> tuple[Path | None, str]:
     """The reconstructions of the disentangling run with the lowest seed, and one line: whose, or why none."""
     runs = sorted(found.of("disentangle"), key=lambda run: (run.summary.seed, run.path))
     if not runs:
@@ -40,8 +40,8 @@ def figure3(table: Table1) -> bytes | None:
     parts = compared(table)
     figure, panels = _empty(len(parts))
     for axes, (title, rows) in zip(panels, parts, strict=True):
-        for row, look in zip(rows, looks([row.init for row in rows]), strict=True):
-            _draw(axes, row, look)
+        for row, style in zip(rows, line_styles([row.init for row in rows]), strict=True):
+            _draw(axes, row, style)
         axes.set_title(title, fontsize=13)
         axes.set_xlabel("Epoch", fontsize=13)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -57,8 +57,8 @@ def figure_scarcity(curves: Sequence[Curve], classes: int) -> bytes | None:
     from matplotlib.ticker import NullFormatter
 
     figure, (axes,) = _empty()
-    for nth, (line, look) in enumerate(zip(curves, looks([line.init for line in curves]), strict=True)):
-        _draw_scarcity(axes, line, look, shift=1.02 ** (nth - (len(curves) - 1) / 2))
+    for nth, (line, style) in enumerate(zip(curves, line_styles([line.init for line in curves]), strict=True)):
+        _draw_scarcity(axes, line, style, shift=1.02 ** (nth - (len(curves) - 1) / 2))
     shares = sorted({point.fraction for line in curves for point in line.points})
     axes.set_xscale("log", base=2)
     axes.set_xticks(shares, [f"{100 * share:g}" for share in shares])
@@ -117,7 +117,7 @@ def _dress(axes: "Axes", title: str, classes: int) -> None:
     axes.legend(fontsize=11, frameon=True, framealpha=0.85, edgecolor="none", loc="best")
 
 
-def _draw(axes: "Axes", row: Row, look: Look) -> None:
+def _draw(axes: "Axes", row: Row, style: Style) -> None:
     points = spread(row.runs)
     if not points:
         return
@@ -125,10 +125,10 @@ def _draw(axes: "Axes", row: Row, look: Look) -> None:
     means = {epoch: sum(values) / len(values) for epoch, values in points.items()}
     whole = [epoch for epoch in points if len(points[epoch]) == seeds]
     tail = [epoch for epoch in points if epoch >= whole[-1]]
-    colour = COLOURS[look.colour]
+    colour = COLOURS[style.colour]
     label = f"{row.name}, {seeds} seed{'s' if seeds > 1 else ''}"
     # A lone epoch draws no line, so it gets a point.
-    marker = MARKERS[look.marker] if look.marker else "o" if len(points) == 1 else ""
+    marker = MARKERS[style.marker] if style.marker else "o" if len(points) == 1 else ""
     axes.plot(whole, [means[e] for e in whole], color=colour, linewidth=2, label=label, marker=marker, markersize=5)
     if len(tail) > 1:
         axes.plot(tail, [means[e] for e in tail], color=colour, linewidth=1.5, linestyle=":")
@@ -136,7 +136,7 @@ def _draw(axes: "Axes", row: Row, look: Look) -> None:
     axes.fill_between(whole, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
-def _draw_scarcity(axes: "Axes", line: Curve, look: Look, shift: float) -> None:
+def _draw_scarcity(axes: "Axes", line: Curve, style: Style, shift: float) -> None:
     """One line with error bars; `shift` moves it sideways, so that bars of different lines stand side by side."""
     shares = [point.fraction * shift for point in line.points]
     means = [100 * point.clip.mean for point in line.points]
@@ -147,6 +147,6 @@ def _draw_scarcity(axes: "Axes", line: Curve, look: Look, shift: float) -> None:
         [min(half, 100 - mean) for mean, half in zip(means, halves, strict=True)],
     ]
     axes.errorbar(
-        shares, means, ends, color=COLOURS[look.colour], marker=MARKERS[look.marker], markersize=6,
+        shares, means, ends, color=COLOURS[style.colour], marker=MARKERS[style.marker], markersize=6,
         linewidth=2, elinewidth=1.5, capsize=4, label=line.label,
     )  # fmt: skip

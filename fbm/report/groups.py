@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fbm.report.labels import FRACTION, KNOWN, differing_keys, flatten, natural, order, share, variant
-from fbm.report.origins import origin
+from fbm.report.labels import FRACTION, KNOWN, differing_keys, flatten, natural_sort_key, order, share, variant
+from fbm.report.lineage import origin
 from fbm.report.read.runs import Run
 from fbm.utils.errors import UserError
 
@@ -40,7 +40,7 @@ def _order(group: Group, among: Sequence[Group]) -> tuple[Any, ...]:
         *(flatten(_declared(group)[0]).get(key) for key in differing_keys(declared)),
     ]
     last = (run.partial, run.summary.fingerprints.config)
-    return (*order(run.init), run.label_fraction or 0, [*map(natural, values)], last)
+    return (*order(run.init), run.label_fraction or 0, [*map(natural_sort_key, values)], last)
 
 
 def name(group: Group, among: Sequence[Group]) -> str:

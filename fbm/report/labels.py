@@ -29,7 +29,7 @@ def order(init: str) -> tuple[int, str]:
     return (known.index(init) if init in KNOWN else len(known), init)
 
 
-def natural(value: str | None) -> tuple[int, float, str]:
+def natural_sort_key(value: str | None) -> tuple[int, float, str]:
     """Sort key of a printed config value: nothing first, then numbers as numbers, then everything else as text."""
     try:
         number = float(value or "nan")

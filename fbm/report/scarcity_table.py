@@ -1,11 +1,11 @@
-"""Label scarcity as a sheet: a row for each initialisation, a column for each share of the labels."""
+"""Label scarcity as a table: a row for each initialisation, a column for each share of the labels."""
 
 from collections.abc import Sequence
 
 from fbm.report import numbers
 from fbm.report.scarcity import Curve
-from fbm.report.sheet import Sheet
 from fbm.report.stats import INTERVAL
+from fbm.report.table import Table
 
 SUBSETS = (
     "The groups of a smaller share are among those of a larger one, and the same for every seed: intervals are over "
@@ -13,7 +13,7 @@ SUBSETS = (
 )
 
 
-def sheet(curves: Sequence[Curve], data: str) -> Sheet:
+def scarcity_table(curves: Sequence[Curve], data: str) -> Table:
     """Clip accuracies by share of the labelled training groups."""
     shares = sorted({point.fraction for curve in curves for point in curve.points})
     rows = tuple((curve.label, *(_cell(curve, share) for share in shares)) for curve in curves)
@@ -22,7 +22,7 @@ def sheet(curves: Sequence[Curve], data: str) -> Sheet:
         f"{INTERVAL} over seeds (Student t), and the number of runs."
     )
     heads = (f"{100 * share:g}\u00a0% of labels" for share in shares)
-    return Sheet("Label scarcity", caption, ("Initialization", *heads), rows, (), (SUBSETS,))
+    return Table(("Initialization", *heads), rows, "Label scarcity", caption, remarks=(SUBSETS,))
 
 
 def _cell(curve: Curve, share: float) -> str:

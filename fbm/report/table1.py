@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fbm.report.absent import missing_seeds
+from fbm.report.caveats import notes
 from fbm.report.groups import Group, groups, name, settings
 from fbm.report.labels import share
-from fbm.report.notes import notes
+from fbm.report.missing import missing_seeds
 from fbm.report.read.curves import first_epoch_reaching
-from fbm.report.read.runs import Found, Run
-from fbm.report.read.summary import CLIP as CLIP
-from fbm.report.read.summary import VIDEO as VIDEO
+from fbm.report.read.runs import CLIP, VIDEO, Run, RunSet
 from fbm.report.stats import Estimate, estimate
 from fbm.utils.errors import UserError
 
@@ -83,7 +81,7 @@ class Table1:
         return tuple(sorted({row.fraction for row in self.rows if row.fraction is not None}))
 
 
-def table1(found: Found) -> Table1:
+def table1(found: RunSet) -> Table1:
     """Rows by (init, config fingerprint). UserError without a finished classification run, or for doubles."""
     runs = found.of("classify")
     if not runs:
@@ -99,7 +97,7 @@ def table1(found: Found) -> Table1:
     return Table1(rows, first.data, len(first.classes), tuple(clips), tuple(notes(grouped, found)))
 
 
-def _row(runs: Group, among: Sequence[Group], several: bool, found: Found) -> Row:
+def _row(runs: Group, among: Sequence[Group], several: bool, found: RunSet) -> Row:
     first, called = runs[0], name(runs, among)
     fitted = [first_epoch_reaching(run, "train/top1", FITTED) for run in runs]
     return Row(

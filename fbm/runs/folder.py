@@ -1,16 +1,15 @@
 """The folder of a run: locked by one job, and finished once it has a summary."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
 
 from fbm.runs.checkpoints import read_checkpoint
 from fbm.runs.files import AUTO, BAD_BATCH, BEST, CHECKPOINTS, CONFIG, FAILURE, LAST, METRICS, NONE, SUMMARY
+from fbm.runs.summary import RunSummary
 from fbm.utils.errors import UserError
 from fbm.utils.files import LOCK, exclusive_lock, remove_partial, write_text
 
@@ -31,7 +30,7 @@ class Run:
     """
 
     folder: Path
-    summary: dict[str, Any] | None = None
+    summary: RunSummary | None = None
     main: bool = True
     start_from: Path | None = None
     same: bool = False
@@ -47,11 +46,11 @@ class Run:
             write_text(self.folder / CONFIG, config)
             (self.folder / FAILURE).unlink(missing_ok=True)
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: RunSummary) -> None:
         """Finish the run by writing its summary."""
         self.summary = summary
         if self.main:
-            write_text(self.folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+            write_text(self.folder / SUMMARY, summary.to_json())
 
     def reread(self) -> None:
         """Reload the summary, which another process wrote."""
@@ -89,7 +88,7 @@ def open_run_folder(folder: str | Path, identity: str, overwrite: bool, resume: 
                     _leave_as_found(folder, aside)
                 raise
             return
-        if summary.get("fingerprints", {}).get("run") != identity:
+        if summary.fingerprints.run != identity:
             raise UserError(
                 f"{folder} holds a finished run with other settings: choose name=..., or overwrite=true "
                 "(the old one is kept in a folder inside)"
@@ -143,15 +142,14 @@ def _of_another_run(named: Path, folder: Path) -> Path:
     return checkpoint
 
 
-def _read_summary(folder: Path) -> dict[str, Any] | None:
+def _read_summary(folder: Path) -> RunSummary | None:
     path = folder / SUMMARY
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text())
+        return RunSummary.from_json(path.read_bytes())
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}): delete it, or run with overwrite=true") from error
-    return content if isinstance(content, dict) else {}
 
 
 def _archive(folder: Path) -> Path | None:

@@ -101,11 +101,11 @@ def _run_and_report(declared: "StudySpec", jobs: Sequence["Job"], settings: list
         except UserError as error:  # the report is made all the same
             print(f"not analysed: {error}")
     if declared.report and any(job.stage == "classify" and job.finished for job in jobs):
+        from fbm.report.console import print_report
         from fbm.report.make import make
-        from fbm.report.tell import tell
 
         try:
-            tell(make([folder], folder / "report", command))
+            print_report(make([folder], folder / "report", command))
         except UserError as error:
             if not failed:
                 raise

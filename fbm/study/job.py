@@ -1,11 +1,11 @@
 """One planned run of a study, and its state."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fbm.runs.files import CONFIG, SUMMARY
+from fbm.runs.summary import RunSummary
 from fbm.utils.files import is_locked
 
 Combination = dict[str, Any]
@@ -39,12 +39,11 @@ class Job:
     def finished(self) -> bool:
         """Whether the run is finished with these settings, tested if it should be, and from the present weights."""
         summary = _summary(self.folder)
-        if summary is None or summary["fingerprints"]["run"] != self.identity:
+        if summary is None or summary.fingerprints.run != self.identity:
             return False
-        tested = any(name.startswith("test/") for name in summary["metrics"])
         source = _summary(self.needs) if self.needs else None
-        made_by = (summary.get("pretraining") or {}).get("fingerprint")
-        return tested >= self.content["test"] and (source is None or source["fingerprints"]["config"] == made_by)
+        made_by = summary.pretraining.fingerprint if summary.pretraining else None
+        return summary.tested >= self.content["test"] and (source is None or source.fingerprints.config == made_by)
 
     @property
     def started(self) -> bool:
@@ -57,12 +56,9 @@ class Job:
         return is_locked(self.folder)
 
 
-def _summary(folder: Path) -> dict[str, Any] | None:
+def _summary(folder: Path) -> RunSummary | None:
     """A run's summary; None if it is unfinished or the summary is damaged."""
     try:
-        content = json.loads((folder / SUMMARY).read_text())
-        content["fingerprints"]["run"], content["fingerprints"]["config"], content["metrics"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return RunSummary.from_json((folder / SUMMARY).read_bytes())
+    except (OSError, ValueError):
         return None
-    summary: dict[str, Any] = content
-    return summary

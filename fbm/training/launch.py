@@ -38,10 +38,11 @@ def launch(config: DictConfig) -> float | None:
 def _report(run: Run) -> float | None:
     """Print one line of results; gives the monitored metric."""
     assert run.summary is not None
-    metrics, monitor = run.summary["metrics"], run.summary["monitor"]
+    metrics, monitor = run.summary.metrics, run.summary.monitor
     shown = [name for name in (monitor, *SUMMARY_METRICS) if name in metrics]
     numbers = ", ".join(f"{name} {metrics[name]:.4g}" for name in shown)
     if part := FinishedRun(run.folder, run.summary).partial:
         numbers += f"; partial test: {part}"
-    print(f"{run.folder}: {numbers}; best epoch {run.summary['best_epoch'] + 1} of {run.summary['epochs']}")
-    return float(metrics[monitor]) if monitor in metrics else None
+    best = run.summary.best_epoch or 0
+    print(f"{run.folder}: {numbers}; best epoch {best + 1} of {run.summary.epochs}")
+    return metrics.get(monitor)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from omegaconf import DictConfig
@@ -11,6 +12,7 @@ from fbm.config.trainer_settings import UNVALIDATED
 from fbm.runs.checkpoints import read_checkpoint
 from fbm.runs.folder import Run
 from fbm.runs.provenance import hardware, log_changed_code, record
+from fbm.runs.summary import Fingerprints, Origin, RunSummary
 from fbm.training.callbacks.preemption import TRAINING, PreemptionCheckpoint
 from fbm.training.components import Components, build_components
 from fbm.training.failures import missing_monitor, training_context, user_errors
@@ -59,16 +61,16 @@ def train(config: DictConfig, run: Run, identity: str) -> None:
             if not run.best.is_file():
                 raise UserError(UNVALIDATED)
             tested = _test(parts, checkpointer, run) if config.test else {}
-            summary = {
+            summary = RunSummary(
                 **_results(config, parts, run, tested),
                 **provenance,
-                "hardware": hardware(trainer),
-                "throughput": throughput,
-                "started": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(checkpointer.history.started)),
-                "seconds": round(checkpointer.seconds, 1),
-                "resumed": checkpointer.history.resumed,
-                "source": checkpointer.history.source,
-            }
+                hardware=hardware(trainer),
+                throughput=throughput,
+                started=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(checkpointer.history.started)),
+                seconds=round(checkpointer.seconds, 1),
+                resumed=checkpointer.history.resumed,
+                source=checkpointer.history.source,
+            )
             run.finish(summary)
             mirror(trainer.loggers, FinishedRun(run.folder, summary))
 
@@ -106,9 +108,9 @@ def _results(config: DictConfig, parts: Components, run: Run, tested: dict[str, 
         **parts.task.test_artifacts,
         "best_epoch": best["epoch"],
         "epochs": parts.trainer.current_epoch,
-        "fingerprints": parts.prints,
+        "fingerprints": Fingerprints(**parts.prints),
         "loaded": parts.loaded.counts(),
-        "pretraining": parts.loaded.pretraining,
+        "pretraining": Origin(**parts.loaded.pretraining) if parts.loaded.pretraining else None,
         "data": config.data.name,
         "classes": parts.data.classes,
         "samples": parts.data.samples,
@@ -120,7 +122,7 @@ def _throughput(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {name.removeprefix("time/"): float(value) for name, value in metrics.items() if name.startswith("time/")}
 
 
-def _complete(config: DictConfig, run: Run, summary: dict[str, Any], identity: str) -> None:
+def _complete(config: DictConfig, run: Run, summary: RunSummary, identity: str) -> None:
     """Test a finished run if that is asked for and was not done, and add the metrics to its summary."""
     check_not_stale(config, run, summary)
     if run.main:
@@ -133,6 +135,6 @@ def _complete(config: DictConfig, run: Run, summary: dict[str, Any], identity: s
     checkpointer.saved_position = TRAINING
     with training_context(parts.trainer, run):
         tested = _test(parts, checkpointer, run)
-        summary = {**summary, "metrics": {**summary["metrics"], **tested}, **parts.task.test_artifacts}
+        summary = replace(summary, metrics={**summary.metrics, **tested}, **parts.task.test_artifacts)
         run.finish(summary)
         mirror(parts.trainer.loggers, FinishedRun(run.folder, summary, again=True))

@@ -1,4 +1,4 @@
-from fbm.report.comparison_table import sheet
+from fbm.report.comparison_table import comparison_table
 from fbm.report.comparisons import differences
 from fbm.report.read.runs import find
 from fbm.report.table1 import table1
@@ -7,7 +7,7 @@ from tests.report.fake import fake_run, fake_study, labelled
 
 def made(path):
     table = table1(find([path]))
-    return sheet(differences(table), table)
+    return comparison_table(differences(table), table)
 
 
 def pretrained(path, seeds, start) -> None:

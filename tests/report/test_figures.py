@@ -6,9 +6,9 @@ import matplotlib.image
 import numpy as np
 
 from fbm.report.figures import compared, figure2, figure3, figure_scarcity, spread
-from fbm.report.looks import COLOURS
 from fbm.report.read.runs import find
 from fbm.report.scarcity import scarcity
+from fbm.report.styles import COLOURS
 from fbm.report.table1 import table1
 from tests.report.fake import fake_run, fake_study
 from tests.report.full_study import full_study

@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fbm.report.labels import differing_keys, natural, order, variant
+from fbm.report.labels import differing_keys, natural_sort_key, order, variant
 
 
 def test_order():
@@ -13,7 +13,7 @@ def test_order():
 def test_numbers_are_in_order_as_numbers():
     values = ["[8, 16]", "nan", "10", "1e-05", "0.5", "True", "-1", None, "", "9"]
     ordered = [None, "-1", "1e-05", "0.5", "9", "10", "", "True", "[8, 16]", "nan"]
-    assert sorted(values, key=natural) == ordered
+    assert sorted(values, key=natural_sort_key) == ordered
 
 
 def test_only_choices_that_tell_groups_apart():

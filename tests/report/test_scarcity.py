@@ -2,7 +2,7 @@ import pytest
 
 from fbm.report.read.runs import find
 from fbm.report.scarcity import scarcity
-from fbm.report.scarcity_table import sheet
+from fbm.report.scarcity_table import scarcity_table
 from fbm.report.table1 import table1
 from tests.report.fake import fake_run, labelled
 
@@ -42,7 +42,7 @@ def test_an_initialisation_with_one_share_stays(study):
     assert [(curve.init, len(curve.points)) for curve in curves(study)] == [
         ("random", 3), ("autoencoder", 1), ("ours", 3),
     ]  # fmt: skip
-    rows = sheet(curves(study), "demo").rows
+    rows = scarcity_table(curves(study), "demo").rows
     assert rows[1] == ("Pretrained (autoencoder)", "–", "45.0 ± – (1)", "–")
     assert rows[0] == ("Random initialization", "41.0 ± 12.7 (2)", "51.0 ± 12.7 (2)", "71.0 ± 12.7 (2)")
 

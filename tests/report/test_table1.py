@@ -3,15 +3,15 @@ from typing import Any
 
 import pytest
 
-from fbm.report.as_json import table1_json
 from fbm.report.comparisons import differences
-from fbm.report.headline import headline
-from fbm.report.page.grids import runs_grid
+from fbm.report.csv_export import runs
+from fbm.report.json_export import table1_json
+from fbm.report.page.run_tables import runs_table
 from fbm.report.read.runs import find
-from fbm.report.records import runs
-from fbm.report.sheet import markdown
+from fbm.report.summary_sentence import summary_sentence
+from fbm.report.table import markdown
 from fbm.report.table1 import table1
-from fbm.report.tables import HEAD, PAPER, caption, sheet
+from fbm.report.table1_cells import HEAD, PAPER, caption, full_table
 from fbm.utils.errors import UserError
 from tests.report.fake import fake_run, fake_study
 
@@ -34,7 +34,7 @@ def test_published_accuracies_stand_beside_the_papers_data_alone(tmp_path, data,
     found = find([tmp_path])
     table = table1(found)
     assert [row.published for row in table.rows] == ([0.522, 0.568, 0.625, None] if shown else [None] * 4)
-    made = sheet(table, found)
+    made = full_table(table, found)
     assert (HEAD[PAPER] in made.head) == shown
     assert any(line.startswith("paper:") for line in made.remarks) == shown
 
@@ -44,14 +44,14 @@ def test_columns_that_tell_nothing_are_left_out(tmp_path):
     for seed in (0, 1):
         fake_run(tmp_path / "demo", seed=seed, clip=0.5, video=0.5, train=(0.1, 0.2))
     found = find([tmp_path])
-    made = sheet(table1(found), found)
+    made = full_table(table1(found), found)
     assert made.head == ("Initialization", "Clip accuracy, %", "Runs", "Seeds")
     assert made.rows[0] == ("Random initialization", "50.0 ± 0.0", "2", "0, 1")
     assert "video accuracy is the same as clip accuracy in every run: a clip a video" in made.remarks
-    assert "Test video, %" not in runs_grid(found).head
-    assert "Started from" not in runs_grid(found).head
+    assert "Test video, %" not in runs_table(found).head
+    assert "Started from" not in runs_table(found).head
     fake_run(tmp_path / "demo", init="ours", clip=0.6, video=0.7, train=(0.1, 0.95))
-    made = sheet(table1(found := find([tmp_path])), found)
+    made = full_table(table1(found := find([tmp_path])), found)
     assert made.head == tuple(head for at, head in enumerate(HEAD) if at != PAPER)
 
 
@@ -137,7 +137,7 @@ def test_the_caption_says_where_all_seeds_share_one_pretraining(tmp_path, ours, 
     found = find([tmp_path])
     table = table1(found)
     assert caption(table).endswith(f"over seeds (Student t){clause}")
-    assert caption(table) in markdown(sheet(table, found))
+    assert caption(table) in markdown(full_table(table, found))
 
 
 def test_doubles_are_refused_naming_both(tmp_path):
@@ -180,7 +180,7 @@ def test_a_partial_test_is_marked_and_never_averaged_with_a_whole_one(tmp_path):
     assert [(one.label_a, one.label_b) for one in differences(table)] == [
         ("Pretrained (ours)", "Random initialization")
     ]
-    assert "90.0" not in headline(table)
+    assert "90.0" not in summary_sentence(table)
     assert "of demo: 141 clips (80 of 141 test clips (1 of 2 classes) in rows that say so), 4 classes" in caption(table)
     assert (
         "Only 80 of 141 test clips (1 of 2 classes) were tested (trainer.limit_test_batches) in "
@@ -190,7 +190,7 @@ def test_a_partial_test_is_marked_and_never_averaged_with_a_whole_one(tmp_path):
     assert [row["partial_test"] for row in content["rows"]] == [None, "80 of 141 test clips (1 of 2 classes)", None]
     assert [run["tested_clips"] for run in content["rows"][1]["runs"]] == [80, 80]
     assert {row["tested_clips"] for row in runs(found)} == {80, 141}
-    listed = runs_grid(found)
+    listed = runs_table(found)
     assert [row[listed.head.index("Test clip, %")] for row in listed.rows] == [
         "60.0", "70.0", "50.0", "60.0", "90.0 (80 of 141)", "90.0 (80 of 141)",
     ]  # fmt: skip
@@ -200,7 +200,7 @@ def test_where_all_tests_are_partial_headline_and_caption_say_so_first(tmp_path)
     for init, clip in (("random", 0.5), ("ours", 0.75)):
         fake_run(tmp_path / "demo", init=init, clip=clip, **part(16, 126))
     table = table1(find([tmp_path]))
-    assert headline(table).startswith("Not the test set, only 16 of 126 test clips were tested. ")
+    assert summary_sentence(table).startswith("Not the test set, only 16 of 126 test clips were tested. ")
     assert "of demo: 16 of 126 test clips, 4 classes" in caption(table)
 
 

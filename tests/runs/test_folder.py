@@ -10,13 +10,14 @@ import torch
 
 from fbm.runs.folder import Run, open_run_folder
 from fbm.utils.errors import UserError
+from tests.runs.summaries import run_summary
 
 
 def finish(folder, identity="a", overwrite=False, value=1):
     with open_run_folder(folder, identity, overwrite) as run:
         assert run.summary is None
         run.start("seed: 0\n")
-        run.finish({"fingerprints": {"run": identity}, "value": value})
+        run.finish(run_summary(identity, epochs=value))
 
 
 def test_a_run_is_finished_when_its_summary_is_there(tmp_path):
@@ -26,8 +27,8 @@ def test_a_run_is_finished_when_its_summary_is_there(tmp_path):
         run.start("seed: 0\n")
         assert (folder / "config.yaml").read_text() == "seed: 0\n"
         assert not (folder / "summary.json").exists()
-        run.finish({"value": 1})
-    assert json.loads((folder / "summary.json").read_text()) == {"value": 1}
+        run.finish(run_summary(epochs=1))
+    assert json.loads((folder / "summary.json").read_text())["epochs"] == 1
 
 
 def test_a_finished_run_is_given_back_as_it_is(tmp_path):
@@ -35,7 +36,7 @@ def test_a_finished_run_is_given_back_as_it_is(tmp_path):
     (tmp_path / "metrics.csv").write_text("kept")
     with open_run_folder(tmp_path, "a", overwrite=False) as run:
         assert run.summary is not None
-        assert run.summary["value"] == 1
+        assert run.summary.epochs == 1
     assert (tmp_path / "metrics.csv").read_text() == "kept"
     assert not (tmp_path / "earlier-1").exists()
 
@@ -47,7 +48,7 @@ def test_other_settings_in_the_same_folder_are_refused(tmp_path):
         open_run_folder(tmp_path, "b", overwrite=False),
     ):
         pytest.fail("opened")
-    assert json.loads((tmp_path / "summary.json").read_text())["value"] == 1
+    assert json.loads((tmp_path / "summary.json").read_text())["epochs"] == 1
 
 
 def test_overwrite_keeps_the_old_run(tmp_path):
@@ -56,7 +57,8 @@ def test_overwrite_keeps_the_old_run(tmp_path):
     finish(tmp_path, "b", overwrite=True, value=2)
     finish(tmp_path, "b", overwrite=True, value=3)
     values = [
-        json.loads((tmp_path / place / "summary.json").read_text())["value"] for place in ("earlier-1", "earlier-2", "")
+        json.loads((tmp_path / place / "summary.json").read_text())["epochs"]
+        for place in ("earlier-1", "earlier-2", "")
     ]
     assert values == [1, 2, 3]
     assert (tmp_path / ".hydra").is_dir()  # this job's own
@@ -168,8 +170,8 @@ def test_a_kill_while_a_run_is_moved_aside_mixes_nothing_up(tmp_path, monkeypatc
 def test_other_ranks_write_nothing(tmp_path):
     run = Run(tmp_path, main=False)
     run.start("seed: 0\n")
-    run.finish({"value": 1})
-    assert run.summary == {"value": 1}
+    run.finish(run_summary(epochs=1))
+    assert run.summary == run_summary(epochs=1)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -198,7 +200,7 @@ def test_a_damaged_summary_is_named_and_overwrite_gets_past_it(tmp_path):
 
 def test_a_summary_of_something_else_is_not_ours_to_run_over(tmp_path):
     (tmp_path / "summary.json").write_text("[1, 2]")
-    with pytest.raises(UserError, match="other settings"), open_run_folder(tmp_path, "a", overwrite=False):
+    with pytest.raises(UserError, match="overwrite=true"), open_run_folder(tmp_path, "a", overwrite=False):
         pytest.fail("opened")
 
 

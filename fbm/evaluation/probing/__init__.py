@@ -1,4 +1,4 @@
-"""What a pretrained encoder's features hold: probes of their parts, and pictures with the parts swapped."""
+"""`fbm analyse`: probes of the parts of pretrained features, and pictures with the parts swapped."""
 
 import argparse
 from collections.abc import Sequence
@@ -9,26 +9,26 @@ from fbm.evaluation.probing.settings import RESAMPLES, Settings
 from fbm.utils.errors import parsed
 
 if TYPE_CHECKING:
-    from fbm.evaluation.probing.work import Analysed
+    from fbm.evaluation.probing.run import AnalysedRun
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line of `fbm analyse`."""
     made = argparse.ArgumentParser(
         prog="fbm analyse",
-        description="Probe what the features of pretraining runs hold (RUN/probes.json) and draw swaps of their parts "
-        "(RUN/gallery/swap-*.png). What was done before is not done again.",
+        description="Probe the features of pretraining runs (RUN/probes.json) and draw swaps of their parts "
+        "(RUN/gallery/swap-*.png). Runs that were analysed before are skipped.",
     )
     made.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="a pretraining run, or a study: all of its")
-    made.add_argument("--store", type=Path, metavar="PATH", help="the frame store (default: the one a run names)")
+    made.add_argument("--store", type=Path, metavar="PATH", help="the frame store (default: the one in a run's config)")
     made.add_argument("--resamples", type=int, default=RESAMPLES, metavar="N", help="of the intervals (%(default)s)")
     made.add_argument("--seed", type=int, default=0, metavar="N", help="of the resampling (%(default)s)")
-    made.add_argument("--overwrite", action="store_true", help="also what was done before, anew")
+    made.add_argument("--overwrite", action="store_true", help="repeat the analysis of runs that were analysed before")
     return made
 
 
-def analyse(paths: Sequence[Path], settings: Settings | None = None) -> "list[Analysed]":
-    """Probe every pretraining run among or in `paths` and draw its swaps, where that was not done before.
+def analyse(paths: Sequence[Path], settings: Settings | None = None) -> "list[AnalysedRun]":
+    """Probe every pretraining run among or in `paths` and draw its swaps; skips runs that were analysed before.
 
     Args:
         paths: finished pretraining runs, or studies that hold some.
@@ -36,21 +36,21 @@ def analyse(paths: Sequence[Path], settings: Settings | None = None) -> "list[An
     Raises:
         UserError: a path, a run or its store does not allow it.
     """
+    from fbm.evaluation.probing.run import analyse_run
     from fbm.evaluation.probing.runs import pretraining_runs
-    from fbm.evaluation.probing.work import analyse_run
 
     folders = dict.fromkeys(folder for path in paths for folder in pretraining_runs(path))
     return [analyse_run(folder, settings or Settings()) for folder in folders]
 
 
 def main(argv: list[str]) -> int:
-    """Analyse and print a table a run; 0 when done. UserError for what the user can mend."""
-    asked = parsed(parser(), argv)
-    settings = Settings(asked.resamples, asked.seed, asked.store, asked.overwrite)
+    """Analyse the runs and print a table for each; 0 when done. UserError for what the user can fix."""
+    args = parsed(parser(), argv)
+    settings = Settings(args.resamples, args.seed, args.store, args.overwrite)
     # Imported here so that `--help` answers at once.
-    from fbm.evaluation.probing.table import tell
+    from fbm.evaluation.probing.table import print_runs
     from fbm.utils.machine import configure_malloc
 
     configure_malloc()
-    tell(analyse(asked.paths, settings))
+    print_runs(analyse(args.paths, settings))
     return 0

@@ -15,10 +15,10 @@ SPACE = 0.025  # around each
 OWN = "#D55E00"
 
 
-def draw(grid: Grid) -> Figure:
+def draw_grid(grid: Grid) -> Figure:
     """Rows and columns are sources, each with its two pictures; the diagonal, a clip with itself, is framed."""
     count, start = len(grid.cells), SOURCE + GAP
-    figure, axis = _sheet(start + count)
+    figure, axis = _blank(start + count)
     figure.text(0.5, 1 - 0.1 / figure.get_figheight(), grid.title, ha="center", va="top", fontsize=10)
     axis.text(SOURCE / 2, 0.5, f"{grid.columns.source}  \N{RIGHTWARDS ARROW}", ha="center", va="center")
     axis.text(SOURCE / 2, 1.5, f"{grid.rows.source}  \N{DOWNWARDS ARROW}", ha="center", va="center")
@@ -38,7 +38,7 @@ def draw(grid: Grid) -> Figure:
     return figure
 
 
-def _sheet(side: float) -> tuple[Figure, Axes]:
+def _blank(side: float) -> tuple[Figure, Axes]:
     """A figure with room for names, and in it axes of `side` pictures each way, from the top left corner."""
     width, height = side + LEFT + SPACE, side + TOP + SPACE
     figure = Figure(figsize=(width, height), dpi=120)

@@ -1,4 +1,4 @@
-"""Features of clips: `N C h w` float from whatever encoder, without gradient."""
+"""Features of clips: `N C h w` float from any encoder, without gradient."""
 
 from collections.abc import Callable, Sequence
 from copy import copy
@@ -19,26 +19,27 @@ BATCH = 16
 def features(
     encoder: Encoder, clips: ClipDataset, samples: Sequence[int], advance: Callable[[], None] = lambda: None
 ) -> Tensor:
-    """`N C h w` float32, on the processor, of some samples' middle windows, unflipped.
+    """`N C h w` float32 on the CPU, of the middle windows of the given samples, unflipped.
 
-    The encoder is asked in evaluation mode and left in the mode it was in; no random generator is touched.
+    The encoder runs in evaluation mode and is put back into its mode; no random generator is used.
 
     Args:
         advance: called once for every clip done.
     """
     device, training = next(encoder.parameters()).device, encoder.training
-    still = copy(clips)
-    still.random, still.masked = False, ()
+    middle = copy(clips)
+    middle.random = False
+    middle.masked = ()
     encoder.eval()
-    made = []
+    batches = []
     for start in range(0, len(samples), BATCH):
-        some = samples[start : start + BATCH]
-        frames = still.batch([SampleKey(0, int(sample)) for sample in some]).frames
-        made.append(encoder(to_input(frames.to(device))).float().cpu())
-        for _ in some:
+        batch = samples[start : start + BATCH]
+        frames = middle.batch([SampleKey(0, int(sample)) for sample in batch]).frames
+        batches.append(encoder(to_input(frames.to(device))).float().cpu())
+        for _ in batch:
             advance()
     encoder.train(training)
-    return torch.cat(made)
+    return torch.cat(batches)
 
 
 def labels_of(clips: ClipDataset, samples: Sequence[int]) -> np.ndarray:
@@ -47,13 +48,13 @@ def labels_of(clips: ClipDataset, samples: Sequence[int]) -> np.ndarray:
 
 
 def rows(maps: Tensor) -> np.ndarray:
-    """Feature maps `N C h w` as what a probe is fitted on: `N C*h*w`."""
+    """Feature maps `N C h w` flattened for a probe: `N C*h*w`."""
     flat: np.ndarray = maps.flatten(1).numpy()
     return flat
 
 
 def parts_of(maps: Tensor, disentangled: bool) -> dict[str, np.ndarray]:
-    """The parts that are probed, each `N D`: all, and motion, foreground and background where there are such."""
+    """The parts that are probed, each `N D`: all, and for a disentangled feature motion, foreground and background."""
     parts = {"all": maps, **(split(maps)._asdict() if disentangled else {})}
     return {name: rows(part) for name, part in parts.items()}
 

@@ -5,20 +5,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# Inverse strengths of the L2 penalty, sklearn's C. The first is taken where there is nothing to choose by.
+# Inverse strengths of the L2 penalty, sklearn's C. The first is taken if there is no validation data.
 PENALTIES = (0.1, 0.001, 0.01, 1.0)
 TEMPERATURE = 0.07  # of the neighbours' weights, exp(cosine / 0.07), as is customary (Wu et al., 2018)
 
 
 class Labelled(NamedTuple):
-    """Inputs `N D` and their answers `N`, numbers or names."""
+    """Inputs `N D` and their labels `N`, numbers or text."""
 
     inputs: np.ndarray
-    answers: np.ndarray
+    labels: np.ndarray
 
 
 def linear(train: Labelled, penalty: float = PENALTIES[0]) -> Any:
-    """Multinomial logistic regression on standardised inputs, fitted on `train` (two different answers at least)."""
+    """Multinomial logistic regression on standardised inputs, fitted on `train` (at least two different labels)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -31,15 +31,15 @@ def linear(train: Labelled, penalty: float = PENALTIES[0]) -> Any:
 
 
 def chosen_linear(train: Labelled, val: Labelled) -> Any:
-    """`linear` on `train`, with that one of `PENALTIES` by which the answers of `val` are most probable."""
-    return min((linear(train, penalty) for penalty in PENALTIES), key=lambda model: _surprise(model, val))
+    """`linear` on `train`, with that one of `PENALTIES` by which the labels of `val` are most probable."""
+    return min((linear(train, penalty) for penalty in PENALTIES), key=lambda model: _validation_loss(model, val))
 
 
 def neighbours(train: Labelled, count: int) -> Any:
     """The weighted vote of the `count` training inputs with the largest cosine, fewer where there are no more."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    count = min(count, len(train.answers))
+    count = min(count, len(train.labels))
     return KNeighborsClassifier(count, weights=_weights, metric="cosine").fit(*train)
 
 
@@ -48,11 +48,11 @@ def _weights(distances: np.ndarray) -> np.ndarray:
     return weights
 
 
-def _surprise(model: Any, val: Labelled) -> float:
-    """Mean negative log probability of the answers; those that were not in training are left out."""
+def _validation_loss(model: Any, val: Labelled) -> float:
+    """Mean negative log probability of the labels, except those that were not in training."""
     from sklearn.metrics import log_loss
 
-    known = np.isin(val.answers, model.classes_)
+    known = np.isin(val.labels, model.classes_)
     if not known.any():
         return 0.0
-    return float(log_loss(val.answers[known], model.predict_proba(val.inputs[known]), labels=model.classes_))
+    return float(log_loss(val.labels[known], model.predict_proba(val.inputs[known]), labels=model.classes_))

@@ -1,4 +1,4 @@
-"""Intervals by resampling whole groups: clips of one group are near copies, so they are no independent answers."""
+"""Intervals by resampling whole groups: clips of one group are near copies, so they are not independent."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -6,19 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import bootstrap
 
+from fbm.runs.probes import Interval
+
 LEVEL = 0.95
 
 
-class Interval(NamedTuple):
-    """A value and the ends of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
 class Resampling(NamedTuple):
-    """How often groups are drawn anew, and from which seed."""
+    """How often groups are resampled, and the seed."""
 
     resamples: int
     seed: int
@@ -27,24 +21,26 @@ class Resampling(NamedTuple):
         return f"95 % percentile bootstrap over test groups, {self.resamples} resamples"
 
 
-def group_sums(right: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """How many of each group's clips are right: `N` bool to `G`."""
-    return np.bincount(groups, weights=right)
+def group_sums(correct: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """How many clips of each group are correct: `N` bool to `G`."""
+    return np.bincount(groups, weights=correct)
 
 
-def accuracy(right: np.ndarray, groups: np.ndarray, how: Resampling) -> Interval:
-    """Share of clips that are right, `N` bool, with its interval over `groups`, `N` int from 0."""
-    return _interval([group_sums(right, groups), np.bincount(groups)], _share, (0.0, 1.0), how)
+def accuracy(correct: np.ndarray, groups: np.ndarray, resampling: Resampling) -> Interval:
+    """Share of clips that are correct, `N` bool, with its interval over `groups`, `N` int from 0."""
+    return _interval([group_sums(correct, groups), np.bincount(groups)], _share, (0.0, 1.0), resampling)
 
 
-def diagonality(right: Sequence[np.ndarray], chances: Sequence[float], groups: np.ndarray, how: Resampling) -> Interval:
+def disentanglement_score(
+    correct: Sequence[np.ndarray], chances: Sequence[float], groups: np.ndarray, resampling: Resampling
+) -> Interval:
     """How diagonal a 3 x 3 table of accuracies is: 0 where all parts hold the same, 1 where each holds its own alone.
 
     The mean of (accuracy - chance) / (1 - chance), at least 0, over the diagonal, minus its mean elsewhere. All nine
     cells are of the same clips, so a resampling draws the same groups for all.
 
     Args:
-        right: nine arrays `N` bool, row by row; the rows are parts, the columns factors, own on the diagonal.
+        correct: nine arrays `N` bool, row by row; the rows are parts, the columns factors, own on the diagonal.
         chances: of the three factors.
     """
 
@@ -55,8 +51,8 @@ def diagonality(right: Sequence[np.ndarray], chances: Sequence[float], groups: n
         difference: np.ndarray = above[..., own].mean(-1) - above[..., ~own].mean(-1)
         return difference
 
-    sums = [*(group_sums(cell, groups) for cell in right), np.bincount(groups)]
-    return _interval(sums, score, (-1.0, 1.0), how)
+    sums = [*(group_sums(cell, groups) for cell in correct), np.bincount(groups)]
+    return _interval(sums, score, (-1.0, 1.0), resampling)
 
 
 def _above_chance(shares: np.ndarray, chances: np.ndarray) -> np.ndarray:
@@ -65,26 +61,29 @@ def _above_chance(shares: np.ndarray, chances: np.ndarray) -> np.ndarray:
     return above
 
 
-def _share(right: np.ndarray, clips: np.ndarray, axis: int) -> np.ndarray:
-    share: np.ndarray = right.sum(axis) / clips.sum(axis)
+def _share(correct: np.ndarray, clips: np.ndarray, axis: int) -> np.ndarray:
+    share: np.ndarray = correct.sum(axis) / clips.sum(axis)
     return share
 
 
 def _interval(
-    sums: Sequence[np.ndarray], statistic: Callable[..., np.ndarray], bounds: tuple[float, float], how: Resampling
+    sums: Sequence[np.ndarray],
+    statistic: Callable[..., np.ndarray],
+    bounds: tuple[float, float],
+    resampling: Resampling,
 ) -> Interval:
     value = float(statistic(*sums, axis=-1))
-    if len(sums[0]) < 2:  # one group says nothing of how groups differ
+    if len(sums[0]) < 2:  # the spread over groups is unknown
         return Interval(value, *bounds)
     ends = bootstrap(
         sums,
         statistic,
-        n_resamples=how.resamples,
+        n_resamples=resampling.resamples,
         batch=1000,
         vectorized=True,
         paired=True,
         confidence_level=LEVEL,
         method="percentile",
-        rng=np.random.default_rng(how.seed),
+        rng=np.random.default_rng(resampling.seed),
     ).confidence_interval
     return Interval(value, float(ends.low), float(ends.high))

@@ -1,76 +1,34 @@
-"""Linear probes: how well each part of the features tells each factor, on test clips."""
+"""Linear probes: how well each factor can be read off each part of the features, on test clips."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from fbm.data.clips import ClipDataset
-from fbm.evaluation.probing.factors import FACTORS, Values, answers, groups
+from fbm.evaluation.probing.factors import FACTORS, Values, groups, labels
 from fbm.evaluation.probing.fit import Labelled, chosen_linear
-from fbm.evaluation.probing.intervals import Interval, Resampling, accuracy, diagonality
+from fbm.evaluation.probing.intervals import Resampling, accuracy, disentanglement_score
+from fbm.runs.probes import OWN_FACTOR, Interval, Probe
 from fbm.utils.errors import UserError
 
 SPLITS = ("train", "val", "test")
-OWN = {"motion": "motion", "foreground": "object", "background": "scene"}  # what each part should hold
-
 Parts = Mapping[str, np.ndarray]  # a part's name, and its features `N D`
 
 
-@dataclass(frozen=True)
-class Probe:
-    """One part's accuracy for one factor, with its 95 % interval; shares of the test clips, 0 to 1.
-
-    `chance` is one in so many classes, or the share of the commonest class in the test clips where that is larger.
-    """
-
-    part: str
-    factor: str
-    accuracy: float
-    low: float
-    high: float
-    chance: float
-    classes: int
-    train_clips: int
-    test_clips: int
-
-
 class ProbeTarget(NamedTuple):
-    """A factor with its answer in every clip of each split, and in how many ways it can be answered."""
+    """A factor, its value in every clip of each split, and its number of values."""
 
     factor: str
-    answers: dict[str, np.ndarray]
+    labels: dict[str, np.ndarray]
     classes: int
 
     @property
     def chance(self) -> float:
         """See `Probe`."""
-        test = self.answers["test"]
+        test = self.labels["test"]
         commonest = max(np.unique(test, return_counts=True)[1])
         return float(max(1 / self.classes, commonest / len(test)))
-
-
-def questions(clips: Mapping[str, ClipDataset], factors: Mapping[str, Values]) -> list[ProbeTarget]:
-    """What is asked of the features. UserError where all training clips have the same answer."""
-    made = [
-        ProbeTarget(name, {split: answers(clips[split], values) for split in SPLITS}, len(set(values.values())))
-        for name, values in factors.items()
-    ]
-    for question in made:
-        if len(set(question.answers["train"])) < 2:
-            raise UserError(f"all training clips have the same {question.factor}: there is nothing to probe")
-    return made
-
-
-def ask(features: Mapping[str, Parts], question: ProbeTarget, part: str) -> np.ndarray:
-    """Which test clips a linear probe on one part gets right, bool.
-
-    It is fitted on the training clips; the validation clips choose the strength of its penalty.
-    """
-    train, val, test = (Labelled(features[split][part], question.answers[split]) for split in SPLITS)
-    right: np.ndarray = chosen_linear(train, val).predict(test.inputs) == test.answers
-    return right
 
 
 class ProbeResults(NamedTuple):
@@ -80,25 +38,60 @@ class ProbeResults(NamedTuple):
     diagonality: Interval | None
 
 
+def probe_targets(clips: Mapping[str, ClipDataset], factors: Mapping[str, Values]) -> list[ProbeTarget]:
+    """The targets of the probes. UserError if all training clips have the same value of a factor."""
+    targets = [
+        ProbeTarget(name, {split: labels(clips[split], values) for split in SPLITS}, len(set(values.values())))
+        for name, values in factors.items()
+    ]
+    for target in targets:
+        if len(set(target.labels["train"])) < 2:
+            raise UserError(f"all training clips have the same {target.factor}: there is nothing to probe")
+    return targets
+
+
+def linear_probe(features: Mapping[str, Parts], target: ProbeTarget, part: str) -> np.ndarray:
+    """Which test clips a linear probe on one part classifies correctly, bool `N`.
+
+    It is fitted on the training clips; the validation clips choose the strength of its penalty.
+    """
+    train, val, test = (Labelled(features[split][part], target.labels[split]) for split in SPLITS)
+    correct: np.ndarray = chosen_linear(train, val).predict(test.inputs) == test.labels
+    return correct
+
+
 def probe(
-    features: Mapping[str, Parts], clips: Mapping[str, ClipDataset], asked: list[ProbeTarget], how: Resampling
+    features: Mapping[str, Parts], clips: Mapping[str, ClipDataset], targets: list[ProbeTarget], resampling: Resampling
 ) -> ProbeResults:
     """Probe every part for every factor.
 
     Args:
         features: of every clip of each split, by part.
     """
-    of_groups = groups(clips["test"])
-    right = {(part, q.factor): ask(features, q, part) for part in features["train"] for q in asked}
-    by_name = {q.factor: q for q in asked}
+    test_groups = groups(clips["test"])
+    correct: dict[tuple[str, str], np.ndarray] = {}
     probes = []
-    for (part, factor), cell in right.items():
-        q = by_name[factor]
-        counts = (q.classes, len(q.answers["train"]), len(q.answers["test"]))
-        ends = accuracy(cell, of_groups, how)
-        probes.append(Probe(part, factor, *ends, q.chance, *counts))
-    cells = [(part, factor) for part in OWN for factor in FACTORS]
-    if not set(cells) <= right.keys():
+    for part in features["train"]:
+        for target in targets:
+            cell = correct[part, target.factor] = linear_probe(features, target, part)
+            interval = accuracy(cell, test_groups, resampling)
+            probes.append(
+                Probe(
+                    part,
+                    target.factor,
+                    accuracy=interval.value,
+                    low=interval.low,
+                    high=interval.high,
+                    chance=target.chance,
+                    classes=target.classes,
+                    train_clips=len(target.labels["train"]),
+                    test_clips=len(target.labels["test"]),
+                )
+            )
+    cells = [(part, factor) for part in OWN_FACTOR for factor in FACTORS]
+    if not set(cells) <= correct.keys():
         return ProbeResults(probes, None)
-    chances = [by_name[factor].chance for factor in FACTORS]
-    return ProbeResults(probes, diagonality([right[cell] for cell in cells], chances, of_groups, how))
+    chance = {target.factor: target.chance for target in targets}
+    chances = [chance[factor] for factor in FACTORS]
+    score = disentanglement_score([correct[cell] for cell in cells], chances, test_groups, resampling)
+    return ProbeResults(probes, score)

@@ -13,6 +13,7 @@ from fbm.models.encoder import Encoder
 from fbm.runs.checkpoints import encoder_of, read_checkpoint
 from fbm.runs.files import CONFIG, STUDY, SUMMARY
 from fbm.runs.folder import Run
+from fbm.runs.summary import RunSummary
 from fbm.tasks.task import PretrainingTask
 from fbm.utils.errors import UserError
 
@@ -22,7 +23,7 @@ class Pretrained:
     """A finished pretraining run: its folder, its summary, and what its best checkpoint carries."""
 
     folder: Path
-    summary: dict[str, Any]
+    summary: RunSummary
     checkpoint: dict[str, Any]
 
     @property
@@ -46,7 +47,7 @@ class Pretrained:
         maker = build({**self.config["task"], "_partial_": True}, encoder=encoder, optimizer=torch.optim.Adam)
         # Looked at before it is called: a config from elsewhere could name any function.
         if not (isinstance(maker.func, type) and issubclass(maker.func, PretrainingTask)):
-            raise UserError(f"{self.folder} is of task={self.summary['task']}: fbm analyse takes pretraining runs")
+            raise UserError(f"{self.folder} is of task={self.summary.task}: fbm analyse takes pretraining runs")
         try:
             task: PretrainingTask = maker()
             task.load_state_dict(self.checkpoint["state_dict"])
@@ -57,7 +58,7 @@ class Pretrained:
     def untrained_encoder(self) -> Encoder:
         """The encoder as the run's seed makes it, in evaluation mode: where the training began."""
         with torch.random.fork_rng():
-            torch.manual_seed(self.summary["seed"])
+            torch.manual_seed(self.summary.seed)
             encoder: Encoder = build(self.config["encoder"])
         return encoder.eval()
 
@@ -72,7 +73,7 @@ class Pretrained:
             store = FrameStore(root)
         except UserError as error:
             raise UserError(f"{self.folder}: {error}; where it lies elsewhere: --store PATH") from error
-        there, wanted = store.manifest.fingerprint, self.summary["fingerprints"]["data"]
+        there, wanted = store.manifest.fingerprint, self.summary.fingerprints.data
         if there != wanted:
             raise UserError(
                 f"{self.folder} was trained on other data than {root} holds (fingerprints {wanted} and {there}): "
@@ -92,7 +93,7 @@ def pretraining_runs(path: Path) -> list[Path]:
     if (path / SUMMARY).is_file() or (path / CONFIG).is_file():
         _check(path)
         return [path]
-    found = [folder for folder in _finished(path) if _pretrains(read_summary(folder))]
+    found = [folder for folder in _finished(path) if _pretrains(_read_summary(folder))]
     if not found:
         raise UserError(f"{path}: no finished pretraining run in it; train one (fbm train task=disentangle)")
     return found
@@ -123,26 +124,22 @@ def read_pretrained(folder: Path) -> Pretrained:
     return Pretrained(folder, summary, checkpoint)
 
 
-def read_summary(folder: Path) -> dict[str, Any]:
-    """A run's summary. UserError where it is damaged, or lacks what says which run it is."""
+def _read_summary(folder: Path) -> RunSummary:
     path = folder / SUMMARY
     try:
-        content = json.loads(path.read_bytes())
-        content["task"], content["seed"], content["fingerprints"]["data"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({type(error).__name__}: {error}): delete it and train again") from error
-    summary: dict[str, Any] = content
-    return summary
+        return RunSummary.from_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}): delete it and train again") from error
 
 
-def _check(folder: Path) -> dict[str, Any]:
+def _check(folder: Path) -> RunSummary:
     if not (folder / SUMMARY).is_file():
         raise UserError(f"{folder} is not finished (it has no {SUMMARY}): run its `fbm train` to the end first")
-    summary = read_summary(folder)
+    summary = _read_summary(folder)
     if not _pretrains(summary):
-        raise UserError(f"{folder} is of task={summary['task']}: fbm analyse takes pretraining runs")
+        raise UserError(f"{folder} is of task={summary.task}: fbm analyse takes pretraining runs")
     return summary
 
 
-def _pretrains(summary: dict[str, Any]) -> bool:
-    return bool(summary["task"] != "classify")
+def _pretrains(summary: RunSummary) -> bool:
+    return summary.task != "classify"

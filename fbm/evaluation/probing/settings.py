@@ -1,4 +1,4 @@
-"""What an analysis can be told."""
+"""The settings of an analysis."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,11 @@ class Settings:
     Args:
         resamples: of the bootstrap behind every interval.
         seed: of that resampling.
-        store: where the frames are; None takes the store that a run's config names.
-        overwrite: also what was done before.
+        store: where the frames are; None takes the store in a run's config.
+        overwrite: repeat the analysis of runs that were analysed before.
 
     Raises:
-        UserError: a number that makes no sense.
+        UserError: a number is out of range.
     """
 
     resamples: int = RESAMPLES

@@ -40,7 +40,7 @@ class Grid(NamedTuple):
     cells: Tensor
 
 
-def chosen(clips: ClipDataset, count: int = SOURCES) -> list[int]:
+def chosen_samples(clips: ClipDataset, count: int = SOURCES) -> list[int]:
     """Samples spread evenly over a split, one a class where there are as many classes; always the same ones."""
     labels = np.array([clips.labels[number] for number, _ in clips.samples])
     kinds = np.unique(labels)

@@ -1,4 +1,4 @@
-"""`fbm diff`: what differs between two runs, and whether they may be averaged or compared."""
+"""`fbm diff`: the differences between two runs, and whether they may be averaged or compared."""
 
 import argparse
 from pathlib import Path
@@ -14,22 +14,22 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("a", type=Path, metavar="RUN_A", help="a run folder")
     made.add_argument("b", type=Path, metavar="RUN_B", help="another")
-    made.add_argument("--all", action="store_true", help="also settings that are only names and places")
+    made.add_argument("--all", action="store_true", help="also settings that are only names and paths")
     made.add_argument("--json", action="store_true", help="as JSON")
     return made
 
 
 def main(argv: list[str]) -> int:
-    """Say what differs; 0 when both runs could be read, whatever differs. UserError for what the user can mend."""
-    asked = parsed(parser(), argv)
+    """Print the differences; 0 if both runs could be read. UserError for what the user can fix."""
+    args = parsed(parser(), argv)
     # Imported here so that `--help` answers at once.
     from fbm.report.diff.compare import compare
-    from fbm.report.diff.read import read_side
-    from fbm.report.diff.show import as_json, tell
+    from fbm.report.diff.read import read_run
+    from fbm.report.diff.show import print_diff, to_json
 
-    compared = compare(read_side(asked.a), read_side(asked.b), everything=asked.all)
-    if asked.json:
-        print(as_json(compared))
+    diff = compare(read_run(args.a), read_run(args.b), everything=args.all)
+    if args.json:
+        print(to_json(diff))
     else:
-        tell(compared)
+        print_diff(diff)
     return 0

@@ -1,7 +1,6 @@
-"""One of the two runs, as its folder tells it."""
+"""Reading one of the two runs."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import yaml
 
 from fbm.runs.files import CONFIG, SUMMARY
+from fbm.runs.summary import RunSummary
 from fbm.utils.errors import UserError
 
 
@@ -17,7 +17,7 @@ class RunSnapshot:
     """A run folder that was read; older runs lack some of it.
 
     Attributes:
-        folder: as it was named.
+        folder: as the user gave it.
         config: resolved.
         summary: None while the run is not finished.
         patch: 16 hex digits of the uncommitted changes; None where none were recorded.
@@ -26,23 +26,23 @@ class RunSnapshot:
 
     folder: Path
     config: dict[str, Any]
-    summary: dict[str, Any] | None
+    summary: RunSummary | None
     patch: str | None
     packages: dict[str, str]
 
 
-def read_side(folder: Path) -> RunSnapshot:
+def read_run(folder: Path) -> RunSnapshot:
     """Read a run folder.
 
     Raises:
         UserError: it holds no run, or a damaged one.
     """
     if not (folder / CONFIG).is_file():
-        raise UserError(f"no run at {folder}: {_instead(folder)}")
+        raise UserError(f"no run at {folder}: {_hint(folder)}")
     return RunSnapshot(folder, _config(folder / CONFIG), _summary(folder / SUMMARY), _patch(folder), _packages(folder))
 
 
-def _instead(folder: Path) -> str:
+def _hint(folder: Path) -> str:
     if not folder.is_dir():
         return "it is a file; name the run's folder" if folder.exists() else "no such folder"
     runs = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}"))
@@ -61,16 +61,13 @@ def _config(file: Path) -> dict[str, Any]:
     return content
 
 
-def _summary(file: Path) -> dict[str, Any] | None:
+def _summary(file: Path) -> RunSummary | None:
     if not file.is_file():
         return None
     try:
-        content = json.loads(file.read_bytes())
+        return RunSummary.from_json(file.read_bytes())
     except (OSError, ValueError) as error:
         raise UserError(f"{file} is damaged ({error}): delete it and run that job again") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{file} is damaged: it holds no summary; delete it and run that job again")
-    return content
 
 
 def _patch(folder: Path) -> str | None:

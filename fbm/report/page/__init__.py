@@ -6,16 +6,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from fbm.report import comparison_table, scarcity_table, tables
+from fbm.report import table1_cells
+from fbm.report.comparison_table import comparison_table
 from fbm.report.comparisons import Difference
-from fbm.report.headline import headline
-from fbm.report.page import charts, grids, per_class, plotting
+from fbm.report.page import charts, per_class, plotting, run_tables
 from fbm.report.page.pictures import data_uri, progress, swaps
 from fbm.report.page.pretraining import pretrainings
-from fbm.report.page.probes import probed
+from fbm.report.page.probes import probe_table
 from fbm.report.provenance import provenance
-from fbm.report.read.runs import Found
+from fbm.report.read.runs import RunSet
 from fbm.report.scarcity import Curve
+from fbm.report.scarcity_table import scarcity_table
+from fbm.report.summary_sentence import summary_sentence
 from fbm.report.table1 import Table1
 
 # Links at the top of the page, in its order; a section that is not there has none.
@@ -40,13 +42,13 @@ class Pictures:
     """The two figures as files, None where there is none, and why."""
 
     figure2: Path | None
-    figure2_says: str
+    figure2_caption: str
     figure3: Path | None
 
 
 def render(
     table: Table1,
-    found: Found,
+    found: RunSet,
     pictures: Pictures,
     command: str,
     differences: Sequence[Difference] = (),
@@ -59,30 +61,29 @@ def render(
     loader = PackageLoader("fbm.report.page", "web")
     page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page.filters["tied"] = _tied
-    said = _results(table, found, differences, curves) | _pretraining(found, table.classes) | _runs(table, found)
+    content = _results(table, found, differences, curves) | _pretraining(found, table.classes) | _runs(table, found)
     return page.get_template("page.html.j2").render(
-        said,
+        content,
         title=" + ".join(sorted({run.summary.study for run in found.runs if run.summary.study})) or "fbm report",
-        headline=headline(table),
+        summary_sentence=summary_sentence(table),
         figure2=pictures.figure2 and data_uri(pictures.figure2),
-        figure2_says=pictures.figure2_says,
+        figure2_caption=pictures.figure2_caption,
         command=command,
-        sections=[(id_, name) for id_, name in SECTIONS.items() if id_ in ALWAYS or said[id_]],
-        cells=grids.grid,
+        sections=[(id_, name) for id_, name in SECTIONS.items() if id_ in ALWAYS or content[id_]],
         size=plotting.SIZE,
         css=Markup(_text("page.css")),
         js=Markup(_text("page.js")),
     )
 
 
-def _results(table: Table1, found: Found, apart: Sequence[Difference], curves: Sequence[Curve]) -> dict[str, Any]:
+def _results(table: Table1, found: RunSet, apart: Sequence[Difference], curves: Sequence[Curve]) -> dict[str, Any]:
     confusions = per_class.confusions(table)
     drawable = [one for one in confusions if len(one.classes) <= per_class.MOST_CLASSES]
     return {
-        "table1": tables.sheet(table, found),
-        "paired": apart and comparison_table.sheet(apart, table),
+        "table1": table1_cells.full_table(table, found),
+        "paired": apart and comparison_table(apart, table),
         "scarcity": plotting.draw_alike(charts.scarcity(curves, table.classes)),
-        "scarce": curves and scarcity_table.sheet(curves, table.data),
+        "scarce": curves and scarcity_table(curves, table.data),
         "validation": plotting.draw_alike(charts.validation(table)),
         "classes": confusions,
         "class_rows": per_class.spreads(confusions),
@@ -91,25 +92,26 @@ def _results(table: Table1, found: Found, apart: Sequence[Difference], curves: S
     }
 
 
-def _pretraining(found: Found, classes: int) -> dict[str, Any]:
+def _pretraining(found: RunSet, classes: int) -> dict[str, Any]:
     groups = pretrainings(found)
-    drawn, albums = [plotting.draw(chart) for chart in charts.pretraining(groups, classes)], progress(groups)
+    drawn = [plotting.draw(chart) for chart in charts.pretraining(groups, classes)]
+    galleries = progress(groups)
     return {
         "swaps": swaps(groups),
-        "probed": probed(groups),
+        "probed": probe_table(groups),
         "losses": drawn,
-        "progress": albums,
-        "pretraining": drawn or albums,
+        "progress": galleries,
+        "pretraining": drawn or galleries,
     }
 
 
-def _runs(table: Table1, found: Found) -> dict[str, Any]:
+def _runs(table: Table1, found: RunSet) -> dict[str, Any]:
     return {
-        "runs": grids.runs_grid(found),
-        "missing": grids.missing(table, found),
+        "runs": run_tables.runs_table(found),
+        "missing": run_tables.missing(table, found),
         "provenance": provenance(found.runs),
-        "fingerprints": grids.fingerprints_grid(table),
-        "lineage": grids.lineage_grid(table),
+        "fingerprints": run_tables.fingerprints_table(table),
+        "lineage": run_tables.lineage_table(table),
     }
 
 
@@ -117,6 +119,6 @@ def _text(name: str) -> str:
     return files("fbm.report.page").joinpath("web", name).read_text(encoding="utf-8")
 
 
-def _tied(said: str) -> str:
+def _tied(text: str) -> str:
     """Text whose numbers do not part from their per cent signs at the end of a line."""
-    return said.replace(" %", "\u00a0%")
+    return text.replace(" %", "\u00a0%")

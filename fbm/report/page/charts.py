@@ -1,15 +1,15 @@
-"""What the page's charts show, in data units: validation accuracy, label scarcity, pretraining."""
+"""The data of the page's charts: validation accuracy, label scarcity, pretraining."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from fbm.report import numbers
 from fbm.report.figures import VAL, compared, spread
-from fbm.report.looks import Look, looks
 from fbm.report.page.pretraining import Pretraining
 from fbm.report.read.runs import Run
 from fbm.report.scarcity import Curve, Point
 from fbm.report.stats import INTERVAL
+from fbm.report.styles import Style, line_styles
 from fbm.report.table1 import Table1
 
 ONLINE = {
@@ -19,20 +19,20 @@ ONLINE = {
 
 
 class Mark(NamedTuple):
-    """One point: where it is, its range (equal to `y` where there is none) and what hovering says."""
+    """One point: where it is, its range (equal to `y` where there is none) and its tooltip."""
 
     x: float
     y: float
     low: float
     high: float
-    says: str
+    tooltip: str
 
 
 class Line(NamedTuple):
     """Marks from left to right; from the `whole`-th on not every seed is in, and the line is dotted."""
 
     label: str
-    look: Look
+    style: Style
     marks: tuple[Mark, ...]
     whole: int
 
@@ -56,8 +56,8 @@ def validation(table: Table1) -> list[Chart]:
     foot = "Line: mean over seeds. Band: lowest to highest seed. Dotted: not every seed ran this long."
     charts = []
     for nth, (title, rows) in enumerate(compared(table), 1):
-        styles = looks([row.init for row in rows])
-        lines = [_epochs(row.name, look, row.runs, VAL) for row, look in zip(rows, styles, strict=True)]
+        styles = line_styles([row.init for row in rows])
+        lines = [_epochs(row.name, style, row.runs, VAL) for row, style in zip(rows, styles, strict=True)]
         y_title, chance = "Validation clip accuracy, %", _chance(table.classes)
         charts.append(_chart(f"validation-{nth}", title, y_title, lines, chance, foot))
     return [chart for chart in charts if chart]
@@ -65,11 +65,11 @@ def validation(table: Table1) -> list[Chart]:
 
 def scarcity(curves: Sequence[Curve], classes: int) -> list[Chart]:
     """Test clip accuracy against the share of labelled training groups; no chart without curves."""
-    styles = looks([curve.init for curve in curves])
+    styles = line_styles([curve.init for curve in curves])
     lines = []
-    for curve, look in zip(curves, styles, strict=True):
+    for curve, style in zip(curves, styles, strict=True):
         marks = tuple(_share(point) for point in curve.points)
-        lines.append(Line(curve.label, look, marks, len(marks)))
+        lines.append(Line(curve.label, style, marks, len(marks)))
     foot = f"Point: mean over seeds. Bar: {INTERVAL} of that mean; a single run has none."
     chart = _chart("scarcity", "", "Test clip accuracy, %", lines, _chance(classes), foot)
     if chart is None:
@@ -79,17 +79,17 @@ def scarcity(curves: Sequence[Curve], classes: int) -> list[Chart]:
 
 def pretraining(groups: Sequence[Pretraining], classes: int) -> list[Chart]:
     """The monitored metric, a chart for each task since tasks share no unit, and the online probes."""
-    styles = looks([group.init for group in groups])
+    styles = line_styles([group.init for group in groups])
     pairs = list(zip(groups, styles, strict=True))
     foot = "Line: mean over seeds. Band: lowest to highest seed."
     charts = []
     for task, metric in dict.fromkeys((group.task, group.monitor) for group in groups):
-        alike = [(group, look) for group, look in pairs if (group.task, group.monitor) == (task, metric)]
-        lines = [_epochs(group.label, look, group.runs, metric, 1) for group, look in alike]
+        alike = [(group, style) for group, style in pairs if (group.task, group.monitor) == (task, metric)]
+        lines = [_epochs(group.label, style, group.runs, metric, 1) for group, style in alike]
         name, title = f"{metric.replace('/', '-')}-{task}", f"{task}: {metric}, which chooses the checkpoint"
         charts.append(_chart(name, title, metric, lines, None, foot))
     for column, title in ONLINE.items():
-        lines = [_epochs(group.label, look, group.runs, column) for group, look in pairs]
+        lines = [_epochs(group.label, style, group.runs, column) for group, style in pairs]
         name = column.removeprefix("val/")
         charts.append(_chart(name, title, "Validation accuracy, %", lines, _chance(classes), foot))
     return [chart for chart in charts if chart]
@@ -104,24 +104,24 @@ def _chance(classes: int) -> float | None:
     return 100 / classes if classes else None
 
 
-def _epochs(label: str, look: Look, runs: Sequence[Run], column: str, scale: float = 100) -> Line:
+def _epochs(label: str, style: Style, runs: Sequence[Run], column: str, scale: float = 100) -> Line:
     points = spread(runs, column, scale)
     seeds = max(map(len, points.values()), default=0)
     whole = max((nth for nth, values in enumerate(points.values(), 1) if len(values) == seeds), default=0)
     marks = tuple(_seeds(epoch, values, " %" if scale == 100 else "") for epoch, values in points.items())
-    return Line(label, look, marks, whole)
+    return Line(label, style, marks, whole)
 
 
 def _seeds(epoch: int, values: Sequence[float], unit: str) -> Mark:
     mean, low, high = sum(values) / len(values), min(values), max(values)
-    said = numbers.plain(mean) + unit
+    text = numbers.plain(mean) + unit
     several = f"{numbers.plain(low)} to {numbers.plain(high)}, {len(values)} seeds"
-    return Mark(epoch, mean, low, high, f"{said} ({several if len(values) > 1 else '1 seed'})")
+    return Mark(epoch, mean, low, high, f"{text} ({several if len(values) > 1 else '1 seed'})")
 
 
 def _share(point: Point) -> Mark:
     mean, half = 100 * point.clip.mean, 100 * (point.clip.half_width or 0)
     runs = len(point.clip.values)
-    said = f"{numbers.accuracy(point.clip)} % ({runs} run{'s' if runs != 1 else ''})"
-    # An interval may say more than an accuracy can be: the bar ends where the axis does.
-    return Mark(100 * point.fraction, mean, max(mean - half, 0), min(mean + half, 100), said)
+    text = f"{numbers.accuracy(point.clip)} % ({runs} run{'s' if runs != 1 else ''})"
+    # An interval may reach beyond what an accuracy can be: the bar ends at 0 or 100.
+    return Mark(100 * point.fraction, mean, max(mean - half, 0), min(mean + half, 100), text)

@@ -11,7 +11,7 @@ from fbm.utils.errors import UserError
 
 # A matrix of more classes is neither read by eye nor light enough for the page.
 MOST_CLASSES = 30
-# From here on the cell is dark enough (in the dark look: bright enough) to turn its number over.
+# From here on the cell is dark enough (in dark mode: bright enough) to turn its number over.
 DEEP = 0.72
 
 
@@ -32,11 +32,11 @@ class Confusion:
 
 
 class Cell(NamedTuple):
-    """One cell of a drawn matrix: share of its true class in 0..1, the number in it, and what hovering says."""
+    """One cell of a drawn matrix: share of its true class in 0..1, the number in it, and its tooltip."""
 
     share: float
     text: str
-    says: str
+    tooltip: str
     deep: bool
 
 
@@ -100,7 +100,7 @@ def _cell(found: Confusion, true: int, predicted: int) -> Cell:
     count, clips = found.counts[true][predicted], sum(found.counts[true])
     share = count / clips if clips else 0.0
     name = found.classes[true]
-    says = f"{name} recognised" if true == predicted else f"{name} taken for {found.classes[predicted]}"
+    what = f"{name} recognised" if true == predicted else f"{name} taken for {found.classes[predicted]}"
     of = f"{numbers.count(count)} of {numbers.count(clips)} clips"
     shown = f"{100 * share:.0f}" if count else ""
-    return Cell(round(share, 3), shown, f"{says}: {of}, {numbers.percent(share)} %", share > DEEP)
+    return Cell(round(share, 3), shown, f"{what}: {of}, {numbers.percent(share)} %", share > DEEP)

@@ -1,4 +1,4 @@
-"""Pictures of the runs' galleries, made small enough to travel inside the page."""
+"""Pictures of the runs' galleries, compressed to fit inside the page."""
 
 import base64
 import io
@@ -24,52 +24,53 @@ SWAPS = {
 }
 
 
-class Shot(NamedTuple):
+class Image(NamedTuple):
     """One picture of a gallery: what to write under it, and itself as a data URI."""
 
     caption: str
     uri: str
 
 
-class Album(NamedTuple):
+class Gallery(NamedTuple):
     """Some pictures of one run."""
 
     run: str
-    shots: list[Shot]
+    images: list[Image]
 
 
 def data_uri(picture: Path) -> str:
     """A picture as WebP in text form, to put in a page. UserError if it cannot be read."""
-    from PIL import Image  # comes with matplotlib
+    import PIL.Image  # comes with matplotlib
 
     packed = io.BytesIO()
     try:
-        with Image.open(picture) as image:
+        with PIL.Image.open(picture) as image:
             image.convert("RGB").save(packed, "WEBP", quality=QUALITY, method=6)
     except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for damaged files
         raise UserError(f"{shown(picture)}: not a readable picture. Delete it or train again.") from error
     return f"data:image/webp;base64,{base64.b64encode(packed.getvalue()).decode('ascii')}"
 
 
-def progress(groups: Sequence[Pretraining]) -> list[Album]:
+def progress(groups: Sequence[Pretraining]) -> list[Gallery]:
     """Reconstructions after the first, middle and last drawn epoch, of the lowest seed of each pretraining."""
-    albums = [Album(group.first.summary.run, _epochs(group.first.path / "gallery")) for group in groups]
-    return [album for album in albums if album.shots]
+    galleries = [Gallery(group.first.summary.run, _epochs(group.first.path / "gallery")) for group in groups]
+    return [gallery for gallery in galleries if gallery.images]
 
 
-def _epochs(gallery: Path) -> list[Shot]:
-    numbered = ((shot.stem.removeprefix("epoch-"), shot) for shot in gallery.glob("epoch-*.png"))
-    shots = sorted((int(number) + 1, shot) for number, shot in numbered if number.isdecimal())
-    picked = [shots[at] for at in sorted({0, len(shots) // 2, len(shots) - 1})] if shots else []
-    return [Shot(f"After epoch {epoch}", data_uri(shot)) for epoch, shot in picked]
+def _epochs(gallery: Path) -> list[Image]:
+    numbered = ((image.stem.removeprefix("epoch-"), image) for image in gallery.glob("epoch-*.png"))
+    images = sorted((int(number) + 1, image) for number, image in numbered if number.isdecimal())
+    picked = [images[at] for at in sorted({0, len(images) // 2, len(images) - 1})] if images else []
+    return [Image(f"After epoch {epoch}", data_uri(image)) for epoch, image in picked]
 
 
-def swaps(groups: Sequence[Pretraining]) -> list[Album]:
+def swaps(groups: Sequence[Pretraining]) -> list[Gallery]:
     """The swap grids of the lowest seed of each pretraining that drew them."""
-    albums = []
+    galleries = []
     for group in groups:
         gallery = group.first.path / "gallery"
-        shots = [Shot(says, data_uri(gallery / name)) for name, says in SWAPS.items() if (gallery / name).is_file()]
-        if shots:
-            albums.append(Album(group.first.summary.run, shots))
-    return albums
+        drawn = {gallery / name: caption for name, caption in SWAPS.items() if (gallery / name).is_file()}
+        images = [Image(caption, data_uri(file)) for file, caption in drawn.items()]
+        if images:
+            galleries.append(Gallery(group.first.summary.run, images))
+    return galleries

@@ -1,4 +1,4 @@
-"""From a chart's data to places on paper, in the units of the SVG's viewBox; the template writes the SVG itself."""
+"""The layout of charts: from data to positions in the units of the SVG's viewBox. The template writes the SVG."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 14, 40, 54
 APART = 56
 MOST_DOTS = 30
 SHIFT = 7  # between the error bars of two lines at the same x
-# In the order of looks.MARKERS: disc, square, diamond, two triangles, plus, cross.
+# In the order of styles.MARKERS: disc, square, diamond, two triangles, plus, cross.
 SHAPES = (
     "M-3.2 0a3.2 3.2 0 1 0 6.4 0a3.2 3.2 0 1 0-6.4 0z",
     "M-3.4-3.4h6.8v6.8h-6.8z",
@@ -46,18 +46,18 @@ class Tick(NamedTuple):
 
 
 class Dot(NamedTuple):
-    """A mark's place, the two ends of its range, its `x` in words and what it says."""
+    """A mark's place, the two ends of its range, its `x` in words and its tooltip."""
 
     x: float
     y: float
     low: float
     high: float
     head: str
-    says: str
+    tooltip: str
 
 
 class Stroke(NamedTuple):
-    """A line's label and look, path data (`tail` and `band` may be empty) and dots; each `every`-th is seen."""
+    """A line's label and style, path data (`tail` and `band` may be empty) and dots; each `every`-th is seen."""
 
     label: str
     colour: int
@@ -156,7 +156,7 @@ def _stroke(chart: Chart, line: Line, x: Scale, y: Scale, shift: float) -> Strok
     dots = [
         Dot(
             *(round(x(mark.x) + shift, 1), y(mark.y), y(mark.low), y(mark.high)),
-            *(chart.at.format(f"{mark.x:g}"), mark.says),
+            *(chart.at.format(f"{mark.x:g}"), mark.tooltip),
         )
         for mark in line.marks
     ]
@@ -164,8 +164,8 @@ def _stroke(chart: Chart, line: Line, x: Scale, y: Scale, shift: float) -> Strok
     band = [(dot.x, dot.high) for dot in whole] + [(dot.x, dot.low) for dot in reversed(whole)]
     return Stroke(
         line.label,
-        line.look.colour,
-        SHAPES[line.look.marker],
+        line.style.colour,
+        SHAPES[line.style.marker],
         _path([(dot.x, dot.y) for dot in whole]),
         _path([(dot.x, dot.y) for dot in tail]) if len(tail) > 1 else "",
         _path(band) + "Z" if chart.kind == "epochs" and len(whole) > 1 else "",

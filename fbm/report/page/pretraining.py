@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fbm.report.labels import differing_keys, variant
-from fbm.report.read.runs import Found, Run
+from fbm.report.read.runs import Run, RunSet
 
 # The task whose encoder each of the paper's initialisations starts from.
 INIT = {"disentangle": "ours", "autoencode": "autoencoder"}
@@ -33,7 +33,7 @@ class Pretraining:
         return INIT.get(self.task, self.task)
 
 
-def pretrainings(found: Found) -> list[Pretraining]:
+def pretrainings(found: RunSet) -> list[Pretraining]:
     """Groups of every task but classification, the paper's two first."""
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in sorted(found.runs, key=_order):

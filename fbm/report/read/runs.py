@@ -10,10 +10,11 @@ import yaml
 
 from fbm.report.read.places import is_run, run_folders, shown
 from fbm.report.read.study import Job, Missing, read_study
-from fbm.report.read.summary import Summary
-from fbm.report.read.validated import validated
+from fbm.report.read.validated import read_validated
+from fbm.runs.summary import RunSummary
 from fbm.utils.errors import UserError
 
+CLIP, VIDEO = "test/clip_top1", "test/video_top1"
 NAMED = 5  # folders named in one error line
 
 
@@ -22,7 +23,7 @@ class Run:
     """One finished run: its folder, what its summary says, and the values that a study declared for it."""
 
     path: Path
-    summary: Summary
+    summary: RunSummary
     declared: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -93,7 +94,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Found:
+class RunSet:
     """What lies under the given paths.
 
     Attributes:
@@ -121,12 +122,7 @@ class Found:
         return tuple(run for run in self.runs if run.summary.task in tasks)
 
 
-def read_summary(file: Path) -> Summary:
-    """One summary. UserError if it is damaged."""
-    return validated(file, Summary, "Delete the file and run that job again.")
-
-
-def find(paths: Sequence[Path]) -> Found:
+def find(paths: Sequence[Path]) -> RunSet:
     """All runs of the studies and at or below the other paths, each once.
 
     Raises:
@@ -150,11 +146,13 @@ def find(paths: Sequence[Path]) -> Found:
         raise UserError(_none_finished(missing))
     runs = tuple(_run(folder, wanted[folder]) for folder in sorted(finished))
     _refuse_two_data_sets(runs)
-    return Found(runs, missing, len(others - set(wanted)))
+    return RunSet(runs, missing, len(others - set(wanted)))
 
 
 def _run(folder: Path, job: Job | None) -> Run:
-    return Run(folder, read_summary(folder / "summary.json"), job.values if job else {})
+    file = folder / "summary.json"
+    summary = read_validated(file, RunSummary.from_json, "Delete the file and run that job again.")
+    return Run(folder, summary, job.values if job else {})
 
 
 def _missing(folder: Path, job: Job | None) -> Missing:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from fbm.report.read.places import shown
-from fbm.report.read.validated import damaged, validated
+from fbm.report.read.validated import damaged, read_validated
+from fbm.utils import schema
 
 STUDY = "study.json"
-MEND = "Start the study again (`fbm study`): it writes it anew."
+REMEDY = "Run `fbm study` again: it rewrites the file."
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,9 @@ def read_study(folder: Path) -> dict[Path, Job] | None:
     file = folder / STUDY
     if not file.exists():
         return None
-    study = validated(file, Study, MEND)
+    study = read_validated(file, partial(schema.from_json, Study), REMEDY)
     if not study.jobs:
-        raise damaged(file, "it declares no run", MEND)
+        raise damaged(file, "it declares no run", REMEDY)
     jobs: dict[Path, Job] = {}
     for job in study.jobs:  # two initialisations may start from one pretraining run: it is there once
         jobs.setdefault((folder / job.folder).resolve(), job)

@@ -1,29 +1,25 @@
-"""JSON files of a run or a study, held against what they should hold."""
+"""JSON files of a run or a study, read against their schemas."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
-
-from pydantic import TypeAdapter, ValidationError
 
 from fbm.report.read.places import shown
 from fbm.utils.errors import UserError
 
-Kind = TypeVar("Kind")
+Content = TypeVar("Content")
 
 
-def validated(file: Path, kind: type[Kind], mend: str) -> Kind:
-    """What `file` holds. UserError, ending with how to `mend` it, where it is damaged."""
+def read_validated(file: Path, from_json: Callable[[bytes], Content], remedy: str) -> Content:
+    """What `file` holds. UserError, ending with `remedy`, where it is damaged."""
     try:
-        return TypeAdapter(kind).validate_json(file.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        reason = f"{place}: {first['msg']}" if place else first["msg"]
+        return from_json(file.read_bytes())
+    except ValueError as error:
+        raise damaged(file, str(error), remedy) from error
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-    raise damaged(file, reason, mend)
+        raise damaged(file, error.strerror or type(error).__name__, remedy) from error
 
 
-def damaged(file: Path, reason: str, mend: str) -> UserError:
+def damaged(file: Path, reason: str, remedy: str) -> UserError:
     """The error to raise."""
-    return UserError(f"{shown(file)}: damaged {file.stem} ({reason}). {mend}")
+    return UserError(f"{shown(file)}: damaged {file.stem} ({reason}). {remedy}")

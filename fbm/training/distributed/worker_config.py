@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from fbm.runs.folder import Run
+from fbm.runs.summary import RunSummary
 
 # Interpolations that can be resolved only in the process in which Hydra composed the config.
 HYDRA_INTERPOLATIONS = ("${hydra:", "${fbm.")
@@ -42,7 +43,9 @@ class WorkerConfig:
 
     def to_json(self) -> str:
         """For `from_json`, on any machine."""
-        return json.dumps(asdict(self), default=str)  # str: of paths
+        summary = self.run.summary.to_dict() if self.run.summary is not None else None
+        values = {**asdict(self), "run": {**asdict(self.run), "summary": summary}}
+        return json.dumps(values, default=str)  # str: of paths
 
     @classmethod
     def from_json(cls, text: str, main: bool) -> "WorkerConfig":
@@ -50,7 +53,8 @@ class WorkerConfig:
         values = json.loads(text)
         run = values.pop("run")
         paths = {key: Path(run[key]) for key in ("folder", "start_from") if run[key] is not None}
-        return cls(**values, run=Run(**{**run, **paths, "main": main}))
+        summary = RunSummary.from_dict(run["summary"]) if run["summary"] is not None else None
+        return cls(**values, run=Run(**{**run, **paths, "summary": summary, "main": main}))
 
 
 def _resolve_hydra(raw: Any, resolved: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from wandb import Artifact, Run
 
 
-def model(path: Path, study: str, run: str, metadata: dict[str, Any]) -> Artifact:
+def model_artifact(path: Path, study: str | None, run: str | None, metadata: dict[str, Any]) -> Artifact:
     """The checkpoint of a run, by path: nothing is copied.
 
     Two made of the same file have one digest, by which W&B knows them to be the same version.
@@ -28,7 +28,7 @@ def _sendable(value: Any) -> Any:
     return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
-def consume(run: Run, artifact: Artifact) -> None:
+def use_artifact(run: Run, artifact: Artifact) -> None:
     """Declare an artifact as an input of a run.
 
     W&B's own `use_artifact` refuses offline, for the sake of names that only its server knows. With the artifact

@@ -11,6 +11,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
 
 from fbm.runs.checkpoints import find_checkpoint
+from fbm.runs.summary import RunSummary
 from fbm.training.loggers.resumable import ReplayableLogger
 
 PARTIAL = "partial test"  # tag of a run whose test left clips out
@@ -35,20 +36,22 @@ class FinishedRun:
     """
 
     folder: Path
-    summary: dict[str, Any]
+    summary: RunSummary
     again: bool = False
 
     @property
     def source(self) -> Path | None:
         """The checkpoint that the encoder's weights are from; None for a random start."""
-        made_by = self.summary["pretraining"]
-        return find_checkpoint(Path(made_by["folder"])) if made_by else None
+        made_by = self.summary.pretraining
+        return find_checkpoint(Path(made_by.folder)) if made_by else None
 
     @property
     def partial(self) -> str:
         """`80 of 141 clips` where the test left clips out (`trainer.limit_test_batches`), empty for a whole one."""
-        tested, clips = self.summary.get("tested_clips"), self.summary["samples"]["test"]
-        return f"{tested} of {clips} clips" if tested is not None and tested < clips else ""
+        tested, clips = self.summary.tested_clips, self.summary.samples.get("test")
+        if tested is None or clips is None or tested >= clips:
+            return ""
+        return f"{tested} of {clips} clips"
 
     @property
     def pictures(self) -> list[Picture]:

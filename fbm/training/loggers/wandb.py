@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import wandb
 from lightning_fabric.loggers.logger import rank_zero_experiment
 from pydantic import ValidationError
 
-from fbm.training.loggers.artifacts import consume, model
+from fbm.runs.files import BEST, CHECKPOINTS
+from fbm.runs.summary import RunSummary
+from fbm.training.loggers.artifacts import model_artifact, use_artifact
 from fbm.training.loggers.mirror import PARTIAL, FinishedRun, RunMirror, kept_id, kinds
 from fbm.training.loggers.reach import why_away
 from fbm.training.loggers.resumable import Row
@@ -26,9 +29,20 @@ LONGEST_TAG = 64  # characters; W&B begins no run with a longer one
 ONLINE, NOT_ONLINE = ("online", "run", "shared"), ("offline", "dryrun", "disabled")  # values of WANDB_MODE
 TIMED_OUT = re.compile("timed out|deadline exceeded", re.IGNORECASE)  # in W&B's own words
 given_up: dict[str, str] = {}  # servers that answered, and began no run in time: why they are not asked any more
-TOLD = (
-    *("monitor", "best_epoch", "epochs", "fingerprints", "pretraining", "git", "samples", "throughput", "seconds"),
-    *("resumed", "source", "tested_clips"),
+# Of the run's summary, beside its metrics.
+SUMMARY_KEYS = (
+    "monitor",
+    "best_epoch",
+    "epochs",
+    "fingerprints",
+    "pretraining",
+    "git",
+    "samples",
+    "throughput",
+    "seconds",
+    "resumed",
+    "source",
+    "tested_clips",
 )
 
 
@@ -168,30 +182,31 @@ class WandbLogger(RunMirror, pl.loggers.WandbLogger):
     def show(self, run: FinishedRun) -> None:
         for key, epoch, path in run.pictures:
             self.experiment.log({key: wandb.Image(str(path))} | ({} if epoch is None else {"epoch": epoch}))
-        self._show_confusions(run.summary)
+        self._log_confusions(run.summary)
         if not run.again:
             self._tie(run)
         if run.partial:
             self.experiment.tags = (*self.experiment.tags, PARTIAL)
-        told = {key: run.summary[key] for key in TOLD if key in run.summary}
-        self.experiment.summary.update({**run.summary["metrics"], **told})
+        content = run.summary.to_dict()
+        self.experiment.summary.update({**run.summary.metrics, **{key: content[key] for key in SUMMARY_KEYS}})
 
-    def _show_confusions(self, summary: dict[str, Any]) -> None:
-        for unit, counts in (("clip", summary.get("confusion")), ("video", summary.get("video_confusion"))):
+    def _log_confusions(self, summary: RunSummary) -> None:
+        for unit, counts in (("clip", summary.confusion), ("video", summary.video_confusion)):
             if counts is not None:
                 for name, make in (("confusion", confusion_table), ("per_class", per_class_table)):
-                    self.log_table(f"test/{unit}_{name}", *make(counts, summary["classes"]))
+                    self.log_table(f"test/{unit}_{name}", *make(counts, summary.classes))
 
     def _tie(self, run: FinishedRun) -> None:
         """Lineage: the checkpoint that this run made, or the one that it started from."""
-        told, source = run.summary, run.source
-        if source is not None:
-            made_by = told["pretraining"]
-            consume(self.experiment, model(source, made_by["study"], made_by["run"], made_by))
-        if told["job_type"] == "pretrain":
-            metadata = {key: told[key] for key in ("task", "seed", "fingerprints", "metrics")}
-            best = run.folder / "checkpoints" / "best.ckpt"
-            self.experiment.log_artifact(model(best, told["study"], told["run"], metadata))
+        summary = run.summary
+        if summary.pretraining and run.source:
+            origin = summary.pretraining
+            use_artifact(self.experiment, model_artifact(run.source, origin.study, origin.run, asdict(origin)))
+        if summary.job_type == "pretrain":
+            content = summary.to_dict()
+            metadata = {key: content[key] for key in ("task", "seed", "fingerprints", "metrics")}
+            best = run.folder / CHECKPOINTS / BEST
+            self.experiment.log_artifact(model_artifact(best, summary.study, summary.run, metadata))
 
     def close(self, failed: bool) -> None:
         if self._experiment is not None:

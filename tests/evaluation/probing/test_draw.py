@@ -3,7 +3,7 @@ import pytest
 import torch
 from matplotlib.patches import Rectangle
 
-from fbm.evaluation.probing.draw import GAP, SOURCE, draw
+from fbm.evaluation.probing.draw import GAP, SOURCE, draw_grid
 from fbm.evaluation.probing.swaps import Grid, Margin
 
 COUNT, START = 3, SOURCE + GAP
@@ -19,7 +19,7 @@ def grey(*shape: int, start: int) -> torch.Tensor:
 def axis():
     rows = Margin("foreground of", ("r0", "r1", "r2"), ("as it is", "decoded"), grey(COUNT, SOURCE, start=0))
     columns = Margin("motion of", ("c0", "c1", "c2"), ("first", "last"), grey(COUNT, SOURCE, start=20))
-    [made] = draw(Grid("Both", rows, columns, grey(COUNT, COUNT, start=50))).axes
+    [made] = draw_grid(Grid("Both", rows, columns, grey(COUNT, COUNT, start=50))).axes
     return made
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from fbm.data.clips import ClipDataset
 from fbm.data.store import FrameStore, StoredVideo
-from fbm.evaluation.probing.factors import answers, groups, read_factors
+from fbm.evaluation.probing.factors import groups, labels, read_factors
 from fbm.utils.errors import UserError
 from tests.tiny import make_store
 
@@ -70,14 +70,14 @@ def test_a_damaged_file_is_named(store, tmp_path, text):
 
 def test_a_video_without_a_factor_is_named(store, root):
     change(root, "Bounce/v_Bounce_g02_c01", scene=None)
-    with pytest.raises(UserError, match=r"does not say the scene of Bounce/v_Bounce_g02_c01"):
+    with pytest.raises(UserError, match=r"the scene of Bounce/v_Bounce_g02_c01"):
         read_factors(root, store.usable)
 
 
 def test_answers_and_groups_of_clips(store, root):
     clips = ClipDataset(store, "test", 32, 16, seed=0)
     factors = read_factors(root, store.usable)
-    assert answers(clips, factors["motion"]).tolist() == ["Bounce"] * 4 + ["Circle"] * 4 + ["Drift"] * 4
-    assert answers(clips, factors["object"]).tolist() == ["o1", "o1", "o0", "o0"] * 3
+    assert labels(clips, factors["motion"]).tolist() == ["Bounce"] * 4 + ["Circle"] * 4 + ["Drift"] * 4
+    assert labels(clips, factors["object"]).tolist() == ["o1", "o1", "o0", "o0"] * 3
     # Group 1 of one class is not group 1 of another.
     assert groups(clips).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fbm.evaluation.probing.intervals import Resampling, accuracy, diagonality, group_sums
+from fbm.evaluation.probing.intervals import Resampling, accuracy, disentanglement_score, group_sums
 
 HOW = Resampling(2000, seed=0)
 GROUPS = np.repeat(np.arange(10), 6)
@@ -48,7 +48,7 @@ def test_the_seed_decides_the_interval():
 
 def test_one_group_says_nothing_of_others():
     assert accuracy(np.array([True, False]), np.zeros(2, int), HOW) == (0.5, 0.0, 1.0)
-    assert diagonality([np.ones(2, bool)] * 9, THIRD, np.zeros(2, int), HOW) == (0.0, -1.0, 1.0)
+    assert disentanglement_score([np.ones(2, bool)] * 9, THIRD, np.zeros(2, int), HOW) == (0.0, -1.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_one_group_says_nothing_of_others():
     ],
 )
 def test_diagonality_by_hand(cells, score):
-    found = diagonality(table(*cells), THIRD, GROUPS, HOW)
+    found = disentanglement_score(table(*cells), THIRD, GROUPS, HOW)
     np.testing.assert_allclose(found, [score] * 3, atol=1e-12)  # equal groups: no doubt
 
 
@@ -72,18 +72,18 @@ def test_each_factor_has_its_own_chance():
     cells = table(1, 1 / 2, 1 / 3, 1, 1, 1, 1, 1, 1)
     above = [1, 0, 0, 1, 1, 1, 1, 1, 1]  # with chances of 1/3, 1/2 and 1/2 in the first row's columns
     score = np.mean([above[0], above[4], above[8]]) - np.mean([above[k] for k in (1, 2, 3, 5, 6, 7)])
-    assert diagonality(cells, [1 / 3, 1 / 2, 1 / 2], GROUPS, HOW).value == pytest.approx(score)
+    assert disentanglement_score(cells, [1 / 3, 1 / 2, 1 / 2], GROUPS, HOW).value == pytest.approx(score)
 
 
 def test_a_factor_that_is_always_the_same_is_never_told():
-    assert diagonality(table(*[1.0] * 9), [1.0, 1.0, 1.0], GROUPS, HOW).value == 0
+    assert disentanglement_score(table(*[1.0] * 9), [1.0, 1.0, 1.0], GROUPS, HOW).value == 0
 
 
 def test_all_nine_cells_are_of_the_same_resampled_groups():
     """Cells that are right and wrong together: whatever groups are drawn, their difference is nothing."""
     right = np.random.default_rng(0).random(60) < 0.7
     assert accuracy(right, GROUPS, HOW).high > accuracy(right, GROUPS, HOW).low
-    np.testing.assert_allclose(diagonality([right] * 9, THIRD, GROUPS, HOW), 0, atol=1e-12)
+    np.testing.assert_allclose(disentanglement_score([right] * 9, THIRD, GROUPS, HOW), 0, atol=1e-12)
 
 
 def test_it_says_how_it_was_made():

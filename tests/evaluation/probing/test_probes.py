@@ -6,10 +6,10 @@ import pytest
 
 from fbm.data.clips import ClipDataset
 from fbm.data.store import FrameStore
-from fbm.evaluation.probing.factors import FACTORS, Values, answers, read_factors
+from fbm.evaluation.probing.factors import FACTORS, Values, labels, read_factors
 from fbm.evaluation.probing.fit import Labelled, chosen_linear
 from fbm.evaluation.probing.intervals import Resampling
-from fbm.evaluation.probing.probes import SPLITS, ProbeTarget, probe, questions
+from fbm.evaluation.probing.probes import SPLITS, ProbeTarget, probe, probe_targets
 from fbm.utils.errors import UserError
 from tests.tiny import make_store
 
@@ -36,7 +36,7 @@ def factors(clips) -> dict[str, Values]:
 
 def onehot(clips: ClipDataset, values: Values) -> np.ndarray:
     kinds = sorted(set(values.values()))
-    return np.stack([answers(clips, values) == kind for kind in kinds], axis=1).astype(np.float32)
+    return np.stack([labels(clips, values) == kind for kind in kinds], axis=1).astype(np.float32)
 
 
 def noise(clips: ClipDataset) -> np.ndarray:
@@ -50,7 +50,7 @@ def parts(clips, factors, held: dict[str, str]) -> dict[str, dict[str, np.ndarra
 
 def test_parts_that_hold_their_own_factor_alone(clips, factors):
     held = {"motion": "motion", "foreground": "object", "background": "scene"}
-    found = probe(parts(clips, factors, held), clips, questions(clips, factors), HOW)
+    found = probe(parts(clips, factors, held), clips, probe_targets(clips, factors), HOW)
     cells = {(one.part, one.factor): one for one in found.probes}
     assert len(cells) == 9
     for part, factor in held.items():
@@ -73,24 +73,24 @@ def test_parts_that_all_hold_everything_are_not_diagonal(clips, factors):
         }
         for split, some in clips.items()
     }
-    found = probe(every, clips, questions(clips, factors), HOW)
+    found = probe(every, clips, probe_targets(clips, factors), HOW)
     assert {one.accuracy for one in found.probes} == {1.0}
     assert found.diagonality == (0.0, 0.0, 0.0)
 
 
 def test_swapped_parts_are_worse_than_none(clips, factors):
     held = {"motion": "scene", "foreground": "motion", "background": "object"}
-    found = probe(parts(clips, factors, held), clips, questions(clips, factors), HOW)
+    found = probe(parts(clips, factors, held), clips, probe_targets(clips, factors), HOW)
     assert found.diagonality is not None
     assert found.diagonality.high < 0
 
 
 def test_without_parts_or_factors_there_is_no_diagonal(clips, factors):
     features = {split: {"all": noise(some)} for split, some in clips.items()}
-    assert probe(features, clips, questions(clips, factors), HOW).diagonality is None
+    assert probe(features, clips, probe_targets(clips, factors), HOW).diagonality is None
     held = {"motion": "motion", "foreground": "object", "background": "scene"}
     classes = read_factors(None, clips["train"].store.usable)
-    found = probe(parts(clips, factors, held), clips, questions(clips, classes), HOW)
+    found = probe(parts(clips, factors, held), clips, probe_targets(clips, classes), HOW)
     assert found.diagonality is None
     assert [one.factor for one in found.probes] == ["class"] * 3
 
@@ -104,12 +104,12 @@ def test_the_test_clips_neither_fit_nor_choose(clips, factors, monkeypatch):
 
     monkeypatch.setattr("fbm.evaluation.probing.probes.chosen_linear", chosen)
     features = {split: {"all": noise(some)} for split, some in clips.items()}
-    asked = questions(clips, {"object": factors["object"]})
+    asked = probe_targets(clips, {"object": factors["object"]})
     [found] = probe(features, clips, asked, HOW).probes
     for given, split in zip(used, ("train", "val"), strict=True):
         assert given.inputs is features[split]["all"]
-        assert given.answers.tolist() == answers(clips[split], factors["object"]).tolist()
-    right = chosen_linear(*used).predict(features["test"]["all"]) == answers(clips["test"], factors["object"])
+        assert given.labels.tolist() == labels(clips[split], factors["object"]).tolist()
+    right = chosen_linear(*used).predict(features["test"]["all"]) == labels(clips["test"], factors["object"])
     assert found.accuracy == pytest.approx(right.mean())
 
 
@@ -124,10 +124,10 @@ def test_chance_is_the_commonest_or_one_in_so_many(test, classes, chance):
 def test_a_factor_that_never_changes_cannot_be_probed(clips, factors):
     same = dict.fromkeys(factors["scene"], "beach")
     with pytest.raises(UserError, match="the same scene"):
-        questions(clips, {"scene": same})
+        probe_targets(clips, {"scene": same})
 
 
 def test_a_probe_is_plain_in_json(clips, factors, tmp_path: Path):
     features = {split: {"all": noise(some)} for split, some in clips.items()}
-    [one] = probe(features, clips, questions(clips, {"motion": factors["motion"]}), HOW).probes
+    [one] = probe(features, clips, probe_targets(clips, {"motion": factors["motion"]}), HOW).probes
     assert json.loads(json.dumps(vars(one)))["factor"] == "motion"

@@ -5,7 +5,7 @@ from torch import nn
 
 from fbm.data.clips import ClipDataset
 from fbm.data.store import FrameStore
-from fbm.evaluation.probing.swaps import Grid, chosen, compose, swaps
+from fbm.evaluation.probing.swaps import Grid, chosen_samples, compose, swaps
 from fbm.models.disentangler import FOREGROUND_THRESHOLD, Disentangler, split
 from fbm.models.encoder import C3DEncoder
 from tests.tiny import make_store
@@ -44,7 +44,7 @@ def split_of_twelve(tmp_path_factory) -> ClipDataset:
     ("count", "samples"), [(1, [2]), (2, [1, 11]), (3, [0, 6, 11]), (5, [0, 3, 6, 8, 11]), (50, list(range(12)))]
 )
 def test_sources_are_spread_over_classes_and_groups(split_of_twelve, count, samples):
-    assert chosen(split_of_twelve, count) == samples
+    assert chosen_samples(split_of_twelve, count) == samples
 
 
 def test_each_cell_is_the_rows_foreground_moved_by_the_columns_motion(network, clips, grids):

@@ -17,8 +17,8 @@ def test_validation_marks_say_mean_range_and_seeds(tmp_path):
     (line,) = chart.lines
     assert [mark.x for mark in line.marks] == [1, 2, 3]
     assert line.marks[0][1:4] == pytest.approx((20, 10, 30))
-    assert line.marks[0].says == "20.0 % (10.0 to 30.0, 2 seeds)"
-    assert line.marks[2].says == "55.0 % (1 seed)"
+    assert line.marks[0].tooltip == "20.0 % (10.0 to 30.0, 2 seeds)"
+    assert line.marks[2].tooltip == "55.0 % (1 seed)"
     assert line.whole == 2  # the third epoch has one seed of two
     assert chart.chance == 25
     assert chart.title == ""
@@ -46,9 +46,9 @@ def test_scarcity_bars_stay_within_what_an_accuracy_can_be():
     (chart,) = scarcity([Curve("ours", "Ours", points)], classes=4)
     low, high = chart.lines[0].marks
     assert low[:4] == pytest.approx((25, 20, 0, 55))
-    assert low.says == "20.0 ± 35.0 % (2 runs)"
+    assert low.tooltip == "20.0 ± 35.0 % (2 runs)"
     assert high[:4] == pytest.approx((100, 90, 90, 90))
-    assert high.says == "90.0 ± – % (1 run)"
+    assert high.tooltip == "90.0 ± – % (1 run)"
     assert scarcity([], classes=4) == []
 
 
@@ -59,8 +59,8 @@ def test_pretraining_losses_apart_and_online_probes_together(tmp_path):
     assert charts["val-loss-disentangle"].chance is None
     knn = charts["knn_top1"]
     assert [line.label for line in knn.lines] == ["disentangle", "autoencode"]
-    assert [line.look.colour for line in knn.lines] == [2, 1]  # those of the initialisations that start from them
-    assert knn.lines[0].marks[-1].says == "39.0 % (1 seed)"
+    assert [line.style.colour for line in knn.lines] == [2, 1]  # those of the initialisations that start from them
+    assert knn.lines[0].marks[-1].tooltip == "39.0 % (1 seed)"
     assert knn.chance == pytest.approx(100 / 6)
 
 

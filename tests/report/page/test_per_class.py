@@ -36,10 +36,10 @@ def test_cells_say_what_was_taken_for_what(tmp_path):
     run(tmp_path, 0, [[18, 2], [0, 0]])
     (found,) = read(tmp_path)
     (right, wrong), (nothing, _) = matrix(found)
-    assert (right.text, right.says) == ("90", "Bounce recognised: 18 of 20 clips, 90.0 %")
+    assert (right.text, right.tooltip) == ("90", "Bounce recognised: 18 of 20 clips, 90.0 %")
     assert right.deep == (DEEP < 0.9)
     assert (wrong.text, wrong.share, wrong.deep) == ("10", 0.1, False)
-    assert wrong.says == "Bounce taken for Spin: 2 of 20 clips, 10.0 %"
+    assert wrong.tooltip == "Bounce taken for Spin: 2 of 20 clips, 10.0 %"
     assert (nothing.text, nothing.share) == ("", 0)
     assert spreads([found])[1] == ("Spin", [("–", "")])  # no test clip of that class
 

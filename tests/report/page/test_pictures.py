@@ -15,7 +15,7 @@ from tests.report.full_study import full_study
 def test_progress_shows_first_middle_and_last_of_the_lowest_seed(tmp_path):
     albums = progress(pretrainings(find([fake_study(tmp_path)])))
     assert [album.run for album in albums] == ["disentangle-None-seed0", "autoencode-None-seed0"]
-    assert [shot.caption for shot in albums[0].shots] == ["After epoch 1", "After epoch 8", "After epoch 12"]
+    assert [shot.caption for shot in albums[0].images] == ["After epoch 1", "After epoch 8", "After epoch 12"]
 
 
 def test_epochs_are_ordered_as_numbers_and_other_files_left_aside(tmp_path):
@@ -23,13 +23,13 @@ def test_epochs_are_ordered_as_numbers_and_other_files_left_aside(tmp_path):
     gallery = study / "disentangle-None-seed0" / "gallery"
     for name in ("epoch-1000", "epoch-best"):
         matplotlib.image.imsave(gallery / f"{name}.png", np.zeros((4, 4, 3)))
-    assert progress(pretrainings(find([study])))[0].shots[-1].caption == "After epoch 1001"
+    assert progress(pretrainings(find([study])))[0].images[-1].caption == "After epoch 1001"
 
 
 def test_swaps_of_the_run_that_drew_them(tmp_path):
     (album,) = swaps(pretrainings(find([full_study(tmp_path, fractions=(1.0,))])))
     assert album.run == "disentangle-None-seed0"
-    assert [shot.caption.split(" swapped")[0] for shot in album.shots] == ["Motion", "Background"]
+    assert [shot.caption.split(" swapped")[0] for shot in album.images] == ["Motion", "Background"]
 
 
 def test_a_picture_keeps_its_size_and_colours_and_loses_weight(tmp_path):

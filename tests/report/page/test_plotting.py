@@ -3,13 +3,13 @@ from itertools import pairwise
 
 import pytest
 
-from fbm.report.looks import Look
 from fbm.report.page.charts import Chart, Line, Mark
 from fbm.report.page.plotting import APART, BOTTOM, HEIGHT, LEFT, RIGHT, SHAPES, TOP, WIDTH, draw, draw_alike, ticks
+from fbm.report.styles import Style
 
 
 def chart(*marks, kind="epochs", chance=None, whole=None, lines=1):
-    line = Line("a", Look(0, 0), tuple(marks), len(marks) if whole is None else whole)
+    line = Line("a", Style(0, 0), tuple(marks), len(marks) if whole is None else whole)
     return Chart("name", "", "x", "y", "Epoch {}", (line,) * lines, chance, "", kind)
 
 
@@ -95,7 +95,7 @@ def test_labels_of_an_axis_have_as_many_decimals():
 
 
 def test_there_is_a_shape_for_every_marker():
-    from fbm.report.looks import MARKERS
+    from fbm.report.styles import MARKERS
 
     assert len(SHAPES) == len(MARKERS)
     assert len(set(SHAPES)) == len(SHAPES)

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from fbm.report.page.pretraining import pretrainings
-from fbm.report.page.probes import probed
+from fbm.report.page.probes import probe_table
 from fbm.report.read.runs import find
 from fbm.utils.errors import UserError
 from tests.report.fake import fake_run
@@ -11,7 +11,7 @@ from tests.report.full_study import full_study, probes
 
 
 def read(top):
-    return probed(pretrainings(find([top])))
+    return probe_table(pretrainings(find([top])))
 
 
 def test_the_table_of_parts_and_factors(tmp_path):
@@ -28,7 +28,7 @@ def test_the_table_of_parts_and_factors(tmp_path):
     assert motion
     assert motion[:2] == ("62.0", "54.0 to 70.0")
     assert motion.above
-    assert motion.says == "motion from motion: 62.0 %; chance 16.7 %, 6 classes; 288 training and 126 test clips"
+    assert motion.tooltip == "motion from motion: 62.0 %; chance 16.7 %, 6 classes; 288 training and 126 test clips"
     below = ours.lines[0].cells[1]
     assert below
     assert not below.above  # 6.5 to 22.5 holds the chance of 12.5

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from fbm.report.read.runs import find
-from fbm.report.read.summary import Origin
+from fbm.runs.summary import Origin
 from fbm.utils.errors import UserError
 from tests.report.fake import fake_run, fake_study
 

@@ -3,10 +3,12 @@ from pathlib import Path
 import pytest
 from pytorch_lightning.loggers import Logger
 
+from fbm.runs.summary import Origin
 from fbm.training.loggers import FinishedRun, RunMirror, close, mirror
 from fbm.training.loggers.csv import CSVLogger
 from fbm.training.loggers.mirror import kept_id, kinds
 from fbm.training.loggers.tables import confusion_table, per_class_table
+from tests.runs.summaries import run_summary
 
 
 class Told(RunMirror, CSVLogger):
@@ -31,7 +33,7 @@ def run(tmp_path) -> FinishedRun:
     (tmp_path / "gallery").mkdir()
     for name in ("epoch-005.png", "epoch-010.png", "swap-motion.png", "test.png", "notes.txt"):
         (tmp_path / "gallery" / name).touch()
-    return FinishedRun(tmp_path, {"pretraining": None})
+    return FinishedRun(tmp_path, run_summary())
 
 
 def test_pictures_by_key_and_epoch(run):
@@ -49,14 +51,14 @@ def test_what_was_shown_before_is_not_shown_again(run):
 
 
 def test_a_run_without_pictures(tmp_path):
-    assert FinishedRun(tmp_path, {}).pictures == []
+    assert FinishedRun(tmp_path, run_summary()).pictures == []
 
 
 def test_the_source_is_the_checkpoint_that_was_named(tmp_path):
     path = tmp_path / "some.ckpt"
     path.touch()
-    assert FinishedRun(tmp_path, {"pretraining": {"folder": str(path)}}).source == path
-    assert FinishedRun(tmp_path, {"pretraining": None}).source is None
+    assert FinishedRun(tmp_path, run_summary(pretraining=Origin(str(path)))).source == path
+    assert FinishedRun(tmp_path, run_summary()).source is None
 
 
 def test_one_logger_that_fails_does_not_keep_the_others_from_being_told(run):

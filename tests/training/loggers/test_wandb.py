@@ -20,6 +20,7 @@ from fbm.training.loggers import reach
 from fbm.training.loggers.mirror import FinishedRun
 from fbm.training.loggers.wandb import WandbLogger, mode
 from fbm.utils.errors import UserError
+from tests.runs.summaries import run_summary
 from tests.tiny import CLASSES, fbm, settings
 from tests.training.loggers.offline import OfflineRun, offline_runs
 
@@ -76,8 +77,7 @@ def test_a_longer_tag_than_wandb_takes_is_cut(tmp_path, fresh_wandb):
 def test_a_run_whose_test_left_clips_out_is_tagged(tmp_path, fresh_wandb, tested, tags):
     fresh_wandb.setenv("WANDB_MODE", "offline")
     logger = WandbLogger(tmp_path, "run", "study", "classify", tags=["mine"])
-    told = {"metrics": {}, "pretraining": None, "job_type": "classify", "samples": {"test": 12}}
-    logger.show(FinishedRun(tmp_path, {**told, "tested_clips": tested}))
+    logger.show(FinishedRun(tmp_path, run_summary(job_type="classify", samples={"test": 12}, tested_clips=tested)))
     assert logger.experiment.tags == tags
     assert logger.experiment.summary.get("tested_clips") == tested
     logger.experiment.finish()
@@ -177,19 +177,19 @@ def test_the_checkpoint_is_what_one_run_makes_and_the_other_starts_from(study, p
 
 
 def test_artifact_names_are_what_wandb_accepts(tmp_path):
-    from fbm.training.loggers.artifacts import model
+    from fbm.training.loggers.artifacts import model_artifact
 
     (tmp_path / "best.ckpt").write_bytes(b"weights")
-    artifact = model(tmp_path / "best.ckpt", "my study", "classify-ours-seed0-optim.lr=1e-3,x", {})
+    artifact = model_artifact(tmp_path / "best.ckpt", "my study", "classify-ours-seed0-optim.lr=1e-3,x", {})
     assert artifact.name.startswith("my-study-classify-ours-seed0-optim.lr-1e-3-x")
 
 
 def test_an_artifact_takes_numbers_that_are_infinite_or_none(tmp_path):
-    from fbm.training.loggers.artifacts import model
+    from fbm.training.loggers.artifacts import model_artifact
 
     (tmp_path / "best.ckpt").write_bytes(b"weights")
     metrics = {"val/psnr": math.inf, "val/iou": math.nan, "each": [-math.inf, 1.5]}
-    artifact = model(tmp_path / "best.ckpt", "study", "run", {"metrics": metrics, "seed": 0})
+    artifact = model_artifact(tmp_path / "best.ckpt", "study", "run", {"metrics": metrics, "seed": 0})
     assert artifact.metadata == {"metrics": {"val/psnr": "inf", "val/iou": None, "each": ["-inf", 1.5]}, "seed": 0}
 
 

@@ -10,16 +10,16 @@ FIXED = {"random": 0, "autoencoder": 1, "ours": 2}
 MARKERS = "osD^vPX"
 
 
-class Look(NamedTuple):
+class Style(NamedTuple):
     """Indices into COLOURS and MARKERS; marker 0 is a plain dot."""
 
     colour: int
     marker: int
 
 
-def looks(inits: Sequence[str]) -> list[Look]:
-    """A look for each line, given its initialisation: lines of one initialisation differ in the marker."""
+def line_styles(inits: Sequence[str]) -> list[Style]:
+    """A style for each line, given its initialisation: lines of one initialisation differ in the marker."""
     others = [init for init in dict.fromkeys(inits) if init not in FIXED]
     free = len(COLOURS) - len(FIXED)
     colours = FIXED | {init: len(FIXED) + nth % free for nth, init in enumerate(others)}
-    return [Look(colours[init], inits[:at].count(init) % len(MARKERS)) for at, init in enumerate(inits)]
+    return [Style(colours[init], inits[:at].count(init) % len(MARKERS)) for at, init in enumerate(inits)]

@@ -1,14 +1,14 @@
 from pathlib import Path
 
-from fbm.report.headline import headline
 from fbm.report.read.runs import find
+from fbm.report.summary_sentence import summary_sentence
 from fbm.report.table1 import table1
-from fbm.report.tables import sheet
+from fbm.report.table1_cells import full_table
 from tests.report.fake import fake_run, labelled
 
 
 def say(path: Path) -> str:
-    return headline(table1(find([path])))
+    return summary_sentence(table1(find([path])))
 
 
 def test_ours_wins(tmp_path):
@@ -178,7 +178,7 @@ def test_always_naming_the_most_frequent_class_is_no_success(tmp_path):
         "90.0 %."
     )
     found = find([tmp_path])
-    assert sheet(table1(found), found).rows[1:] == (
+    assert full_table(table1(found), found).rows[1:] == (
         ("Chance, 1 of 2 classes", "50.0", "", "", "", ""),
         ("Always the most frequent class", "90.0", "", "", "", ""),
     )

@@ -6,11 +6,12 @@ from statistics import fmean
 from fbm.report import chance, numbers
 from fbm.report.comparisons import differences_of as compared
 from fbm.report.labels import share
+from fbm.report.read.runs import CLIP
 from fbm.report.stats import INTERVAL, LEVEL, estimate
-from fbm.report.table1 import CLIP, Row, Table1, paired, tested
+from fbm.report.table1 import Row, Table1, paired, tested
 
 
-def headline(table: Table1) -> str:
+def summary_sentence(table: Table1) -> str:
     """The best row, its margin over random initialization, what the seeds say about it, and chance.
 
     Where no row is above chance, or the best cannot be told from others of its comparison, that is said first.
@@ -152,7 +153,7 @@ def _sure(row: Row, base: Row) -> str:
         sure = "a single run has no interval, so chance cannot be judged"
     else:
         sure = f"the {INTERVAL}s over seeds {'overlap' if overlap else 'do not overlap'}"
-    # Pairing by seed sees more than two separate intervals, so a reader of the headline gets it too.
+    # Pairing by seed sees more than two separate intervals, so a reader of the summary_sentence gets it too.
     if base.init == "random" and row.gain and row.gain.half_width is not None:
         sure += f"; paired by seed {numbers.gain(row.gain)} points"
     return f"{numbers.percent(base.clip.mean)} %; {sure}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from fbm.report.comparisons import Difference
 from fbm.report.read.curves import first_epoch_reaching
-from fbm.report.read.runs import Found
+from fbm.report.read.runs import RunSet
 from fbm.report.scarcity import Curve
 from fbm.report.stats import Estimate
 from fbm.report.table1 import FITTED, Row, Table1
@@ -14,7 +14,7 @@ from fbm.report.table1 import FITTED, Row, Table1
 Record = Mapping[str, object]
 
 
-def as_csv(records: Sequence[Record]) -> str:
+def to_csv(records: Sequence[Record]) -> str:
     """Comma-separated text with a line of names; records with other keys leave cells empty."""
     text = io.StringIO()
     names = list(dict.fromkeys(name for record in records for name in record))
@@ -24,7 +24,7 @@ def as_csv(records: Sequence[Record]) -> str:
     return text.getvalue()
 
 
-def runs(found: Found) -> list[Record]:
+def runs(found: RunSet) -> list[Record]:
     """One record for each finished run; metrics have their own names, such as `test/clip_top1`."""
     metrics = sorted({metric for run in found.runs for metric in run.summary.metrics})
     return [
@@ -37,7 +37,9 @@ def runs(found: Found) -> list[Record]:
             "epochs_to_90_train": first_epoch_reaching(run, "train/top1", FITTED),
             "seconds": run.summary.seconds,
             "pretraining": run.summary.pretraining.folder if run.summary.pretraining else None,
-            **{f"{kind}_fingerprint": text for kind, text in vars(run.summary.fingerprints).items()},
+            "config_fingerprint": run.summary.fingerprints.config,
+            "comparison_fingerprint": run.summary.fingerprints.comparison,
+            "data_fingerprint": run.summary.fingerprints.data,
         }
         for run in found.runs
     ]

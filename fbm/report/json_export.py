@@ -9,14 +9,14 @@ from fbm.report.comparison_table import assumptions
 from fbm.report.comparisons import Difference
 from fbm.report.read.curves import first_epoch_reaching
 from fbm.report.read.places import shown
-from fbm.report.read.runs import Found, Run
+from fbm.report.read.runs import CLIP, VIDEO, Run, RunSet
 from fbm.report.read.study import Missing
 from fbm.report.stats import Estimate
-from fbm.report.table1 import CLIP, FITTED, VIDEO, Row, Table1
-from fbm.report.tables import PROTOCOL
+from fbm.report.table1 import FITTED, Row, Table1
+from fbm.report.table1_cells import PROTOCOL
 
 
-def table1_json(table: Table1, found: Found) -> str:
+def table1_json(table: Table1, found: RunSet) -> str:
     """Every row with its runs, what is missing, and what the numbers mean."""
     return _text(
         {

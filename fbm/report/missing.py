@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from fbm.report.groups import Group
-from fbm.report.read.runs import Found
+from fbm.report.read.runs import RunSet
 from fbm.report.read.study import Missing
 
 
-def missing_seeds(group: Group, found: Found) -> tuple[int, ...]:
+def missing_seeds(group: Group, found: RunSet) -> tuple[int, ...]:
     """Seeds that the row's study declares and that are not finished; without a study, seeds that other rows have."""
     declared = [run.declared for run in group if run.declared]
     if declared:
@@ -18,7 +18,7 @@ def missing_seeds(group: Group, found: Found) -> tuple[int, ...]:
     return tuple(sorted(seeds - {run.summary.seed for run in group}))
 
 
-def _seeded(found: Found) -> list[Missing]:
+def _seeded(found: RunSet) -> list[Missing]:
     return [job for job in found.missing if job.stage == "classify" and isinstance(job.values.get("seed"), int)]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from fbm.report.read.runs import Found, Run
+from fbm.report.read.runs import Run, RunSet
 
 
 def origin(run: Run) -> str | None:
@@ -32,12 +32,12 @@ def varying(name: str, runs: Sequence[Run]) -> str:
     )
 
 
-def stale(found: Found) -> Iterator[str]:
+def stale(found: RunSet) -> Iterator[str]:
     """A sentence for each pretraining run that was made anew with other settings since classifications started there.
 
     Only a pretraining run among the found ones can tell, and only of classifications that recorded its fingerprint.
     """
-    now: dict[tuple[str, str], set[str]] = {}
+    now: dict[tuple[str | None, str | None], set[str]] = {}
     for run in found.runs:
         now.setdefault((run.summary.study, run.summary.run), set()).add(run.summary.fingerprints.config)
     outdated: dict[str, list[str]] = {}

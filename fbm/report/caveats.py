@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from fbm.report.groups import Group, compared_keys, comparisons_of, declared_apart, name
 from fbm.report.labels import FRACTION
-from fbm.report.origins import stale, varying
-from fbm.report.read.runs import Found
-from fbm.report.read.summary import CLIP
+from fbm.report.lineage import stale, varying
+from fbm.report.read.runs import CLIP, RunSet
 
 
-def notes(among: Sequence[Group], found: Found) -> Iterator[str]:
+def notes(among: Sequence[Group], found: RunSet) -> Iterator[str]:
     """Sentences on how far the rows may be compared, what the intervals are over, and on partly tested, untested and
     stale runs."""
     if len(comparisons_of(among)) > 1:

@@ -1,13 +1,12 @@
 import re
 
-from fbm.report.latex import escape, latex
-from fbm.report.sheet import Sheet, markdown
+from fbm.report.table import Table, escape, latex, markdown
 
-HARD = Sheet(
-    "Title",
-    "A caption\nof two lines",
+HARD = Table(
     ("Init", "Clip, %"),
     (("50 % & <b>_#1$", "52.2 ± 3.1"), (r"a\b{c}~^|", "-16.9 ± –")),
+    "Title",
+    "A caption\nof two lines",
     ("A note.",),
     ("a remark",),
 )
@@ -46,7 +45,25 @@ def test_no_package_is_needed_and_booktabs_wins():
     assert "usepackage" not in latex(HARD)
 
 
-def test_markdown_of_the_same_sheet():
+def test_markdown_of_the_same_table():
     text = markdown(HARD)
     assert r"| a\b{c}~^\| | -16.9 ± – |" in text
     assert text.endswith("**A note.**  \n- a remark\n")
+
+
+def test_columns_of_numbers_are_told_from_text():
+    rows = (
+        ("1", "52.0 ± 5.0 (3)", "–", "3 min 20 s", "0, 1, 2", "seed 1"),
+        ("2", "-1.5 ± –", "<0.001", "2 h 5 min", "–", "–"),
+    )
+    assert Table(("row", "a", "b", "c", "d", "e"), rows).kinds == ["", "num", "num", "num", "num", ""]
+
+
+def test_long_text_may_wrap_and_no_rows_are_no_error():
+    assert Table(("a", "b"), (("x", "a sentence of more than a few words"),)).kinds == ["", "long"]
+    assert len(Table(("a", "b"), ()).kinds) == 2
+
+
+def test_columns_without_a_value_are_left_out_but_not_the_first():
+    table = Table(("a", "b", "c"), (("", "–", "1"), ("", "", "–")))
+    assert table.without_empty_columns().head == ("a", "c")

@@ -1,0 +1,79 @@
+"""The schema of `probes.json`, which `fbm analyse` writes into the folder of a pretraining run."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field
+
+from fbm.utils import schema
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Part = Annotated[str, Field(pattern="^(all|motion|foreground|background)$")]
+Factor = Annotated[str, Field(pattern="^(motion|object|scene|class)$")]
+# The factor that each part of a disentangled feature is meant to hold.
+OWN_FACTOR = {"motion": "motion", "foreground": "object", "background": "scene"}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How well a linear probe on one part reads one factor on test clips, with its 95 % interval; shares in 0..1.
+
+    `chance` is one in so many classes, or the share of the commonest class in the test clips where that is larger.
+    """
+
+    part: Part
+    factor: Factor
+    accuracy: Share
+    low: Share
+    high: Share
+    chance: Share
+    classes: int
+    train_clips: int
+    test_clips: int
+
+
+class Interval(NamedTuple):
+    """A value and the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ProbeReport:
+    """All probes of one run.
+
+    Attributes:
+        data: fingerprint of the store that the probes are on.
+        interval: how the intervals were made.
+        diagonality: how far each part holds its own factor alone; None without parts or factors.
+        effective_rank: of each part's features.
+        control: the same probes of the untrained encoder that the run began with.
+        pictures: of the swaps, in the run folder.
+        made_of: what the numbers depend on; if that is unchanged, they are not measured again.
+    """
+
+    run: str
+    task: str
+    data: str
+    split: str
+    interval: str
+    probes: list[Probe]
+    diagonality: Interval | None = None
+    effective_rank: dict[str, float | None] = field(default_factory=dict)
+    control: list[Probe] = field(default_factory=list)
+    control_effective_rank: float | None = None
+    pictures: list[str] = field(default_factory=list)
+    made_of: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "ProbeReport":
+        """From the text of a file. ValueError, in one line, where it is damaged."""
+        return schema.from_json(cls, text)
+
+    def to_json(self) -> str:
+        """The text of the file."""
+        diagonality = self.diagonality._asdict() if self.diagonality else None
+        return json.dumps({**asdict(self), "diagonality": diagonality}, indent=2) + "\n"
