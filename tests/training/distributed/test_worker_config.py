@@ -8,11 +8,12 @@ from fbm.config.compose import compose
 from fbm.runs.folder import Run
 from fbm.training.distributed.worker_config import WorkerConfig
 from fbm.training.train import train
+from tests.runs.summaries import run_summary
 from tests.tiny import settings
 
 
 def test_a_run_is_the_same_in_a_rank(store, tmp_path):
-    run = Run(tmp_path, {"metrics": {"val/loss": float("inf")}}, start_from=Path("a/last.ckpt"), same=True)
+    run = Run(tmp_path, run_summary(metrics={"val/loss": float("inf")}), start_from=Path("a/last.ckpt"), same=True)
     sent = WorkerConfig.create(train, compose(settings(store)), run, "id")
     assert WorkerConfig.from_json(sent.to_json(), main=True) == sent
     received = WorkerConfig.from_json(sent.to_json(), main=False)
