@@ -115,7 +115,7 @@ class ClipDataModule(pl.LightningDataModule):
                 "prepare it from UCF-101 (data.root=PATH), alone or beside data.folders"
             )
 
-    def read_masks(self, frames: Sequence[int] | None) -> None:
+    def select_mask_frames(self, frames: Sequence[int] | None) -> None:
         """Read masks of these frames of a clip only; None reads all."""
         for clips in self.clips.values():
             clips.masked = frames

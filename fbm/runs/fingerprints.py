@@ -56,7 +56,9 @@ def identify(content: dict[str, Any]) -> str:
     return fingerprint(content, (*HANDLING_KEYS, "resume") if own else HANDLING_KEYS)
 
 
-def fingerprints(config: DictConfig, pretraining: str | None, source: dict[str, str] | None = None) -> dict[str, str]:
+def result_fingerprints(
+    config: DictConfig, pretraining: str | None, source: dict[str, str] | None = None
+) -> dict[str, str]:
     """`config`: all that decides a result but the seed; `comparison`: the same without the initialisation.
 
     Args:

@@ -26,14 +26,14 @@ class Run:
         summary: None until the run is finished.
         main: False in ranks other than 0, which write nothing here.
         start_from: the checkpoint to resume from.
-        same: it is this run's own, so that its metrics and its loggers' runs continue too.
+        own_checkpoint: it is this run's own, so that its metrics and its loggers' runs continue too.
     """
 
     folder: Path
     summary: RunSummary | None = None
     main: bool = True
     start_from: Path | None = None
-    same: bool = False
+    own_checkpoint: bool = False
 
     @property
     def best(self) -> Path:
@@ -116,7 +116,7 @@ def _unfinished(folder: Path, identity: str, resume: str) -> tuple[Run, Path | N
     own = folder / CHECKPOINTS / LAST
     # With a summary beside it the run is finished, and is to be run again.
     if resume != NONE and own.is_file() and not (folder / SUMMARY).is_file() and _belongs_to(own, identity):
-        return Run(folder, start_from=own, same=True), None
+        return Run(folder, start_from=own, own_checkpoint=True), None
     other = None if resume in (AUTO, NONE) else _of_another_run(Path(resume), folder)
     aside = _archive(folder)
     return Run(folder, start_from=other), aside

@@ -90,10 +90,10 @@ class Launcher:
 
 def run_one(config: DictConfig) -> JobResult:
     """Run one job, in a process of the launcher. Raises nothing, so that the others are run."""
-    from fbm.training.launch import launch
+    from fbm.training.launch import run_training
 
     try:
-        launch(config)
+        run_training(config)
     except InUseError as error:
         return JobResult(str(error), is_locked=True)
     except Exception as error:

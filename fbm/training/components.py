@@ -17,7 +17,7 @@ from fbm.models.compilation import compile_networks
 from fbm.models.contract import checked_encoder
 from fbm.models.encoder import Encoder
 from fbm.runs.checkpoints import Loaded, initialise
-from fbm.runs.fingerprints import fingerprints
+from fbm.runs.fingerprints import result_fingerprints
 from fbm.tasks.task import Task
 from fbm.training.settle import settle
 from fbm.training.trainer import build_trainer
@@ -26,14 +26,14 @@ from fbm.utils.errors import UserError
 
 @dataclass(frozen=True)
 class Components:
-    """What a run consists of; `content` is the resolved config, `prints` are the fingerprints for the summary."""
+    """What a run consists of; with its resolved config and its fingerprints."""
 
     data: ClipDataModule
     task: Task
     trainer: pl.Trainer
     loaded: Loaded
-    content: dict[str, Any]
-    prints: dict[str, str]
+    resolved_config: dict[str, Any]
+    fingerprints: dict[str, str]
 
 
 def build_components(
@@ -44,7 +44,7 @@ def build_components(
     Args:
         identity: the run's own fingerprint.
         again: leave out the loggers that cannot continue: they would start their files over.
-        source: of another run's checkpoint that this one starts from, see `fingerprints`.
+        source: checkpoint, position and fingerprints of the other run whose training this one continues.
 
     Raises:
         UserError: a part refuses its values, or two parts do not fit.
@@ -56,17 +56,17 @@ def build_components(
     encoder = checked_encoder(partial(build, config.encoder), config.data.clip_frames, config.data.size)
     loaded = initialise(encoder, config.init)
     task = build_task(config, encoder, data)
-    prints = {
+    fingerprints = {
         "run": identity,
-        **fingerprints(config, loaded.fingerprint, source),
+        **result_fingerprints(config, loaded.fingerprint, source),
         "data": data.store.manifest.fingerprint,
     }
-    trainer = build_trainer(config, {"config": content, "task": config.task_name, "fingerprints": prints}, again)
+    trainer = build_trainer(config, {"config": content, "task": config.task_name, "fingerprints": fingerprints}, again)
     if config.activation_checkpointing:
         checkpoint_activations(task.network)
     if config.compile:
         compile_networks(task.network, trainer.strategy.root_device)
-    return Components(data, task, trainer, loaded, content, prints)
+    return Components(data, task, trainer, loaded, content, fingerprints)
 
 
 def build_data(config: DictConfig) -> ClipDataModule:
@@ -75,7 +75,9 @@ def build_data(config: DictConfig) -> ClipDataModule:
     if config.job_type == "classify":
         data.leave_out_unlabelled()
         if empty := [name for name in data.empty_classes if name in data.classes]:
-            print(f"no clip has the class {', '.join(empty)}: data.empty_classes=leave_out takes it from the labels")
+            print(
+                f"no clip has the class {', '.join(empty)}: data.empty_classes=leave_out removes it from the label set"
+            )
     return data
 
 
@@ -85,7 +87,7 @@ def build_task(config: DictConfig, encoder: Encoder, data: ClipDataModule) -> Ta
     Raises:
         UserError: the task needs masks or labels that the data lacks, or the optimiser refuses its values.
     """
-    task: Task = build(
+    task: Task = build(  # passes only those that the signature names
         config.task,
         encoder=encoder,
         classes=data.classes,
@@ -94,7 +96,7 @@ def build_task(config: DictConfig, encoder: Encoder, data: ClipDataModule) -> Ta
         seed=config.seed,
     )
     _check_fits(config, data, task)
-    data.read_masks(task.mask_frames)
+    data.select_mask_frames(task.mask_frames)
     return task
 
 
@@ -103,7 +105,7 @@ def _schedule(config: DictConfig, batches: int) -> Any:
     if config.schedule is None:
         return None
     steps = steps_of(resolved(config.trainer), batches)
-    made = build(config.schedule, total_steps=max(1, steps or 1))
+    made = build(config.schedule, total_steps=max(1, steps or 1))  # 1 stands for unknown: refused below if it is used
     if steps is None and "total_steps" in getattr(made, "keywords", {}):
         raise UserError(
             f"the schedule {config.schedule._target_} must know how many steps there are: set trainer.max_epochs or "

@@ -15,13 +15,12 @@ from fbm.utils.machine import configure_malloc, silence_lightning
 SUMMARY_METRICS = ("test/loss", "test/clip_top1", "test/video_top1")  # printed at the end, after the monitored one
 
 
-def launch(config: DictConfig) -> float | None:
+def run_training(config: DictConfig) -> float | None:
     """Bring one run to its end. A finished run is not trained again; with `test` it is tested if it was not before.
 
-    Where several processes were started together, the first one does this and the others start their ranks for it.
-
     Returns:
-        The monitored metric of the best checkpoint; None in the processes that follow.
+        The monitored metric of the best checkpoint; None if it was not logged, and in processes that follow process 0
+        (see `launch_training`).
 
     Raises:
         UserError: the config, the store, a checkpoint or the run folder does not allow it.

@@ -31,45 +31,45 @@ class ResumeSource:
     """A checkpoint that a run resumes from.
 
     Attributes:
-        named: its path, for messages.
-        content: of the file.
-        same: it is the run's own checkpoint.
+        path: as in messages.
+        checkpoint: the content of the file.
+        own_checkpoint: it is of the same run.
     """
 
-    named: str
-    content: dict[str, Any]
-    same: bool
+    path: str
+    checkpoint: dict[str, Any]
+    own_checkpoint: bool
 
     @property
     def trained(self) -> bool:
         """Whether the run's training is complete."""
-        return self.same and bool(self.content[RESUME]["trained"])
+        return self.own_checkpoint and bool(self.checkpoint[RESUME]["trained"])
 
     @property
     def rows(self) -> list[Row]:
         """The rows that were logged."""
-        return [Row(*row) for row in self.content[RESUME]["rows"]]
+        return [Row(*row) for row in self.checkpoint[RESUME]["rows"]]
 
     @property
     def metrics(self) -> dict[str, Any]:
         """The newest value of each metric."""
-        metrics: dict[str, Any] = self.content[RESUME]["metrics"]
+        metrics: dict[str, Any] = self.checkpoint[RESUME]["metrics"]
         return metrics
 
     @property
     def position(self) -> str:
         """How far the training was, in words."""
-        return str(self.content[RESUME]["told"])
+        return str(self.checkpoint[RESUME]["told"])
 
     @property
     def history(self) -> RunHistory:
         """The history of the run that resumes from here."""
-        if self.same:
-            history = RunHistory(**self.content[RESUME]["past"])
+        if self.own_checkpoint:
+            history = RunHistory(**self.checkpoint[RESUME]["past"])
             history.resumed += 1
             return history
-        prints = {key: str(self.content["fbm"]["fingerprints"][key]) for key in ("config", "comparison")}
-        return RunHistory(source={"checkpoint": self.named, "place": self.position, **prints})
+        prints = {key: str(self.checkpoint["fbm"]["fingerprints"][key]) for key in ("config", "comparison")}
+        return RunHistory(source={"checkpoint": self.path, "place": self.position, **prints})
 
 
 def find_resume_source(run: Run) -> ResumeSource | None:
@@ -83,29 +83,29 @@ def find_resume_source(run: Run) -> ResumeSource | None:
     content = read_checkpoint(run.start_from)
     if RESUME not in content or "comparison" not in content["fbm"]["fingerprints"]:
         raise UserError(f"{run.start_from} holds weights alone, for init.checkpoint: no training can resume from it")
-    return ResumeSource(str(run.start_from), content, run.same)
+    return ResumeSource(str(run.start_from), content, run.own_checkpoint)
 
 
-def check_compatible(source: ResumeSource, parts: Components) -> None:
+def check_compatible(source: ResumeSource, components: Components) -> None:
     """Check that a run can resume from a checkpoint.
 
     Raises:
         UserError: the data, the initial weights or the settings differ; the message names the remedy.
     """
-    remedy = "resume=none starts over" if source.same else "leave out resume=..., or name another run's"
-    carried = source.content["fbm"]
-    if carried["fingerprints"]["data"] != parts.prints["data"]:
+    remedy = "resume=none starts over" if source.own_checkpoint else "leave out resume=..., or name another run's"
+    carried = source.checkpoint["fbm"]
+    if carried["fingerprints"]["data"] != components.fingerprints["data"]:
         raise UserError(
-            f"{source.named} was trained on other data than {parts.data.store.root} holds now: run `fbm prepare` with "
-            f"the earlier settings and videos, or {remedy}"
+            f"{source.path} was trained on other data than {components.data.store.root} holds now: run `fbm prepare` "
+            f"with the earlier settings and videos, or {remedy}"
         )
-    if not source.same:
-        _check_settings(source, carried["config"], parts.content)
-        _check_schedule(source, parts)
-    if unlike := _mismatch(parts.task.state_dict(), source.content["state_dict"]):
-        raise UserError(f"{source.named} does not fit the network that this fbm makes ({unlike}): {remedy}")
-    if source.same and source.history.pretraining != parts.loaded.fingerprint:
-        raise UserError(f"{source.named} started from earlier weights than init.checkpoint holds now: {remedy}")
+    if not source.own_checkpoint:
+        _check_settings(source, carried["config"], components.resolved_config)
+        _check_schedule(source, components)
+    if unlike := _mismatch(components.task.state_dict(), source.checkpoint["state_dict"]):
+        raise UserError(f"{source.path} does not fit the network that this fbm makes ({unlike}): {remedy}")
+    if source.own_checkpoint and source.history.pretraining != components.loaded.fingerprint:
+        raise UserError(f"{source.path} started from earlier weights than init.checkpoint holds now: {remedy}")
 
 
 def _mismatch(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:
@@ -115,7 +115,7 @@ def _mismatch(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:
 
 
 def _check_settings(source: ResumeSource, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
-    epochs, steps = source.content[RESUME]["place"]
+    epochs, steps = source.checkpoint[RESUME]["place"]
     there, here = flatten(theirs), flatten(ours)
     there = {key: NOW.get(value, value) if key.endswith("_target_") else value for key, value in there.items()}
     for part in MUST_MATCH + (EPOCH_KEYS if steps else ()):
@@ -124,43 +124,43 @@ def _check_settings(source: ResumeSource, theirs: dict[str, Any], ours: dict[str
         for key in sorted(unlike, key=lambda one: ("_target_" not in one, one)):  # what it is, before how it is set
             within = f" was saved at {source.position} and" if steps else ""
             raise UserError(
-                f"{source.named}{within} was trained with {key}={there.get(key)}, this run has {here.get(key)}: "
+                f"{source.path}{within} was trained with {key}={there.get(key)}, this run has {here.get(key)}: "
                 "resume keeps the settings; other settings start from the weights, init.checkpoint=..."
             )
     most = ours["trainer"]["max_epochs"]
     if most is not None and 0 <= most <= epochs:
         raise UserError(
-            f"{source.named} has completed {epochs} epochs, and this run ends after trainer.max_epochs={most}: set it "
+            f"{source.path} has completed {epochs} epochs, and this run ends after trainer.max_epochs={most}: set it "
             "higher"
         )
 
 
-def _check_schedule(source: ResumeSource, parts: Components) -> None:
+def _check_schedule(source: ResumeSource, components: Components) -> None:
     """A schedule of a fixed length cannot continue beyond its end, and would differ if it were longer."""
-    steps = getattr(parts.task.make_schedule, "keywords", {}).get("total_steps", -math.inf)
-    known = [state["total_steps"] for state in source.content["lr_schedulers"] if "total_steps" in state]
+    steps = getattr(components.task.make_schedule, "keywords", {}).get("total_steps", -math.inf)
+    known = [state["total_steps"] for state in source.checkpoint["lr_schedulers"] if "total_steps" in state]
     if any(steps > most for most in known):
         raise UserError(
-            f"{source.named} was trained with a schedule of {known[0]} steps, this run has {steps}: it cannot "
+            f"{source.path} was trained with a schedule of {known[0]} steps, this run has {steps}: it cannot "
             "continue beyond its end (schedule=constant and halving can, in both runs)"
         )
 
 
-def configure_checkpointer(parts: Components, source: ResumeSource | None, resume: str) -> PreemptionCheckpoint:
+def configure_checkpointer(components: Components, source: ResumeSource | None, resume: str) -> PreemptionCheckpoint:
     """The checkpoint callback with the run's history; a detached one where the config has none.
 
     Args:
         resume: the config's value.
     """
-    callbacks: list[Any] = parts.trainer.callbacks  # type: ignore[attr-defined]  # set, but not declared
+    callbacks: list[Any] = components.trainer.callbacks  # type: ignore[attr-defined]  # set, but not declared
     checkpointer = next((one for one in callbacks if isinstance(one, PreemptionCheckpoint)), None)
     if checkpointer is None:
         checkpointer = PreemptionCheckpoint(Path(), None)
         checkpointer.signals = SignalTrap(())  # nothing acts on them, so they keep their effect
     if source is not None:
         checkpointer.history = source.history
-        checkpointer.from_other_run = not source.same
-        checkpointer.saved_position = source.position if source.same else None
-    checkpointer.history.pretraining = parts.loaded.fingerprint
+        checkpointer.from_other_run = not source.own_checkpoint
+        checkpointer.saved_position = source.position if source.own_checkpoint else None
+    checkpointer.history.pretraining = components.loaded.fingerprint
     checkpointer.resume_command = "the same command" if resume != NONE else "the same command with resume=auto"
     return checkpointer

@@ -13,7 +13,7 @@ from fbm.runs.checkpoints import read_checkpoint
 from fbm.runs.folder import Run
 from fbm.runs.provenance import hardware, log_changed_code, record
 from fbm.runs.summary import Fingerprints, Origin, RunSummary
-from fbm.training.callbacks.preemption import TRAINING, PreemptionCheckpoint
+from fbm.training.callbacks.preemption import TRAINING_COMPLETE, PreemptionCheckpoint
 from fbm.training.components import Components, build_components
 from fbm.training.failures import missing_monitor, training_context, user_errors
 from fbm.training.finished import check_not_stale, has_work_left
@@ -39,30 +39,31 @@ def train(config: DictConfig, run: Run, identity: str) -> None:
             _complete(config, run, run.summary, identity)
             return
         source = find_resume_source(run)
-        parts = build_components(config, identity, source=source.history.source if source else None)
-        data, task, trainer = parts.data, parts.task, parts.trainer
+        components = build_components(config, identity, source=source.history.source if source else None)
+        data, task, trainer = components.data, components.task, components.trainer
         check_keeps_best(trainer, run.best)
         if source:
-            check_compatible(source, parts)
-        provenance = _begin(run, parts.content)
-        checkpointer = configure_checkpointer(parts, source, config.resume)
+            check_compatible(source, components)
+        provenance = _begin(run, components.resolved_config)
+        checkpointer = configure_checkpointer(components, source, config.resume)
         with training_context(trainer, run):
-            if source and source.same:
+            if source and source.own_checkpoint:
                 print(f"{run.folder} resumes after {checkpointer.saved_position}")
                 go_on(trainer.loggers, source.rows)
             for logger in trainer.loggers:
-                logger.log_hyperparams(parts.content)
+                logger.log_hyperparams(components.resolved_config)
             if source and source.trained:
-                checkpointer.skip_fit(trainer, source.content)
+                checkpointer.skip_fit(trainer, source.checkpoint)
             else:
                 with checkpointer.handle_signals(), missing_monitor(trainer, config.monitor.metric):
-                    trainer.fit(task, data, ckpt_path=source.named if source else None, weights_only=True)
+                    # weights_only is torch's safe loading; the optimiser's state and all else are restored too
+                    trainer.fit(task, data, ckpt_path=source.path if source else None, weights_only=True)
             throughput = _throughput(source.metrics if source and source.trained else trainer.callback_metrics)
             if not run.best.is_file():
                 raise UserError(UNVALIDATED)
-            tested = _test(parts, checkpointer, run) if config.test else {}
+            tested = _test(components, checkpointer, run) if config.test else {}
             summary = RunSummary(
-                **_results(config, parts, run, tested),
+                **_results(config, components, run, tested),
                 **provenance,
                 hardware=hardware(trainer),
                 throughput=throughput,
@@ -80,19 +81,21 @@ def _begin(run: Run, content: dict[str, Any]) -> dict[str, Any]:
     run.start(as_yaml(content))
     if not run.main:
         return {}
-    if run.same:
+    if run.own_checkpoint:
         log_changed_code(run.folder, content, "resume=none starts over (what is there is kept inside)")
     return record(run.folder, content)
 
 
-def _test(parts: Components, checkpointer: PreemptionCheckpoint, run: Run) -> dict[str, float]:
+def _test(components: Components, checkpointer: PreemptionCheckpoint, run: Run) -> dict[str, float]:
     """The best checkpoint on the test split."""
     with checkpointer.handle_signals():
-        tested = parts.trainer.test(parts.task, parts.data, ckpt_path=run.best, weights_only=True, verbose=False)
+        tested = components.trainer.test(
+            components.task, components.data, ckpt_path=run.best, weights_only=True, verbose=False
+        )
     return {name: float(value) for name, value in tested[0].items()}
 
 
-def _results(config: DictConfig, parts: Components, run: Run, tested: dict[str, float]) -> dict[str, Any]:
+def _results(config: DictConfig, components: Components, run: Run, tested: dict[str, float]) -> dict[str, Any]:
     """What was trained, and its results."""
     best = read_checkpoint(run.best)["fbm"]
     return {
@@ -105,15 +108,15 @@ def _results(config: DictConfig, parts: Components, run: Run, tested: dict[str, 
         "label_fraction": float(config.data.label_fraction),
         "monitor": config.monitor.metric,
         "metrics": {**best["metrics"], **tested},
-        **parts.task.test_artifacts,
+        **components.task.test_artifacts,
         "best_epoch": best["epoch"],
-        "epochs": parts.trainer.current_epoch,
-        "fingerprints": Fingerprints(**parts.prints),
-        "loaded": parts.loaded.counts(),
-        "pretraining": Origin(**parts.loaded.pretraining) if parts.loaded.pretraining else None,
+        "epochs": components.trainer.current_epoch,
+        "fingerprints": Fingerprints(**components.fingerprints),
+        "loaded": components.loaded.counts(),
+        "pretraining": Origin(**components.loaded.pretraining) if components.loaded.pretraining else None,
         "data": config.data.name,
-        "classes": parts.data.classes,
-        "samples": parts.data.samples,
+        "classes": components.data.classes,
+        "samples": components.data.samples,
     }
 
 
@@ -130,11 +133,11 @@ def _complete(config: DictConfig, run: Run, summary: RunSummary, identity: str) 
     if not has_work_left(config, run):
         print(f"{run.folder} is finished already; overwrite=true runs it again")
         return
-    parts = build_components(config, identity, again=True)
-    checkpointer = configure_checkpointer(parts, None, config.resume)
-    checkpointer.saved_position = TRAINING
-    with training_context(parts.trainer, run):
-        tested = _test(parts, checkpointer, run)
-        summary = replace(summary, metrics={**summary.metrics, **tested}, **parts.task.test_artifacts)
+    components = build_components(config, identity, again=True)
+    checkpointer = configure_checkpointer(components, None, config.resume)
+    checkpointer.saved_position = TRAINING_COMPLETE  # for the message, if a signal ends this test
+    with training_context(components.trainer, run):
+        tested = _test(components, checkpointer, run)
+        summary = replace(summary, metrics={**summary.metrics, **tested}, **components.task.test_artifacts)
         run.finish(summary)
-        mirror(parts.trainer.loggers, FinishedRun(run.folder, summary, again=True))
+        mirror(components.trainer.loggers, FinishedRun(run.folder, summary, again=True))

@@ -9,7 +9,7 @@ import pytest
 from fbm.config.compose import compose
 from fbm.config.targets import path_keys
 from fbm.data.store import FrameStore, read_manifest
-from fbm.runs.fingerprints import fingerprints
+from fbm.runs.fingerprints import result_fingerprints
 from tests.tiny import fbm
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "datasets.md"
@@ -72,7 +72,7 @@ def test_a_csv_data_set_takes_two_files(place, capsys):
 
 def test_moving_its_file_changes_neither_name_nor_fingerprint(place, capsys):
     def prints(*words: str) -> dict[str, str]:
-        return fingerprints(compose(["data=csv", *words], place / "own"), None)
+        return result_fingerprints(compose(["data=csv", *words], place / "own"), None)
 
     plain = prints()
     assert prints("data.csv=films/all.csv") == plain

@@ -5,11 +5,11 @@ from omegaconf import OmegaConf
 
 from fbm.config.compose import compose, flatten, resolved
 from fbm.config.renamed import FORMER
-from fbm.runs.fingerprints import fingerprint, fingerprints, identify
+from fbm.runs.fingerprints import fingerprint, identify, result_fingerprints
 
 
 def prints(*overrides: str, pretraining: str | None = None) -> dict[str, str]:
-    return fingerprints(compose(list(overrides)), pretraining)
+    return result_fingerprints(compose(list(overrides)), pretraining)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_settings_decide_results(override):
 def test_a_frozen_config_has_them_too():
     config = compose()
     OmegaConf.set_readonly(config, True)
-    assert fingerprints(config, None) == prints()
+    assert result_fingerprints(config, None) == prints()
     assert OmegaConf.is_readonly(config)
 
 
@@ -96,7 +96,7 @@ def test_what_it_goes_on_from_decides_the_result_and_not_where_that_was():
     source = {"checkpoint": "a", "place": "epoch 3", "config": "p", "comparison": "q"}
 
     def made(**more: str) -> dict[str, str]:
-        return fingerprints(compose(["resume=a"]), None, {**source, **more})
+        return result_fingerprints(compose(["resume=a"]), None, {**source, **more})
 
     plain, one = prints(), made()
     assert one == made(checkpoint="b")
@@ -109,7 +109,7 @@ def test_what_it_goes_on_from_decides_the_result_and_not_where_that_was():
 def test_fingerprints_leave_the_config_as_it_was():
     config = compose(["seed=3"])
     before = OmegaConf.to_yaml(config)
-    fingerprints(config, None)
+    result_fingerprints(config, None)
     assert OmegaConf.to_yaml(config) == before
 
 

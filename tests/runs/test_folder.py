@@ -78,7 +78,7 @@ def test_what_a_run_left_that_saved_nothing_is_moved_aside(tmp_path):
     (tmp_path / "checkpoints" / "best.ckpt").write_text("best")
     (tmp_path / "metrics.csv").write_text("rows")
     with open_run_folder(tmp_path, "a", overwrite=False) as run:
-        assert (run.summary, run.start_from, run.same) == (None, None, False)
+        assert (run.summary, run.start_from, run.own_checkpoint) == (None, None, False)
         assert not (tmp_path / "metrics.csv").exists()
     assert (tmp_path / "earlier-1" / "checkpoints" / "best.ckpt").read_text() == "best"
     assert (tmp_path / "earlier-1" / "metrics.csv").read_text() == "rows"
@@ -90,7 +90,7 @@ def test_an_unfinished_run_with_the_same_settings_goes_on(tmp_path, overwrite):
     (tmp_path / "checkpoints" / ".best.ckpt.123.part").write_text("half")
     (tmp_path / "failure.txt").write_text("why")
     with open_run_folder(tmp_path, "a", overwrite) as run:
-        assert (run.summary, run.start_from, run.same) == (None, own, True)
+        assert (run.summary, run.start_from, run.own_checkpoint) == (None, own, True)
         run.start("seed: 0\n")
     assert (tmp_path / "metrics.csv").read_text() == "rows"
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["last.ckpt"]
@@ -102,7 +102,7 @@ def test_an_unfinished_run_with_the_same_settings_goes_on(tmp_path, overwrite):
 def test_one_with_other_settings_or_that_may_not_go_on_is_moved_aside(tmp_path, identity, resume):
     unfinished(tmp_path)
     with open_run_folder(tmp_path, identity, False, resume) as run:
-        assert (run.start_from, run.same) == (None, False)
+        assert (run.start_from, run.own_checkpoint) == (None, False)
     assert (tmp_path / "earlier-1" / "checkpoints" / "last.ckpt").is_file()
 
 
@@ -123,10 +123,10 @@ def test_going_on_from_another_run(tmp_path):
     other = unfinished(tmp_path / "other", "b")
     for named in (tmp_path / "other", other):
         with open_run_folder(tmp_path / "run", "a", False, str(named)) as run:
-            assert (run.start_from, run.same) == (other, False)
+            assert (run.start_from, run.own_checkpoint) == (other, False)
     own = unfinished(tmp_path / "run")
     with open_run_folder(tmp_path / "run", "a", False, "somewhere/gone") as run:  # begun before, from what was there
-        assert (run.start_from, run.same) == (own, True)
+        assert (run.start_from, run.own_checkpoint) == (own, True)
 
 
 def test_another_run_that_is_not_there_or_is_this_one(tmp_path):

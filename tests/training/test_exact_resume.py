@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from fbm.config.compose import compose
 from fbm.runs.checkpoint_io import AtomicCheckpointIO
 from fbm.training.callbacks import PreemptionCheckpoint, Throughput
-from fbm.training.launch import launch
+from fbm.training.launch import run_training
 from tests.tiny import make_store, settings
 from tests.training.interrupted import Killed, Moment, assert_same, draw_everywhere, end_at, summary
 
@@ -29,14 +29,14 @@ def ended_again_and_again(store, tmp_path, monkeypatch):
 
     def compare(moments: list[Moment], *more: str, store: Path = store) -> dict[str, Any]:
         alone, run = (compose(settings(store, *QUICK, *more, f"name={name}")) for name in ("alone", "run"))
-        launch(alone.copy())
+        run_training(alone.copy())
         for moment in moments:
             with monkeypatch.context() as patch:
                 end_at(patch, moment)
                 patch.setattr(AtomicCheckpointIO, "teardown", lambda _: None)  # who is killed writes no more
                 with pytest.raises(Killed):
-                    launch(run.copy())
-        launch(run.copy())
+                    run_training(run.copy())
+        run_training(run.copy())
         assert_same(RUNS / "run", RUNS / "alone")
         return summary(RUNS / "run")
 

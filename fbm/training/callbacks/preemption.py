@@ -24,7 +24,7 @@ from fbm.training.loggers.resumable import rows_told
 from fbm.utils.errors import Stopped, UserError
 
 RESUME = "fbm_resume"  # key in checkpoints: the state that Lightning does not save
-TRAINING = "the training"  # the position when training is complete
+TRAINING_COMPLETE = "the training"  # the position when training is complete
 CONTINUE, SAVE = 0, 1  # what a rank requests; a signal to end is requested by its number, which is larger
 
 
@@ -118,7 +118,7 @@ class PreemptionCheckpoint(Checkpoint):
         self.saved_position, self.saved_at = self._position(trainer.fit_loop.state_dict()), time.monotonic()
 
     def _position(self, loops: dict[str, Any]) -> str:
-        return TRAINING if self.trained else str(position_in(loops))
+        return TRAINING_COMPLETE if self.trained else str(position_in(loops))
 
     # --- resuming
 

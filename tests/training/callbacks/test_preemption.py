@@ -14,7 +14,7 @@ from fbm.runs import checkpoint_io as whole_checkpoints
 from fbm.runs.checkpoint_io import AtomicCheckpointIO
 from fbm.training.callbacks import PreemptionCheckpoint, Throughput
 from fbm.training.callbacks.preemption import RESUME
-from fbm.training.launch import launch
+from fbm.training.launch import run_training
 from fbm.utils.errors import Stopped, UserError
 from tests.tiny import settings
 from tests.training.interrupted import Moment, end_at
@@ -36,7 +36,7 @@ def saves(store, tmp_path, monkeypatch):
 
     def run(*more: str) -> list[str]:
         few = ("task=classify", "data.batch_size=4", "trainer.max_epochs=2", "name=run", "callbacks.gallery=null")
-        launch(compose(settings(store, *few, *more)))
+        run_training(compose(settings(store, *few, *more)))
         return places
 
     return run

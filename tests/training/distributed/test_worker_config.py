@@ -13,7 +13,9 @@ from tests.tiny import settings
 
 
 def test_a_run_is_the_same_in_a_rank(store, tmp_path):
-    run = Run(tmp_path, run_summary(metrics={"val/loss": float("inf")}), start_from=Path("a/last.ckpt"), same=True)
+    run = Run(
+        tmp_path, run_summary(metrics={"val/loss": float("inf")}), start_from=Path("a/last.ckpt"), own_checkpoint=True
+    )
     sent = WorkerConfig.create(train, compose(settings(store)), run, "id")
     assert WorkerConfig.from_json(sent.to_json(), main=True) == sent
     received = WorkerConfig.from_json(sent.to_json(), main=False)
