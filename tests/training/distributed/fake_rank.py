@@ -1,6 +1,6 @@
 """A rank that imports no torch and does what FAKE_RANK_N in the environment says, N being its number.
 
-- exit CODE: end so
+- exit CODE: end so; another code than 0 when all ranks have started
 - child: start a process that sleeps, write its id to `childN`, and die by SIGKILL
 - hang: note signals in `signalsN`, and stay
 - save: wait for a signal, write `savedN`, and end as a rank that has saved
@@ -39,6 +39,9 @@ with Path(f"starts{rank}").open("a+") as file:
     start = len(file.read())
 action, _, argument = os.environ.get(f"FAKE_RANK_{rank}", "exit 0").split(" | ")[start - 1].partition(" ")
 if action == "exit":
+    starts = [Path(f"starts{other}") for other in range(int(os.environ["WORLD_SIZE"]))]
+    while argument != "0" and not all(path.exists() and len(path.read_text()) >= start for path in starts):
+        time.sleep(0.02)
     sys.exit(int(argument))
 if action == "child":
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])

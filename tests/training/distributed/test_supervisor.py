@@ -2,8 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,18 +18,6 @@ from fbm.training.distributed.supervisor import Supervisor
 from fbm.training.distributed.topology import Topology
 from fbm.training.distributed.worker_group import WorkerGroup
 from tests.training.distributed.command import wait_until
-
-LEAD = """
-import sys
-from pathlib import Path
-from fbm.training.distributed import worker_group
-from fbm.training.distributed.control_store import ControlStore
-from fbm.training.distributed.supervisor import Supervisor
-from fbm.training.distributed.topology import Topology
-worker_group.COMMAND = (sys.executable, "-m", "tests.training.distributed.fake_rank")
-store = ControlStore(host=True)
-Supervisor(worker_group.WorkerGroup([0, 1], Topology(2, 1), store, Path()), store).wait()
-"""
 
 
 def is_running(pid: int) -> bool:
@@ -88,9 +75,10 @@ def test_a_killed_rank_is_reported_and_leaves_no_process_of_its_own(control_stor
 def test_a_signal_has_all_ranks_save_and_end(control_store, fake_ranks, signum):
     fake_ranks("save", "save")
     _, supervised = start(control_store)
+    before = signal.getsignal(signum)
 
     def interrupt() -> None:
-        wait_until(lambda: len(pids()) == 2)
+        wait_until(lambda: len(pids()) == 2 and signal.getsignal(signum) != before)
         os.kill(os.getpid(), signum)
 
     thread = Thread(target=interrupt)
@@ -107,9 +95,10 @@ def test_a_signal_has_all_ranks_save_and_end(control_store, fake_ranks, signum):
 def test_the_second_interrupt_ends_ranks_at_once(control_store, fake_ranks):
     fake_ranks("hang", "hang")
     _, supervised = start(control_store)
+    before = signal.getsignal(signal.SIGINT)
 
     def interrupt_twice() -> None:
-        wait_until(lambda: len(pids()) == 2)
+        wait_until(lambda: len(pids()) == 2 and signal.getsignal(signal.SIGINT) != before)
         os.kill(os.getpid(), signal.SIGINT)
         wait_until(Path("signals0").exists)
         os.kill(os.getpid(), signal.SIGINT)
@@ -122,13 +111,18 @@ def test_the_second_interrupt_ends_ranks_at_once(control_store, fake_ranks):
     assert not any(is_running(pid) for pid in pids())
 
 
-def test_no_rank_outlives_its_lead(fake_ranks):
+def test_no_rank_outlives_its_launcher(control_store, fake_ranks):
     fake_ranks("hang", "hang")
-    paths = os.pathsep.join(path for path in sys.path if path)
-    lead = subprocess.Popen([sys.executable, "-c", LEAD], env={**os.environ, "PYTHONPATH": paths})
+    launcher = os.fork()
+    if launcher == 0:
+        try:
+            start(control_store)
+            time.sleep(600)
+        finally:
+            os._exit(1)
     wait_until(lambda: len(pids()) == 2 and all(pids()))
-    lead.kill()
-    lead.wait()
+    os.kill(launcher, signal.SIGKILL)
+    os.waitpid(launcher, 0)
     wait_until(lambda: not any(is_running(pid) for pid in pids()))
 
 
