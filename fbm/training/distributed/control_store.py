@@ -27,7 +27,7 @@ class ControlStore:
         host: listen there instead of connecting.
 
     Raises:
-        DistError, RuntimeError: here, if nobody listens at the address or it cannot be bound; in all methods, if the
+        DistError, RuntimeError: on creation, if the address cannot be reached or bound; in all methods, if the
             host is gone.
     """
 

@@ -21,7 +21,7 @@ from fbm.utils.errors import UserError
 
 # All in seconds.
 JOIN_TIMEOUT = 300.0  # for all processes to join
-NOTICE_AFTER = 10.0  # until a message says that one is waited for
+NOTICE_AFTER = 10.0  # until a message names the process that is waited for
 SHUTDOWN_TIMEOUT = 10.0  # for a follower to acknowledge the end
 
 
@@ -167,7 +167,7 @@ def _connect(env: LauncherEnv) -> ControlStore:
     try:
         return ControlStore(env.address, env.port, host)
     except (DistError, RuntimeError) as error:
-        problem = "cannot listen" if host else "finds nobody"
+        problem = "cannot listen" if host else "cannot connect"
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"process {env.index} {problem} at {env.address}:{env.port} (MASTER_ADDR, MASTER_PORT): {reason}"

@@ -1,4 +1,4 @@
-"""A rank that imports no torch and does what FAKE_RANK_N in the environment says, N being its number.
+"""A rank that imports no torch and does what FAKE_RANK_N in its environment asks for, N being its number.
 
 - exit CODE: end so; another code than 0 when all ranks have started
 - child: start a process that sleeps, write its id to `childN`, and die by SIGKILL

@@ -76,7 +76,7 @@ def test_a_follower_whose_leader_is_gone_ends(monkeypatch):
         run_as_leader_or_follower("x", lambda: 0)
 
 
-@pytest.mark.parametrize(("index", "named"), [(0, "listen"), (1, "finds")])
+@pytest.mark.parametrize(("index", "named"), [(0, "listen"), (1, "connect")])
 def test_an_address_that_cannot_be_used_is_one_line(monkeypatch, index, named):
     def refuse(*_: object) -> None:
         raise RuntimeError("no such address")

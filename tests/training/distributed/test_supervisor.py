@@ -59,7 +59,7 @@ def test_a_rank_that_fails_ends_the_others(control_store, fake_ranks, monkeypatc
     assert (failure.rank, failure.kind) == (1, "died")
     assert "3" in failure.line
     assert not any(is_running(pid) for pid in pids())
-    assert not Path("signals0").exists()  # nobody asked it to save
+    assert not Path("signals0").exists()  # it was not asked to save
 
 
 def test_a_killed_rank_is_reported_and_leaves_no_process_of_its_own(control_store, fake_ranks, monkeypatch):

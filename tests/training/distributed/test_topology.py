@@ -56,9 +56,9 @@ def test_one_command_a_machine():
 
 @pytest.mark.parametrize(("lacking", "named"), [("MASTER_PORT", "MASTER_PORT"), ("MASTER_ADDR", "MASTER_ADDR")])
 def test_missing_variables_are_named(lacking, named):
-    words = {"NODE_RANK": "1", "MASTER_ADDR": "a", "MASTER_PORT": "7"}
+    variables = {"NODE_RANK": "1", "MASTER_ADDR": "a", "MASTER_PORT": "7"}
     with pytest.raises(UserError, match=f"{named}"):
-        detect_launcher({key: value for key, value in words.items() if key != lacking})
+        detect_launcher({key: value for key, value in variables.items() if key != lacking})
 
 
 @pytest.mark.parametrize(
