@@ -1,4 +1,4 @@
-"""UCF-101 as it is on disk: `UCF-101/CLASS/v_CLASS_gXX_cYY.avi` and the official split files."""
+"""UCF-101 as published: `UCF-101/CLASS/v_CLASS_gXX_cYY.avi` and the official split files."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,13 +14,13 @@ from fbm.data.ucf24 import ANNOTATED_CLASSES, VALIDATION_GROUPS
 from fbm.utils.errors import UserError
 from fbm.utils.suggest import did_you_mean
 
-NAMED = 5  # missing classes that are named one by one
+NAMED = 5  # missing classes that are listed
 NAME = re.compile(r"(?P<folder>\w+)/v_(?P<class>\w+)_g(?P<group>\d\d)_c(?P<clip>\d\d)")
 LINE = "one CLASS/v_CLASS_gXX_cYY.avi"  # of a list
 
 
-class Listed(Protocol):
-    """Anything that has a place in a split."""
+class SplitVideo(Protocol):
+    """A video that belongs to a split."""
 
     @property
     def name(self) -> str: ...
@@ -34,15 +34,15 @@ class Listed(Protocol):
 
 @dataclass(frozen=True)
 class UCF101(VideoDataset):
-    """The videos of a UCF-101 folder and who is in which split.
+    """The videos of a UCF-101 folder and their splits.
 
     Args:
         root: holds `UCF-101/` and `ucfTrainTestlist/`.
         classes: "present" (those with a folder on disk), "annotated" (the 24 with boxes), or a list of names.
         split: official split 1, 2 or 3; "all" puts every video into training (for pretraining; no test split).
         validation: share of each class's training groups that go to validation as whole groups, at least one
-            where the class has two; or "paper", the published groups of the 24 classes.
-        validation_seed: which groups are carved out.
+            if the class has two; or "paper", the published groups of the 24 classes.
+        validation_seed: of the draw of these groups.
     """
 
     root: Path | None
@@ -52,33 +52,33 @@ class UCF101(VideoDataset):
     validation_seed: int = 0
 
     def selection(self) -> dict[str, Any]:
-        """The choices that decide which video is in which split, as plain values; nothing is read."""
+        """The settings that decide which video is in which split, as plain values; reads nothing."""
         classes = self.classes if isinstance(self.classes, str) else sorted(self.classes)
         choices = {"classes": classes, "split": self.split, "validation": self.validation}
-        # The seed decides nothing where the groups are named.
+        # Published groups do not depend on the seed.
         return choices if self.validation == "paper" else {**choices, "validation_seed": self.validation_seed}
 
     def class_names(self) -> list[str]:
         """The chosen classes in label order (alphabetical, which is the annotated ones' published order).
 
         Raises:
-            UserError: no such root or class, or nothing in it.
+            UserError: the root or a class does not exist, or is empty.
         """
         folders = self._folders()
         if self.classes == "present":
             return sorted(folder.name for folder in folders.values())
-        wanted = ANNOTATED_CLASSES if self.classes == "annotated" else self.classes
-        absent = [name for name in wanted if name.casefold() not in folders]
+        chosen = ANNOTATED_CLASSES if self.classes == "annotated" else self.classes
+        absent = [name for name in chosen if name.casefold() not in folders]
         if absent and (len(absent) > 1 or self.classes == "annotated"):
             raise UserError(
-                f"{len(absent)} of {len(wanted)} classes have no folder in {self._top()}: {', '.join(absent[:NAMED])}"
+                f"{len(absent)} of {len(chosen)} classes have no folder in {self._top()}: {', '.join(absent[:NAMED])}"
                 f"{f' and {len(absent) - NAMED} more' if len(absent) > NAMED else ''}; data.classes=present (of "
                 "data=ucf101) takes those that are there"
             )
         if absent:
             present = [folder.name for folder in folders.values()]
             raise UserError(f"class {absent[0]!r} has no folder in {self._top()}{did_you_mean(absent[0], present)}")
-        return sorted(set(wanted))
+        return sorted(set(chosen))
 
     def videos(self) -> list[Video]:
         """All listed videos of the chosen classes, sorted by name, with their split.
@@ -94,8 +94,8 @@ class UCF101(VideoDataset):
         }
         if not listed["train"]:
             raise UserError(f"the training list of split {self.split} names no video of {sorted(classes.values())}")
-        there = {video.action.casefold() for videos in listed.values() for video in videos}
-        if self.classes != "present" and (gone := sorted(classes[key] for key in classes.keys() - there)):
+        listed_classes = {video.action.casefold() for videos in listed.values() for video in videos}
+        if self.classes != "present" and (gone := sorted(classes[key] for key in classes.keys() - listed_classes)):
             raise UserError(f"class {gone[0]!r}: the lists of split {self.split} name no video of it")
         held_out = self._validation_groups(listed["train"])
         train = [replace(v, split="val") if (v.action, v.group) in held_out else v for v in listed["train"]]
@@ -118,7 +118,7 @@ class UCF101(VideoDataset):
         return folder
 
     def _folders(self) -> dict[str, Path]:
-        """The folder of each class by its name in small letters: archives differ in HandstandPushups' capitals."""
+        """The folder of each class by its name in lower case: archives differ in HandstandPushups' capitals."""
         folders: dict[str, Path] = {}
         for folder in sorted(folder for folder in self._top().iterdir() if folder.is_dir()):
             if other := folders.get(folder.name.casefold()):
@@ -129,7 +129,7 @@ class UCF101(VideoDataset):
         return folders
 
     def _lists(self, part: Literal["train", "test"]) -> list[str]:
-        """The names on one official list (both on "train" and none on "test" where every video trains)."""
+        """The names on one official list; with split "all", both lists are training lists."""
         if self.split == "all":
             files = ["trainlist01.txt", "testlist01.txt"] if part == "train" else []
         else:
@@ -137,10 +137,10 @@ class UCF101(VideoDataset):
         return [name for file in files for name in read_split_file(self._root() / "ucfTrainTestlist" / file)]
 
     def _listed(self, part: Literal["train", "test"], folders: dict[str, Path]) -> Iterator[Video]:
-        """The videos of one official list whose class has a folder; they are called as they are on the list."""
+        """The videos of one official list whose class has a folder, by their names on the list."""
         for name in self._lists(part):
             fields = NAME.fullmatch(name)
-            assert fields is not None, name  # read_split_file has looked
+            assert fields is not None, name  # checked by read_split_file
             if folder := folders.get(fields["folder"].casefold()):
                 path = folder / f"{name.split('/')[1]}.avi"
                 yield Video(name, path, fields["folder"], int(fields["group"]), part)
@@ -170,7 +170,7 @@ class UCF101(VideoDataset):
 
 
 def carve(action: str, groups: list[int], share: float, seed: int) -> Iterable[int]:
-    """About `share` of one class's groups, the same whatever other classes are chosen."""
+    """About `share` of one class's groups, whichever other classes are chosen."""
     if not 0 <= share < 1:
         raise UserError(f"data.validation={share} must be a share of at least 0 and under 1, or the word paper")
     if seed < 0:
@@ -181,10 +181,10 @@ def carve(action: str, groups: list[int], share: float, seed: int) -> Iterable[i
 
 
 def read_split_file(path: Path) -> list[str]:
-    """The names `CLASS/v_CLASS_gXX_cYY` of an official list, with or without labels, in any form `fields` can part.
+    """The names `CLASS/v_CLASS_gXX_cYY` of an official list, with or without labels, as `fields` separates them.
 
     Raises:
-        UserError: no such file, or a line that does not begin with `CLASS/v_CLASS_gXX_cYY.avi` (so no line can point
+        UserError: the file does not exist, or a line does not begin with `CLASS/v_CLASS_gXX_cYY.avi` (no line can point
             outside the root).
     """
     if not path.is_file():
@@ -196,7 +196,7 @@ def read_split_file(path: Path) -> list[str]:
         first = fields(line)[0]
         name = first.removesuffix(".avi")
         match = NAME.fullmatch(name)
-        # The folder HandstandPushups holds v_HandStandPushups files: only the letters' case may differ.
+        # The folder HandstandPushups has files v_HandStandPushups: only capitals may differ.
         if not match or name == first or match["folder"].casefold() != match["class"].casefold():
             raise UserError(
                 f"{path}, line {number}: {first!r} is not of the form CLASS/v_CLASS_gXX_cYY.avi; a label may follow"
@@ -205,21 +205,21 @@ def read_split_file(path: Path) -> list[str]:
     return names
 
 
-def check_no_leak(videos: Iterable[Listed]) -> None:
-    """No video and no group of a class may stand in two splits.
+def check_no_leak(videos: Iterable[SplitVideo]) -> None:
+    """Check that no video and no group of a class is in two splits.
 
     Raises:
-        UserError: names the first one that does.
+        UserError: names the first one that is.
     """
-    seen: dict[tuple[str, int], Listed] = {}
+    seen: dict[tuple[str, int], SplitVideo] = {}
     names: set[str] = set()
     for video in videos:
         other = seen.setdefault((video.action, video.group), video)
         if other.split != video.split:
             raise UserError(
                 f"the splits leak: group g{video.group:02} of {video.action} is in {other.split} ({other.name}) "
-                f"and in {video.split} ({video.name}); mend the split files"
+                f"and in {video.split} ({video.name}); fix the split files"
             )
         if video.name in names:
-            raise UserError(f"the split files list {video.name} twice; mend the split files")
+            raise UserError(f"the split files list {video.name} twice; fix the split files")
         names.add(video.name)

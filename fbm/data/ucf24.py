@@ -1,4 +1,4 @@
-"""The paper's choices on UCF-101: the 24 classes with boxes, and two validation groups of each."""
+"""The paper's subset of UCF-101: the 24 classes with boxes, and two validation groups of each."""
 
 # In label order, which is alphabetical.
 VALIDATION_GROUPS: dict[str, tuple[int, int]] = {

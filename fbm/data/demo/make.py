@@ -32,12 +32,12 @@ def make_demo(
     scene_strength: float = 0.5,
     workers: int | None = None,
 ) -> None:
-    """Make a synthetic data set in UCF-101's layout under `root`; returns at once if it is already there.
+    """Make a synthetic data set in UCF-101's layout under `root`; does nothing if it exists.
 
     Each of the six classes gets `groups` groups (the first `test_groups` test in split 1) of `clips` videos
     with `frames` to `frames + 12` frames of 160 × 120. A group's object (scene) is its class's favourite with
     probability `object_strength` (`scene_strength`), else any of the six kinds alike: at 0 only the motion
-    tells the class. The result depends on everything but `workers` (default: every core).
+    tells the class. The result does not depend on `workers` (default: all cores).
     """
     root = Path(root)
     settings = Settings(

@@ -1,6 +1,6 @@
-"""The classes: how the object moves. None tells left from right or forward from backward: clips get flipped.
+"""The classes: how the object moves. None depends on left and right or on the direction of time: clips get flipped.
 
-Every motion is to and fro or round, with a period of 16 to 28 frames, so 16 frames show at least half of it.
+Every motion is periodic, with a period of 16 to 28 frames, so 16 frames show at least half of it.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Path = npt.NDArray[np.float64]  # one number for each frame
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Where the object is in each frame, four arrays of `T`: centre in pixels, scale, turn in radians."""
+    """The object's pose in each frame, four arrays of `T`: centre in pixels, scale, angle in radians."""
 
     x: Path
     y: Path
@@ -25,7 +25,7 @@ class Trajectory:
 
 
 def move(motion: str, frames: int, radius: float, rng: np.random.Generator) -> Trajectory:
-    """One clip's track of an object of this radius (pixels); speed, amplitude, phase and place are drawn."""
+    """One clip's trajectory of an object of this radius (pixels); speed, amplitude, phase and place are drawn."""
     dx, dy, scale, angle = MOTIONS[motion](np.arange(frames, dtype=np.float64), rng)
     size = radius * scale
     return Trajectory(_place(dx, size, WIDTH, rng), _place(dy, size, HEIGHT, rng), scale, angle)
@@ -34,7 +34,7 @@ def move(motion: str, frames: int, radius: float, rng: np.random.Generator) -> T
 def _place(path: Path, radius: Path, size: int, rng: np.random.Generator) -> Path:
     """Shift a path to a random place where the object stays inside the frame; to the middle if it cannot."""
     low, high = float(np.max(radius - path)), float(np.min(size - 1 - radius - path))
-    where = rng.random()  # drawn in any case: what follows must not depend on the room there was
+    where = rng.random()  # always drawn: later draws must not depend on the size
     return path + (low + where * (high - low) if low < high else (low + high) / 2)
 
 
@@ -73,7 +73,7 @@ def _shake(t: Path, rng: np.random.Generator) -> Offsets:
 
 
 def _jitter(t: Path, rng: np.random.Generator) -> Path:
-    """Two quick waves that do not fit each other: small, fast, never the same, in any direction."""
+    """Two fast waves of unrelated periods: small and irregular."""
     starts = rng.uniform(0, 2 * np.pi, size=2)
     quick, slower = (2 * np.pi * t / rng.uniform(*periods) for periods in ((3, 4), (5, 7)))
     path: Path = 0.6 * np.sin(starts[0] + quick) + 0.4 * np.sin(starts[1] + slower)

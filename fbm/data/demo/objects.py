@@ -1,4 +1,4 @@
-"""The foreground: silhouettes that no turn maps onto themselves, with a texture, drawn under any pose."""
+"""The foreground: textured silhouettes without rotational symmetry, drawn in any pose."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class SyntheticObject:
 
     patch: Array
     radius: float  # pixels: half the longer side of the upright silhouette, at scale 1
-    angle: float  # radians: how it stands
+    angle: float  # radians: of the upright pose
 
 
 def make_object(kind: str, palette: Palette, rng: np.random.Generator) -> SyntheticObject:
-    """Draw one instance of a kind: colours, texture, size and lean.
+    """Draw one instance of a kind: colours, texture, size and angle.
 
     It is 34 to 60 % of the frame's height: where about half of UCF-101's annotated boxes are.
     """
@@ -36,19 +36,19 @@ def make_object(kind: str, palette: Palette, rng: np.random.Generator) -> Synthe
     return SyntheticObject(patch, radius=rng.uniform(0.17, 0.30) * HEIGHT, angle=rng.uniform(-0.4, 0.4))
 
 
-def draw(frame: Array, thing: SyntheticObject, x: float, y: float, scale: float, angle: float) -> Mask:
+def draw(frame: Array, item: SyntheticObject, x: float, y: float, scale: float, angle: float) -> Mask:
     """Lay the object over `frame` (`H W 3`, changed in place) at (x, y) pixels; returns its mask `H W`."""
     height, width, _ = frame.shape
     mask = np.zeros((height, width), dtype=np.bool_)
-    radius = thing.radius * scale
+    radius = item.radius * scale
     rows, columns = _span(y, radius * REACH, height), _span(x, radius * REACH, width)
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return mask  # wholly outside
     py = (np.arange(rows.start, rows.stop, dtype=np.float32) - np.float32(y))[:, None]
     px = (np.arange(columns.start, columns.stop, dtype=np.float32) - np.float32(x))[None, :]
-    turn = angle + thing.angle
+    turn = angle + item.angle
     c, s = np.float32(np.cos(turn) / radius), np.float32(np.sin(turn) / radius)
-    sample = _sample(thing.patch, c * py - s * px, s * py + c * px)
+    sample = _sample(item.patch, c * py - s * px, s * py + c * px)
     alpha = np.clip(sample[..., 3:] * np.float32(radius) + 0.5, 0, 1)  # one pixel of soft edge at every scale
     region = frame[rows, columns]
     region += alpha * (sample[..., :3] - region)

@@ -22,23 +22,23 @@ class Clip:
 
 
 def render_group(settings: Settings, group: Group) -> Iterator[Clip]:
-    """The group's clips in order, each of them alike however many there are."""
+    """The group's clips in order; none depends on the number of clips."""
     rng = random_for(settings, group.label, group.number, clip=0)
     colours, others = draw_palettes(rng)
     scene = make_scene(group.scene, colours, rng)
-    thing = make_object(group.object, others, rng)
+    item = make_object(group.object, others, rng)
     for clip in range(1, settings.clips + 1):
-        yield _film(settings, group, scene, thing, random_for(settings, group.label, group.number, clip))
+        yield _film(settings, group, scene, item, random_for(settings, group.label, group.number, clip))
 
 
-def _film(settings: Settings, group: Group, scene: Array, thing: SyntheticObject, rng: np.random.Generator) -> Clip:
+def _film(settings: Settings, group: Group, scene: Array, item: SyntheticObject, rng: np.random.Generator) -> Clip:
     count = settings.frames + int(rng.integers(SPARE_FRAMES + 1))
     camera = pan(count, rng)
-    poses = move(group.motion, count, thing.radius, rng)
+    poses = move(group.motion, count, item.radius, rng)
     frames = np.empty((count, HEIGHT, WIDTH, 3), dtype=np.uint8)
     mask = np.empty((count, HEIGHT, WIDTH), dtype=np.bool_)
     for t in range(count):
         frame = view(scene, float(camera[t, 0]), float(camera[t, 1]))
-        mask[t] = draw(frame, thing, poses.x[t], poses.y[t], poses.scale[t], poses.angle[t])
+        mask[t] = draw(frame, item, poses.x[t], poses.y[t], poses.scale[t], poses.angle[t])
         frames[t] = frame + np.float32(0.5)  # colours lie within 0..255: this only rounds
     return Clip(frames, mask)

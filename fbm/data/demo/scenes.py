@@ -1,4 +1,4 @@
-"""The background: a picture larger than the frame, over which a slow camera pans."""
+"""The background: a picture larger than the frame, over which a camera slowly pans."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def make_scene(kind: str, palette: Palette, rng: np.random.Generator) -> Array:
 
 
 def pan(frames: int, rng: np.random.Generator) -> Array:
-    """The camera's path, `T 2`: top and left in scene pixels. In every other clip it hardly moves."""
+    """The camera's path, `T 2`: top and left in scene pixels. In half of the clips it hardly moves."""
     speed = rng.uniform(*(STILL if rng.random() < 0.5 else SLOW))
     direction = rng.uniform(0, 2 * np.pi)
     velocity = speed * np.array([np.sin(direction), np.cos(direction)])

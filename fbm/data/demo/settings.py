@@ -7,8 +7,8 @@ import numpy as np
 from fbm.utils.errors import UserError
 
 HEIGHT, WIDTH, RATE = 120, 160, 25  # pixels, pixels, frames per second
-SPARE_FRAMES = 12  # a clip is up to this much longer than asked for: real lengths differ
-VERSION = 2  # raise it whenever the same settings would give other pictures
+SPARE_FRAMES = 12  # a clip is longer than `frames` by up to so many: real lengths differ
+VERSION = 2  # raise it whenever the same settings would give other videos
 
 # The order is the label order and pairs the favourites: class i favours object i and scene i.
 CLASSES = ("Bounce", "Orbit", "Pulse", "Shake", "Slide", "Spin")
@@ -18,7 +18,7 @@ SCENES = ("bricks", "waves", "blobs", "stripes", "checks", "clouds")
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides the bytes of a demo set; `frames` is the shortest clip's length."""
+    """All settings that affect a demo set; `frames` is the shortest clip's length."""
 
     seed: int
     groups: int
@@ -63,7 +63,7 @@ class Group:
 
 
 def random_for(settings: Settings, label: int, group: int, clip: int, purpose: int = 0) -> np.random.Generator:
-    """A generator for each (class, group, clip) alone: more groups or clips change none of the others."""
+    """A generator for each (class, group, clip), so that adding groups or clips does not change others."""
     return np.random.default_rng([settings.seed, label, group, clip, purpose])
 
 

@@ -1,4 +1,4 @@
-"""Pictures for scenes and objects alike: neither stands out by contrast or colour.
+"""Textures of scenes and objects, of the same contrast and colours, so that neither stands out.
 
 Large soft regions of shade and colour carry a fainter pattern, in about the proportions of UCF-101's frames.
 """
@@ -46,15 +46,15 @@ def paint(kind: str, shape: tuple[int, int], sizes: Sizes, palette: Palette, rng
 
 
 def draw_palettes(rng: np.random.Generator) -> tuple[Palette, Palette]:
-    """A scene's and an object's colours: of other hues, and far enough apart for the object to be seen.
+    """Colours of a scene and an object: of different hues, and far enough apart for the object to be visible.
 
     Pairs that are too near are drawn again as a whole, so that scenes and objects have the same colours.
     """
     while True:
         hue = rng.random()
         pair = _palette(hue, rng), _palette(hue + rng.uniform(0.2, 0.8), rng)
-        scene, thing = (colours.mean(axis=(0, 1)) for colours in pair)
-        if np.linalg.norm(scene - thing) > APART:
+        scene, item = (colours.mean(axis=(0, 1)) for colours in pair)
+        if np.linalg.norm(scene - item) > APART:
             return pair
 
 
@@ -74,7 +74,7 @@ def _palette(hue: float, rng: np.random.Generator) -> Palette:
 
 
 def _regions(y: Field, x: Field, size: float, rng: np.random.Generator) -> Field:
-    """Large soft regions, 0..1: waves in all directions, the longer the stronger, as in pictures of real places."""
+    """Large soft regions, 0..1: waves in all directions, longer ones stronger, as in real pictures."""
     total = np.zeros(y.shape)
     for wave in range(OCTAVES * WAVES):
         octave = wave // WAVES
@@ -129,7 +129,7 @@ def _blobs(y: Field, x: Field, rng: np.random.Generator) -> Field:
 
 
 def _rings(y: Field, x: Field, rng: np.random.Generator) -> Field:
-    """Circles round a point beside the middle: round the middle itself, a turn could not be seen."""
+    """Circles around a point off the centre, so that rotation is visible."""
     about = rng.uniform(0, 2 * np.pi)
     far_y = y - y.mean() - 1.2 * np.sin(about)
     far_x = x - x.mean() - 1.2 * np.cos(about)
