@@ -223,7 +223,7 @@ def test_a_file_that_is_mended_or_removed_is_told_the_next_time(folder, tmp_path
         "films/c.avi": "duplicate",
     }
     assert [row.name for row in rows.broken] == ["films/a"]
-    assert [row.name for row in rows.left_out] == ["films/c.avi"]
+    assert [row.name for row in rows.excluded] == ["films/c.avi"]
     assert rows.classes == []
     (place / "a.avi").write_bytes(whole)
     (place / "b.avi").unlink()

@@ -194,7 +194,7 @@ def test_a_store_prepared_anew_under_a_reader_is_told_from_a_damaged_one(copy):
     store = FrameStore(copy)
     video = store.usable[0]
     flip(masks_file(copy, "boxes", video.name))
-    with exclusive_lock(copy, "the store"), pytest.raises(StoreError, match="another `fbm prepare` is at work"):
+    with exclusive_lock(copy, "the store"), pytest.raises(StoreError, match="another `fbm prepare`"):
         store.masks(video.name, slice(0, 1))
     rows = [replace(row, masks_checksum="b" * 64) if row == video else row for row in store.manifest.videos]
     (copy / MANIFEST).write_text(replace(store.manifest, videos=rows).to_json())

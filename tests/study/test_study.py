@@ -144,7 +144,7 @@ def test_a_process_that_dies_takes_no_other_run_with_it(study):
     assert len(failed) == 1, out
     assert "deadly-true" in failed[0]
     assert ": its process died (" in failed[0]
-    assert "started again, one at a time: " in out
+    assert "one at a time: " in out
     assert len(summaries()) == 1
     assert "deadly-false" in next(iter(summaries()))
 

@@ -131,7 +131,7 @@ def test_what_masks_are_called_prepare_calls_videos(films, tmp_path, capsys):
     assert fbm(*PREPARE, "masks.source.folder=m", "data.store=store") == 0
     told = capsys.readouterr().out
     assert "have no masks" not in told
-    assert "are of no video" not in told
+    assert "belong to none of the videos" not in told
     videos = FrameStore(tmp_path / "store").manifest
     assert {video.name for video in videos.videos if video.ok} == set(FILMS.values())
     assert all(video.masks.startswith("files:") and video.masks != "files:empty" for video in videos.videos if video.ok)
