@@ -230,7 +230,7 @@ def test_masks_would_not_go_between_those_of_another(tmp_path):
 
 def test_an_interrupted_video_leaves_nothing(tmp_path, monkeypatch):
     video = write_video(tmp_path / "a.avi", moving_square(frames=4)[0])
-    monkeypatch.setattr("fbm.data.masks.video._lit", lambda *_: 1 / 0)
+    monkeypatch.setattr("fbm.data.masks.video._highlight", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         make_masks(video, tmp_path / "out" / "a", Settings())
     assert not list((tmp_path / "out").iterdir())
