@@ -298,7 +298,7 @@ def test_other_data_are_refused_for_the_same_run_and_for_another(first, train, c
     assert (own / "manifest.json").read_text() != manifest
     again = classify(own, "name=run", "masks=none")
     before = (RUNS / "run" / "metrics.csv").read_bytes()
-    monkeypatch.setattr("fbm.runs.folder._is_of", lambda *_: True)  # as where the settings are the same
+    monkeypatch.setattr("fbm.runs.folder._belongs_to", lambda *_: True)  # as where the settings are the same
     assert fbm("train", *again) == 1
     said = only_error(capsys.readouterr().err)
     assert "was trained on other data than" in said
