@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -14,6 +13,7 @@ from fbm.training.distributed import launcher, supervisor, worker_group
 from fbm.training.distributed.launcher import is_distributed, launch_ranks, launch_training
 from fbm.training.distributed.topology import LauncherEnv, Topology
 from fbm.utils.errors import Stopped, UserError
+from tests.runs.summaries import run_summary
 from tests.tiny import fbm, settings
 from tests.training.distributed.command import fbm_lines, launcher_variables
 
@@ -27,9 +27,9 @@ def two(store, fake_ranks, monkeypatch) -> list[str]:
 
 def summary_action(value: float) -> str:
     """What a fake rank does that finishes the run with this metric."""
-    summary: dict[str, Any] = {"monitor": "val/clip_top1", "metrics": {"val/clip_top1": value}}
-    summary |= {"best_epoch": 0, "epochs": 1, "samples": {"test": 0}}
-    return f"summary {json.dumps(summary)}"
+    metrics = {"val/clip_top1": value}
+    summary = run_summary(monitor="val/clip_top1", metrics=metrics, best_epoch=0, epochs=1, samples={"test": 0})
+    return f"summary {json.dumps(summary.to_dict())}"
 
 
 def starts(rank: int) -> int:
