@@ -1,4 +1,4 @@
-"""Activation checkpointing: less memory for more computing. Maps are `B C ...` float of any kind."""
+"""Activation checkpointing: less memory for more computation. Maps are `B C ...` float."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,33 +17,32 @@ from fbm.models.layers import NORMS
 
 
 class CheckpointedSequential(nn.Sequential):
-    """A sequence of which the backward pass keeps only what goes into its stages, and makes the rest of each anew.
+    """A sequence that keeps only the inputs of its stages, and recomputes each stage in the backward pass.
 
-    A stage ends behind a pooling and before a transposed convolution, where the maps are smallest. Outputs and
-    gradients are those of the sequence that it was; batch norm's running statistics follow the first pass alone.
+    A stage ends after a pooling and before a transposed convolution, where the maps are smallest. Outputs and gradients
+    are those of a plain sequence; the first pass alone updates batch norm's running statistics.
 
-    The first layer of a stage must leave its input as it is.
+    The first layer of a stage must not change its input in place.
     """
 
     def forward(self, maps: Tensor) -> Tensor:
         if not torch.is_grad_enabled():
             return _run(list(self), maps)
         for number, stage in enumerate(_stages(list(self))):
-            # What comes from outside is the clip: the maps of its size are the largest of all.
+            # An input without gradient is the clip, and maps of its size are the largest of all.
             run = _run if number or maps.requires_grad else _run_recomputing_norm
             maps = _recomputed(run, stage, maps)
         return maps
 
 
 def checkpoint_activations(network: nn.Module) -> None:
-    """Have every outermost sequence of a network's layers in which anything is trained recomputed, in place."""
+    """Make every outermost `nn.Sequential` with trained parameters a `CheckpointedSequential`, in place."""
     for module in network.children():
         if not any(parameter.requires_grad for parameter in module.parameters()):
-            continue  # nothing of it is kept, so that there is nothing to save
+            continue  # a frozen part keeps no activations
         if type(module) is nn.Sequential:
-            module.__class__ = (
-                CheckpointedSequential  # only the class: parameters, names and hooks stay what others hold
-            )
+            # Only the class changes: parameters, names and hooks are the objects that others hold.
+            module.__class__ = CheckpointedSequential
         else:
             checkpoint_activations(module)
 
@@ -58,7 +57,7 @@ def _stages(layers: Sequence[nn.Module]) -> list[list[nn.Module]]:
 
 
 def _begins(layer: nn.Module, kind: type | UnionType) -> bool:
-    """Whether a layer, or the first of a sequence, is of this kind."""
+    """Whether a layer, or the first layer of a sequence, is of this kind."""
     return isinstance(next(layer.children(), layer) if isinstance(layer, nn.Sequential) else layer, kind)
 
 
@@ -73,10 +72,10 @@ def _run(layers: Sequence[nn.Module], maps: Tensor) -> Tensor:
 
 
 def _run_recomputing_norm(layers: Sequence[nn.Module], maps: Tensor) -> Tensor:
-    """The same where the first layer is a block with a convolution and a norm, with less in memory at a time.
+    """The same with a lower peak, for a first layer that is a block of a convolution and a norm.
 
-    The convolution's maps are made a third time when the norm needs them, after those behind it are done with: of
-    the three channels of a clip that costs next to nothing.
+    The convolution is computed a third time when the norm needs its maps, after those behind the norm are freed. On the
+    three channels of a clip this costs next to nothing.
     """
     first, *others = layers
     block = list(first) if isinstance(first, nn.Sequential) else []
@@ -87,14 +86,14 @@ def _run_recomputing_norm(layers: Sequence[nn.Module], maps: Tensor) -> Tensor:
 
 
 def _contexts(stage: Sequence[nn.Module]) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """What surrounds the first pass, and the second."""
+    """Contexts of the first pass, and of the recomputation."""
     return nullcontext(), _frozen_bn_statistics(stage)
 
 
 @contextmanager
 def _frozen_bn_statistics(stage: Sequence[nn.Module]) -> Iterator[None]:
-    """Batch norm does all that it does in the mode it is in, to copies of its running statistics: its own stay."""
-    # Looked for now: Lightning may have replaced a network's batch norms by ones over all ranks since it was made.
+    """Batch norm works in its current mode, but updates copies of its running statistics."""
+    # Collected here: Lightning may have replaced the batch norms by synchronised ones.
     norms = [part for layer in stage for part in layer.modules() if isinstance(part, _BatchNorm)]
     kept = [dict(norm.named_buffers()) for norm in norms]
     for norm, own in zip(norms, kept, strict=True):

@@ -9,23 +9,23 @@ from fbm.models.layers import init_weights, without_autocast
 
 
 def scale_gradient(features: Tensor, factor: float) -> Tensor:
-    """The same values, whose gradient is multiplied by `factor` on its way back."""
+    """The same values; their gradient is multiplied by `factor`."""
     return features if factor == 1 else features * factor + features.detach() * (1 - factor)
 
 
 class Classifier(nn.Module):
-    """All features flattened, one linear layer; forward gives logits `B classes`.
+    """Flattened features and one linear layer; forward returns logits `B classes`.
 
-    Logits are in the precision of the layer's weights, also in mixed precision: in bf16 they would have 8 bits, too
-    few to tell classes apart that are close to each other.
+    Logits have the precision of the layer's weights, also in mixed precision: the 8 bits of bf16 are too few to
+    separate classes with similar logits.
 
     Args:
         encoder: with weights from any initialisation.
-        classes: how many.
-        encoder_gradient: factor on the gradient that reaches the encoder, as in the reference program; 0 freezes it
-            whole, batch norm statistics and weight decay included. Adam divides a gradient by its own size, so that
-            other factors hardly change its step; they only weigh the weight decay more, which is not multiplied. For a
-            slower encoder see `encoder_lr` of `fbm.tasks.Classify`.
+        classes: their number.
+        encoder_gradient: factor on the gradient that reaches the encoder, as in the reference program; 0 freezes it,
+            batch norm statistics and weight decay included. Adam normalises gradients, so other factors hardly change
+            its step; they only increase the relative weight decay, which is not multiplied. For a slower encoder see
+            `encoder_lr` of `fbm.tasks.Classify`.
     """
 
     def __init__(self, encoder: Encoder, classes: int, encoder_gradient: float = 1.0) -> None:
@@ -35,11 +35,11 @@ class Classifier(nn.Module):
         self.linear = nn.Linear(math.prod(encoder.feature_shape), classes)
         init_weights(self.linear)
         if self.frozen:
-            encoder.requires_grad_(False).eval()  # Lightning trains in the mode it is given
+            encoder.requires_grad_(False).eval()  # Lightning keeps the mode that a module is in
 
     @property
     def frozen(self) -> bool:
-        """Whether the encoder stays as it was given."""
+        """Whether the encoder is not trained."""
         return self.encoder_gradient == 0
 
     def train(self, mode: bool = True) -> "Classifier":

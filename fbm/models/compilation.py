@@ -1,4 +1,4 @@
-"""Compile the parts of a network for training steps alone."""
+"""Compile the parts of a network, for training steps only."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,19 +10,19 @@ from fbm.utils.errors import UserError
 
 
 def compile_networks(network: nn.Module, device: torch.device) -> None:
-    """Have the parts of a network compiled when they are first called in training, in place: its state keeps its names.
+    """Compile the children of a network at their first call in training, in place; names of its state are kept.
 
-    The parts and not the whole: tasks call some of them by themselves. Where the network evaluates (validation, test,
-    pictures, probes) nothing is compiled: batches of other sizes, without gradient or in another precision, would each
-    cost a graph more, until torch gives up compiling the training steps as well.
+    The children and not the whole: tasks call some of them by themselves. In evaluation (validation, test, pictures,
+    probes) nothing is compiled: other batch sizes, no gradient or another precision would each need another graph,
+    until torch stops compiling the training steps as well.
 
     Raises:
-        UserError: nothing can be compiled for this device here.
+        UserError: torch cannot compile for this device on this machine.
     """
     try:
-        torch.compile(_tried)(torch.zeros(1, device=device))
+        torch.compile(_double)(torch.zeros(1, device=device))
     except RuntimeError as error:
-        cause = getattr(error, "inner_exception", error)  # torch wraps a back end's own in several lines
+        cause = getattr(error, "inner_exception", error)  # torch wraps the back end's error in several lines
         reason = next(iter(str(cause).splitlines()), type(cause).__name__)
         raise UserError(
             f"compile=true: nothing can be compiled for {device} here ({reason}): install a C++ compiler (or name it "
@@ -34,8 +34,8 @@ def compile_networks(network: nn.Module, device: torch.device) -> None:
 
 def _while_training(network: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
     compiled = torch.compile(forward)
-    return lambda *given: (compiled if network.training else forward)(*given)
+    return lambda *args: (compiled if network.training else forward)(*args)
 
 
-def _tried(rows: Tensor) -> Tensor:
+def _double(rows: Tensor) -> Tensor:
     return rows * 2

@@ -1,4 +1,4 @@
-"""Whether a module is the encoder that it should be: looked at before anything is trained."""
+"""Checks an encoder against the contract of `Encoder` before anything is trained."""
 
 import traceback
 from collections.abc import Callable
@@ -16,10 +16,10 @@ TORCH = Path(torch.__file__).parent
 
 
 def checked_encoder(make: Callable[[], Any], frames: int, size: int) -> Encoder:
-    """What `make` gives, seen to keep what `Encoder` says; one clip of zeros goes through it, in evaluation mode.
+    """Make an encoder and check that it keeps the contract; one clip of zeros goes through it, in evaluation mode.
 
     Args:
-        frames, size: of the clips that it will be given.
+        frames, size: of the clips that it will get.
 
     Raises:
         UserError: names what is missing or wrong.
@@ -31,38 +31,38 @@ def checked_encoder(make: Callable[[], Any], frames: int, size: int) -> Encoder:
     except Exception as error:  # a user's code may raise anything
         if out_of_memory(error):
             raise
-        raise UserError(f"encoder: it cannot be made: {_told(error)}") from error
+        raise UserError(f"encoder: it cannot be made: {_describe(error)}") from error
     name = type(made).__name__
     if not isinstance(made, Encoder):
         raise UserError(
-            f"encoder: {name} is no encoder: derive it from fbm.models.encoder.Encoder, whose docstring "
+            f"encoder: {name} is not an encoder: derive it from fbm.models.encoder.Encoder, whose docstring "
             "says what it needs (docs/encoders.md)"
         )
     _check_attributes(made, name)
-    for key, own, given in (("frames", made.frames, frames), ("size", made.size, size)):
-        if own != given:
-            source = "data.clip_frames" if key == "frames" else "data.size"
+    for key, source, expected in (("frames", "data.clip_frames", frames), ("size", "data.size", size)):
+        if getattr(made, key) != expected:
             raise UserError(
-                f"encoder: {name} has {key}={own}, its clips will have {source}={given}: they must be equal"
+                f"encoder: {name} has {key}={getattr(made, key)}, but its clips have {source}={expected}: "
+                "they must be equal"
             )
     _check_output(made, name)
     return made
 
 
 def _check_attributes(encoder: Encoder, name: str) -> None:
-    for key, said in (
-        ("frames", "how many frames a clip has"),
+    for key, meaning in (
+        ("frames", "number of frames of a clip"),
         ("size", "height and width of the frames in pixels"),
         ("feature_shape", "channels, height and width of one clip's features"),
     ):
         if not hasattr(encoder, key):
-            raise UserError(f"encoder: {name} has no attribute {key} ({said}): set it in __init__")
+            raise UserError(f"encoder: {name} has no attribute {key} ({meaning}): set it in __init__")
         value = getattr(encoder, key)
         values = value if key == "feature_shape" else (value,)
         whole = isinstance(values, tuple) and all(type(number) is int and number > 0 for number in values)
         if not whole or len(values) != (3 if key == "feature_shape" else 1):
             kind = "a tuple of three whole numbers" if key == "feature_shape" else "a whole number"
-            raise UserError(f"encoder: {name} has {key}={value!r} ({said}): it should be {kind} above 0")
+            raise UserError(f"encoder: {name} has {key}={value!r} ({meaning}): it should be {kind} above 0")
     for key in ("norm", "mapping_norm"):
         if getattr(encoder, key) not in ("batch", "group"):
             raise UserError(f"encoder: {name} has {key}={getattr(encoder, key)!r}: it should be 'batch' or 'group'")
@@ -70,30 +70,30 @@ def _check_attributes(encoder: Encoder, name: str) -> None:
 
 @torch.no_grad()
 def _check_output(encoder: Encoder, name: str) -> None:
-    shape = (1, 3, encoder.frames, encoder.size, encoder.size)
-    modes = {part: part.training for part in encoder.modules()}  # parts of it may be meant to stay in evaluation mode
+    shape = (1, 3, *encoder.clip_shape)
+    modes = {part: part.training for part in encoder.modules()}  # a part may be frozen in evaluation mode
     try:
         features: Any = encoder.eval()(torch.zeros(shape))
     except Exception as error:  # a user's code may raise anything
         if out_of_memory(error):
             raise
-        raise UserError(f"encoder: {name} cannot take a clip of shape {shape} (1 3 T H W): {_told(error)}") from error
+        raise UserError(f"encoder: {name} fails on a clip of shape {shape} (1 3 T H W): {_describe(error)}") from error
     finally:
         for part, mode in modes.items():
             part.training = mode
     if not isinstance(features, Tensor) or not features.is_floating_point():
         kind = features.dtype if isinstance(features, Tensor) else type(features).__name__
-        raise UserError(f"encoder: {name} gives {kind} for a clip: forward should give one float tensor B C h w")
-    wanted = (1, *encoder.feature_shape)
-    if tuple(features.shape) != wanted:
+        raise UserError(f"encoder: {name} returns {kind} for a clip: forward should return one float tensor B C h w")
+    expected = (1, *encoder.feature_shape)
+    if tuple(features.shape) != expected:
         raise UserError(
-            f"encoder: {name} makes {tuple(features.shape)} of a clip of shape {shape}; by its feature_shape it should "
-            f"be {wanted} (B C h w)"
+            f"encoder: {name} returns {tuple(features.shape)} for a clip of shape {shape}; by its feature_shape it "
+            f"should be {expected} (B C h w)"
         )
 
 
-def _told(error: Exception) -> str:
-    """What a user's code raised, and where."""
+def _describe(error: Exception) -> str:
+    """The error that a user's code raised, and its place."""
     places = traceback.extract_tb(error.__traceback__)
     own = [place for place in places if not Path(place.filename).is_relative_to(TORCH)]
     place = (own or places)[-1]

@@ -1,4 +1,4 @@
-"""The adversary of the reconstructions (Mathieu et al., 2016). Frames are `B 3 H W` float in [-1, 1]."""
+"""Discriminator of the reconstructions (Mathieu et al., 2016). Frames are `B 3 H W` float in [-1, 1]."""
 
 from itertools import pairwise
 
@@ -10,21 +10,19 @@ from torch.nn.utils.parametrizations import spectral_norm
 from fbm.models.layers import init_weights
 
 SLOPE = 0.2  # of the leaky ReLU
-NUM_DOWNSAMPLINGS = (
-    3  # convolutions that halve a picture: a patch's answer stands for 22 x 22 pixels, with the last convolution 38
-)
+NUM_DOWNSAMPLINGS = 3  # strided convolutions; with them a patch is 22 x 22 pixels, with the last convolution 38
 
 
 class PatchDiscriminator(nn.Module):
-    """Says of every patch of a picture whether it is true, at several sizes of the picture.
+    """Classifies every patch of a picture as real or reconstructed, at several scales of the picture.
 
-    It is shown the clip's first frame beside the picture, as Mathieu's is shown the frames before: what is plausible
-    alone may still not be of this clip. Each size has weights of its own, with spectral norm 1, so that small changes
-    of a picture cannot change the answer a lot.
+    It also gets the clip's first frame, as that of Mathieu et al. gets the preceding frames: a plausible picture may
+    still not fit the clip. Each scale has its own weights, with spectral norm 1, so that small changes of a picture
+    cannot change the logits much.
 
     Args:
         width: channels of the first convolution; each further one has twice as many.
-        scales: sizes looked at, each half of the one before.
+        scales: their number; each has half the resolution of the one before.
     """
 
     def __init__(self, width: int, scales: int) -> None:
@@ -32,12 +30,13 @@ class PatchDiscriminator(nn.Module):
         self.scales = nn.ModuleList(_patches(width) for _ in range(scales))
 
     def forward(self, first_frame: Tensor, picture: Tensor) -> list[Tensor]:
-        """Logits `B h w` for each size, above 0 where a patch is taken for true."""
-        shown, answers = torch.cat([first_frame, picture], dim=1), []
+        """Logits `B h w` for each scale, above 0 where a patch is classified as real."""
+        pair = torch.cat([first_frame, picture], dim=1)
+        logits = []
         for scale in self.scales:
-            answers.append(scale(shown).squeeze(1))
-            shown = F.avg_pool2d(shown, 2)
-        return answers
+            logits.append(scale(pair).squeeze(1))
+            pair = F.avg_pool2d(pair, 2)
+        return logits
 
 
 def _patches(width: int) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""Building blocks that the networks share. Tensors are `B C T H W` (3D) or `B C H W` (2D), float."""
+"""Building blocks of the networks. Tensors are `B C T H W` (3D) or `B C H W` (2D), float."""
 
 import math
 from contextlib import AbstractContextManager, nullcontext
@@ -13,11 +13,11 @@ from torch.nn.modules.utils import _triple
 # neither the batch's size nor ranks nor evaluation make a difference.
 Norm = Literal["batch", "group"]
 
-# How the last layer of a decoder begins: `xavier` as in the paper, or at `zero`, so that all frames begin as mid grey.
-# A random picture is far from any frame, and networks that began so stayed at grey longer (experiments/norms).
+# Initialisation of a decoder's last layer: `xavier` as in the paper, or `zero`, with which all frames start mid grey.
+# A random picture is far from any frame, and networks that start so stay at grey longer (experiments/norms).
 OutputInit = Literal["xavier", "zero"]
 
-# "Batch norm, eps 1e-5, running-average decay 0.9" of the reference; torch counts momentum the other way round.
+# "Batch norm, eps 1e-5, running-average decay 0.9" of the reference; torch's momentum is 1 - decay.
 EPS, MOMENTUM = 1e-5, 0.1
 GROUPS = 8  # of channels, in group norm; fewer where the channels cannot be divided by it
 CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}  # the layout by the number of axes
@@ -40,10 +40,10 @@ def group_norm(channels: int) -> nn.GroupNorm:
 
 
 def has_bias(norm: Norm) -> bool:
-    """Whether a convolution in front of this norm has a bias.
+    """Whether a convolution in front of this norm needs a bias.
 
-    Batch norm takes the mean of each channel away and a bias with it, after three passes through memory for nothing.
-    Group norm takes away that of several channels together, and leaves how their biases differ.
+    Batch norm subtracts the mean of each channel, and a bias with it. Group norm subtracts the mean of several
+    channels together, which keeps the differences of their biases.
     """
     return norm != "batch"
 
@@ -54,20 +54,20 @@ def conv3d(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
 
 
 def conv3d_norm(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
-    """The same without ReLU, for what is pooled: `maxpool_relu` has it."""
+    """The same without ReLU, to be followed by `maxpool_relu`."""
     return nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1, bias=has_bias(norm)), norm3d(outputs, norm))
 
 
 def maxpool_relu(kernel: int | tuple[int, int, int]) -> nn.Sequential:
-    """Max pooling, then ReLU: the same values and gradients as in the other order, with 4 to 8 times fewer to do."""
+    """Max pooling, then ReLU: values and gradients as in the other order, on 4 to 8 times fewer elements."""
     return nn.Sequential(MaxPool3d(kernel), nn.ReLU(inplace=True))
 
 
 class MaxPool3d(nn.MaxPool3d):
-    """Max pooling of whole windows side by side, which also learns where results must repeat bit for bit.
+    """Max pooling of windows that do not overlap, which also works with deterministic algorithms on a GPU.
 
-    On a GPU torch's own adds up gradients in an order that changes, and older versions refuse to when deterministic
-    algorithms are asked for. `max_of_windows` has none to add up; it is slower.
+    There torch's backward pass adds gradients in varying order, and older versions refuse to run. `max_of_windows` has
+    nothing to add up; it is slower.
     """
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -79,10 +79,10 @@ class MaxPool3d(nn.MaxPool3d):
 
 
 def max_of_windows(maps: Tensor, kernel: tuple[int, int, int]) -> Tensor:
-    """What `F.max_pool3d` gives, and the same gradients, to the bit: a window's first largest value has them.
+    """`F.max_pool3d` bit for bit, gradients included: they go to a window's first largest value.
 
     Args:
-        maps: `B C T H W`; what does not fill a window at the end of an axis is left out.
+        maps: `B C T H W`; an incomplete window at the end of an axis is left out.
         kernel: (T, H, W) of a window.
     """
     time, height, width = kernel
@@ -90,10 +90,10 @@ def max_of_windows(maps: Tensor, kernel: tuple[int, int, int]) -> Tensor:
     maps = maps[..., : whole[0], : whole[1], : whole[2]]
     places = product(*map(range, kernel))  # within a window, in the order in which torch looks at them
     values = (maps[..., t::time, h::height, w::width] for t, h, w in places)  # views
-    most = next(values)
+    largest = next(values)
     for value in values:
-        most = torch.where((value > most) | value.isnan(), value, most)
-    return most
+        largest = torch.where((value > largest) | value.isnan(), value, largest)
+    return largest
 
 
 def up3d(inputs: int, outputs: int, stride: tuple[int, int, int], norm: Norm) -> nn.Sequential:
@@ -118,11 +118,11 @@ def up2d(inputs: int, outputs: int, bias: bool = True) -> nn.ConvTranspose2d:
 def init_weights(network: nn.Module, output: nn.Module | None = None) -> None:
     """Xavier (Glorot) uniform weights and zero biases in every convolution and linear layer, in place.
 
-    Kernels are laid out channels last, as `to_input` lays out the clips. The network takes weights of an earlier fbm
-    too, see `fold_biases`.
+    Kernels are channels last in memory, as the clips of `to_input` are. The network also loads weights of earlier fbm
+    versions, see `fold_biases`.
 
     Args:
-        output: a layer of the network whose weights begin at zero, see `OutputInit`.
+        output: a layer of the network whose weights are set to zero, see `OutputInit`.
     """
     for layer in network.modules():
         if isinstance(layer, nn.modules.conv._ConvNd | nn.Linear):
@@ -138,10 +138,10 @@ def init_weights(network: nn.Module, output: nn.Module | None = None) -> None:
 
 
 def fold_biases(network: nn.Module, weights: dict[str, Any], prefix: str = "") -> None:
-    """Make weights, in place, fit a network that has no biases in front of batch norms where they have them.
+    """Convert weights that have biases in front of batch norms, in place, for a network without such biases.
 
-    An earlier fbm had such biases. In evaluation they shift what is normalised, so the running mean takes them over:
-    the network computes the same.
+    Earlier fbm versions had them. In evaluation such a bias shifts the input of the norm, so it is subtracted from the
+    running mean: the network computes the same.
 
     Args:
         weights: by name, as in a checkpoint.
@@ -160,14 +160,14 @@ def _fold(network: nn.Module, weights: dict[str, Any], prefix: str, *_: Any) -> 
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """What is computed inside keeps the precision of its tensors, also where training is in mixed precision."""
-    known = torch.amp.is_autocast_available(device.type)  # not of torch's meta device
-    return torch.autocast(device.type, enabled=False) if known else nullcontext()
+    """Context without mixed precision: operations keep the precision of their tensors."""
+    available = torch.amp.is_autocast_available(device.type)  # not on torch's meta device
+    return torch.autocast(device.type, enabled=False) if available else nullcontext()
 
 
 def to_input(frames: Tensor) -> Tensor:
     """uint8 frames `B T H W C` to the network's `B C T H W` float in [-1, 1], x / 255 * 2 - 1 (section 4).
 
-    The result is a view with the channels last in memory: the layout in which 3D convolutions are fastest.
+    The result is a view with channels last in memory, in which 3D convolutions are fastest.
     """
     return frames.permute(0, 4, 1, 2, 3).float().mul_(2 / 255).sub_(1)

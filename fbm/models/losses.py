@@ -17,10 +17,10 @@ from fbm.models.disentangler import Disentangled, Reconstruction
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What each term counts in the sum that is minimised; L_total, equation (7) of section 3, has them all at 1.
+    """Weights of the terms in the loss that is minimised; all 1 in L_total, equation (7) of section 3.
 
     Raises:
-        ValueError: a weight is below 0 or no finite number, or all are 0.
+        ValueError: a weight is negative or not finite, or all are 0.
     """
 
     first_foreground: float = 1.0
@@ -30,12 +30,12 @@ class LossWeights:
 
     def __post_init__(self) -> None:
         if not all(0 <= weight < math.inf for weight in astuple(self)) or not any(astuple(self)):
-            said = ", ".join(f"{name}={weight}" for name, weight in asdict(self).items())
-            raise ValueError(f"task.weights ({said}): each must be a finite number of at least 0, and one above 0")
+            weights = ", ".join(f"{name}={weight}" for name, weight in asdict(self).items())
+            raise ValueError(f"task.weights ({weights}): each must be a finite number of at least 0, and one above 0")
 
 
 class DisentanglingLosses(NamedTuple):
-    """The four terms of L_total, scalars, as the equations have them: without any weight."""
+    """The four terms of L_total, scalars, without weights."""
 
     first_foreground: Tensor
     first_background: Tensor
@@ -53,11 +53,12 @@ class DisentanglingLosses(NamedTuple):
         return self.weighted(LossWeights())
 
     def weighted(self, weights: LossWeights) -> Tensor:
-        """The sum with these weights."""
-        foreground = weights.first_foreground * self.first_foreground
-        background = weights.first_background * self.first_background
+        """The weighted sum."""
         return (
-            foreground + background + weights.last_foreground * self.last_foreground + weights.features * self.features
+            weights.first_foreground * self.first_foreground
+            + weights.first_background * self.first_background
+            + weights.last_foreground * self.last_foreground
+            + weights.features * self.features
         )
 
 
@@ -74,7 +75,7 @@ def background_of(frames: Tensor, masks: Tensor) -> Tensor:
 def foreground_weights(masks: Tensor) -> Tensor:
     """W of equation (6), `B H W`: 1 on background, max(1, A_bg / A_fg) on foreground.
 
-    A frame with an empty mask has no W in the paper; its weights are 0, so it contributes nothing.
+    The paper defines no W for an empty mask; here its weights are 0, so such a frame has no loss.
     """
     foreground = masks.sum((1, 2), keepdim=True)
     background = masks[0].numel() - foreground
@@ -99,7 +100,7 @@ def feature_loss(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def truth(clip: Tensor, masks: Tensor) -> Reconstruction:
-    """What should be reconstructed of clips `B 3 T H W` with masks `B M H W`, first to last."""
+    """The target frames of clips `B 3 T H W` with masks `B M H W`, first to last."""
     first, last = clip[:, :, 0], clip[:, :, -1]
     return Reconstruction(
         foreground_of(first, masks[:, 0]), background_of(first, masks[:, 0]), foreground_of(last, masks[:, -1])
@@ -117,27 +118,27 @@ def disentangling_losses(out: Disentangled, clip: Tensor, masks: Tensor, target:
     )
 
 
-def adversarial_loss(answers: Sequence[Tensor], judged: Tensor) -> Tensor:
-    """What a discriminator costs the network: the cross entropy of its reconstructions being taken for true.
+def adversarial_loss(fake: Sequence[Tensor], weight: Tensor) -> Tensor:
+    """The network's adversarial loss: cross entropy of a discriminator's logits for reconstructions against "real".
 
     Args:
-        answers: logits `B h w` for each scale, see `PatchDiscriminator`.
-        judged: `B` float: 1, or 0 for a sample that counts as nothing.
+        fake: logits `B h w` for each scale, see `PatchDiscriminator`.
+        weight: of each sample, `B` float; 0 leaves it out.
 
     Returns:
         The mean over scales, samples and patches: L_adv^G of Mathieu et al. (2016), a scalar.
     """
-    return _taken_for(answers, 1.0, judged)
+    return _cross_entropy(fake, 1.0, weight)
 
 
-def discriminator_loss(true: Sequence[Tensor], made: Sequence[Tensor], judged: Tensor) -> Tensor:
-    """The mean cross entropy of its answers to true and to reconstructed pictures: half of L_adv^D."""
-    return (_taken_for(true, 1.0, judged) + _taken_for(made, 0.0, judged)) / 2
+def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor], weight: Tensor) -> Tensor:
+    """Mean cross entropy of the logits for real and for reconstructed pictures: half of L_adv^D."""
+    return (_cross_entropy(real, 1.0, weight) + _cross_entropy(fake, 0.0, weight)) / 2
 
 
-def _taken_for(answers: Sequence[Tensor], wanted: float, judged: Tensor) -> Tensor:
+def _cross_entropy(logits: Sequence[Tensor], label: float, weight: Tensor) -> Tensor:
     losses = []
-    for logits in answers:
-        each = F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, wanted), reduction="none")
-        losses.append((each.mean((1, 2)) * judged).mean())
+    for scale in logits:
+        patches = F.binary_cross_entropy_with_logits(scale, torch.full_like(scale, label), reduction="none")
+        losses.append((patches.mean((1, 2)) * weight).mean())
     return torch.stack(losses).mean()

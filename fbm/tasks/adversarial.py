@@ -1,4 +1,4 @@
-"""Adversarial training of the reconstructions: the discriminators, and both sides' losses, in one backward pass."""
+"""Adversarial training of the reconstructions: discriminators, and the losses of both sides in one backward pass."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ from fbm.models.losses import adversarial_loss, discriminator_loss
 
 
 class Adversarial(NamedTuple):
-    """Both sides' losses, scalars."""
+    """The losses of both sides, scalars."""
 
-    adversarial: Tensor  # the network's; no gradient of it reaches the discriminators
-    discriminator: Tensor  # the discriminators'; no gradient of it reaches the network
+    adversarial: Tensor  # of the network; gives the discriminators no gradient
+    discriminator: Tensor  # of the discriminators; gives the network no gradient
 
 
 class PatchGANLoss(nn.Module):
@@ -24,7 +24,7 @@ class PatchGANLoss(nn.Module):
 
     Args:
         width, scales: see `PatchDiscriminator`.
-        lr: their learning rate; None takes the network's. The schedule is the same.
+        lr: their learning rate; None takes the network's. The schedule is shared.
     """
 
     def __init__(self, width: int = 16, scales: int = 2, lr: float | None = None) -> None:
@@ -35,47 +35,48 @@ class PatchGANLoss(nn.Module):
         self.foreground = PatchDiscriminator(width, scales)
         self.background = PatchDiscriminator(width, scales)
 
-    def forward(self, first_frame: Tensor, made: Reconstruction, true: Reconstruction, masks: Tensor) -> Adversarial:
+    def forward(self, first_frame: Tensor, fake: Reconstruction, real: Reconstruction, masks: Tensor) -> Adversarial:
         """The losses of a batch.
 
         Args:
             first_frame: of the clips, `B 3 H W`.
-            made, true: what was reconstructed, and what should have been.
-            masks: first to last, `B M H W`: a foreground whose mask is empty is not judged, as it has no loss.
+            fake, real: the reconstruction and its target.
+            masks: first to last, `B M H W`: a foreground with an empty mask has weight 0, as it has no loss.
         """
-        seen = [masks[:, frame].flatten(1).amax(1) for frame in (0, -1)]
-        frames = torch.cat([first_frame, first_frame])
-        pairs = [
-            self._judge(
-                *(self.foreground, frames),
-                torch.cat([made.first_foreground, made.last_foreground]),
-                torch.cat([true.first_foreground, true.last_foreground]),
-                torch.cat(seen),
-            ),
-            self._judge(
-                *(self.background, first_frame, made.first_background, true.first_background),
-                torch.ones_like(seen[0]),
-            ),
-        ]
-        return Adversarial(*(torch.stack(losses).mean() for losses in zip(*pairs, strict=True)))
+        has_mask = [masks[:, frame].flatten(1).amax(1) for frame in (0, -1)]
+        foregrounds = self._losses(
+            self.foreground,
+            torch.cat([first_frame, first_frame]),
+            torch.cat([fake.first_foreground, fake.last_foreground]),
+            torch.cat([real.first_foreground, real.last_foreground]),
+            torch.cat(has_mask),
+        )
+        backgrounds = self._losses(
+            self.background, first_frame, fake.first_background, real.first_background, torch.ones_like(has_mask[0])
+        )
+        return Adversarial(
+            torch.stack([foregrounds.adversarial, backgrounds.adversarial]).mean(),
+            torch.stack([foregrounds.discriminator, backgrounds.discriminator]).mean(),
+        )
 
-    def _judge(
-        self, network: PatchDiscriminator, frames: Tensor, made: Tensor, true: Tensor, judged: Tensor
+    def _losses(
+        self, discriminator: PatchDiscriminator, first_frame: Tensor, fake: Tensor, real: Tensor, weight: Tensor
     ) -> Adversarial:
-        taken_for_true = network(frames, true)
-        loss = discriminator_loss(taken_for_true, network(frames, made.detach()), judged)
-        with _fixed(network):
-            return Adversarial(adversarial_loss(network(frames, made), judged), loss)
+        loss = discriminator_loss(discriminator(first_frame, real), discriminator(first_frame, fake.detach()), weight)
+        with frozen(discriminator):
+            return Adversarial(adversarial_loss(discriminator(first_frame, fake), weight), loss)
 
     def param_group(self) -> dict[str, Any]:
-        """Its parameters for the optimiser. No decay: spectral norm takes a weight's size out anyway."""
-        settings = {} if self.lr is None else {"lr": self.lr}
-        return {"params": list(self.parameters()), "weight_decay": 0.0, **settings}
+        """Its parameters for the optimiser, without decay: spectral norm cancels the size of a weight anyway."""
+        group: dict[str, Any] = {"params": list(self.parameters()), "weight_decay": 0.0}
+        if self.lr is not None:
+            group["lr"] = self.lr
+        return group
 
 
 @contextmanager
-def _fixed(network: nn.Module) -> Iterator[None]:
-    """What is computed inside passes gradients on, and leaves none in the weights."""
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Computations inside pass gradients on, but give the network's weights none."""
     network.requires_grad_(False)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The autoencoder baseline: give back the whole clip."""
+"""The autoencoder baseline: reconstruct the whole clip."""
 
 import torch
 from torch import Tensor

@@ -19,18 +19,18 @@ class Classify(Task):
     """Softmax cross entropy on all features.
 
     Logs `SPLIT/clip_top1` (of the middle `data.clip_frames` of each chunk) and `SPLIT/video_top1` (mean
-    softmax over a video's clips) for val and test, `train/top1` over the random windows of training. A test leaves its
-    confusions in `test_artifacts`.
+    softmax over a video's clips) for val and test, `train/top1` over the random windows of training. A test puts its
+    confusion matrices into `test_artifacts`.
 
     Args:
         encoder, optimizer, schedule: see `Task`.
         classes: names in label order.
-        encoder_gradient: factor on the encoder's gradient; 0 freezes it. Under Adam it is no learning rate, see
-            `Classifier`.
-        encoder_lr: the encoder's own learning rate; None takes the optimiser's. The schedule is the same.
+        encoder_gradient: factor on the encoder's gradient; 0 freezes it. With Adam it does not act as a learning rate,
+            see `Classifier`.
+        encoder_lr: learning rate of the encoder; None takes the optimiser's. The schedule is shared.
 
     Raises:
-        ValueError: `encoder_lr` is not above 0, or given for a frozen encoder.
+        ValueError: `encoder_lr` is not above 0, or the encoder is frozen.
     """
 
     def __init__(
@@ -50,7 +50,8 @@ class Classify(Task):
             metrics |= {f"{split}/clip_top1": _accuracy(classes), f"{split}/video_top1": VideoAccuracy()}
         super().__init__(network, optimizer, schedule, metrics)
         self.network: Classifier
-        self.test_clip_confusion, self.test_video_confusion = MulticlassConfusionMatrix(len(classes)), VideoConfusion()
+        self.test_clip_confusion = MulticlassConfusionMatrix(len(classes))
+        self.test_video_confusion = VideoConfusion()
         self.classes = list(classes)
         self.encoder_lr = encoder_lr
 
@@ -86,12 +87,12 @@ class Classify(Task):
 
 
 def _accuracy(classes: Sequence[str]) -> MulticlassAccuracy:
-    # torchmetrics' own default averages over classes, and looks through all labels in every step.
+    # By default torchmetrics averages over classes, and validates all labels in every step.
     return MulticlassAccuracy(len(classes), average="micro", validate_args=False)
 
 
 def _counts(confusion: Metric) -> Any:
-    """A confusion as lists of plain numbers; it begins anew, which Lightning does for what is logged alone."""
+    """A confusion matrix as lists of plain numbers, reset afterwards: Lightning resets only logged metrics."""
     counts = confusion.compute().tolist()
     confusion.reset()
     return counts

@@ -23,29 +23,27 @@ TITLES = ("first foreground", "first background", "last foreground")
 
 
 class Disentangle(PretrainingTask):
-    """Minimises L_total, equation (7), and what is asked for beyond it.
+    """Minimises L_total, equation (7), and an optional adversarial loss.
 
-    `SPLIT/loss` is what is minimised, with the weights. Its terms are logged without them, so that runs with different
-    weights compare, and so is L_rec, equation (3), as `reconstruction`: the best epoch is chosen by it, for L_feat is
-    measured against features that change themselves. On val and test it logs how good the pictures are, see
+    `SPLIT/loss` is the weighted sum that is minimised. Its terms are logged without weights, so that runs with
+    different weights compare, as is L_rec, equation (3), under `reconstruction`: it selects the best epoch, because the
+    target of L_feat changes with the network. On val and test the quality of the pictures is logged too, see
     `ReconstructionQuality`.
 
     Args:
         encoder, optimizer, schedule: see `Task`.
-        kernels: channels of the cross convolution; None takes the paper's proportion (48 at width 64).
-        decoder_width: of the frame decoders; None takes the encoder's, as the paper does.
-        target: whose foreground the motion is to make: the last frame's, or in training that of a random frame after
-            the first, another for each clip in each epoch. Val and test always ask for the last, so that runs compare;
-            `psnr_any_foreground` is of a frame for each clip, all equally often; those whose mask is empty do not
-            count, and it is nan where all are.
-        adversarial: weight of the adversarial loss (Mathieu et al., 2016, take 0.05); 0 has no discriminators.
-        discriminator: makes them; None takes the usual `PatchGANLoss`.
+        kernels, decoder_width, decoder_norm, motion_norm, output_init: see `Disentangler`.
+        target: the frame whose foreground the motion predicts: the last, or in training a random frame after the first,
+            drawn for each clip in each epoch. Val and test always predict the last, so that runs compare. With `random`
+            they also log `psnr_any_foreground`, of one frame of each clip, all frames equally often; frames with an
+            empty mask do not count, and it is nan if none does.
+        adversarial: weight of the adversarial loss (0.05 in Mathieu et al., 2016); 0 trains no discriminators.
+        discriminator: makes them; None takes `PatchGANLoss()`.
         seed: of the random frames.
-        decoder_norm, motion_norm, output_init: see `Disentangler`.
         weights: of the terms of L_total; None takes the paper's, all 1.
 
     Raises:
-        ValueError: the adversarial weight is below 0, or the discriminators cannot be made.
+        ValueError: the adversarial weight is negative, or the discriminators cannot be made.
     """
 
     mask_frames: Sequence[int] | None = (0, -1)
@@ -75,7 +73,9 @@ class Disentangle(PretrainingTask):
         self.network: Disentangler
         if target == "random":
             self.mask_frames = None
-        self.seed, self.weight, self.weights = seed, adversarial, weights or LossWeights()
+        self.seed = seed
+        self.weight = adversarial
+        self.weights = weights or LossWeights()
         self.adversary = (discriminator or PatchGANLoss)() if adversarial else None
         self.quality = nn.ModuleDict({split: ReconstructionQuality() for split in ("val", "test")})
 

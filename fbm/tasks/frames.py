@@ -6,7 +6,7 @@ Samples and frames are `B` int64 from 0.
 import torch
 from torch import Tensor
 
-MASK = (1 << 63) - 1  # int64 wraps around, and shifts its sign in: what is shifted must not be negative
+MASK = (1 << 63) - 1  # clears the sign: int64 products wrap around, and shifting a negative number shifts in ones
 
 
 def sample_target_frames(seed: int, epoch: int, sample: Tensor, frames: int) -> Tensor:
@@ -31,7 +31,7 @@ def _hash(seed: int, epoch: int, sample: Tensor) -> Tensor:
 
 
 def _mix(numbers: Tensor) -> Tensor:
-    """Every bit of an int64 depends on all of them: multiplications and shifts, as in splitmix64; at least 0."""
+    """Mix the bits of int64 numbers by multiplications and shifts, as splitmix64 does; at least 0."""
     for shift, factor in ((30, 0x3F58476D1CE4E5B9), (27, 0x14D049BB133111EB)):
         numbers = numbers & MASK
         numbers = (numbers ^ (numbers >> shift)) * factor

@@ -1,4 +1,4 @@
-"""What torchmetrics does not have: means that keep nan, means over some frames, votes over videos, what was seen."""
+"""Metrics that torchmetrics lacks: means that keep nan, means over some frames, video accuracy, a sample counter."""
 
 import torch
 from torch import Tensor
@@ -8,9 +8,9 @@ from torchmetrics.utilities import dim_zero_cat
 
 
 class Mean(Metric):
-    """The mean over samples of a value that comes as means of batches; nan where a batch was nan.
+    """Mean over samples of a value given as means over batches; nan if a batch is nan.
 
-    torchmetrics' own either removes nan, after a look that stops a GPU in every step, or forgets the weights.
+    That of torchmetrics either removes nan, which synchronises a GPU in every step, or ignores the weights.
     """
 
     full_state_update = False
@@ -25,7 +25,7 @@ class Mean(Metric):
 
     def update(self, value: Tensor, samples: int) -> None:
         """Add the mean of so many samples, a scalar."""
-        # Not in place: what `trainer.validate` has reset, in inference mode, could not be added to while training.
+        # Not in place: a state that `trainer.validate` has reset, in inference mode, cannot be changed in training.
         self.total = self.total + value.detach().to(self.total.dtype) * samples
         self.samples = self.samples + samples
 
@@ -35,7 +35,7 @@ class Mean(Metric):
 
 
 class FrameMean(Metric):
-    """The mean of a value over the frames that count; nan where none does, or where one that counts is nan."""
+    """Mean of a value over the frames that count; nan if none does, or if one that counts is nan."""
 
     full_state_update = False
 
@@ -59,7 +59,7 @@ class FrameMean(Metric):
 
 
 class SampleCounter(Metric):
-    """Which samples of a split were measured, by their numbers."""
+    """Which samples of a split were evaluated, by their numbers."""
 
     full_state_update = False
 
@@ -74,30 +74,30 @@ class SampleCounter(Metric):
         self.numbers.append(numbers)
 
     def compute(self) -> Tensor:
-        """How often each was seen, int64, as long as the highest number needs."""
-        if not len(self.numbers):  # a list here, one tensor once it was gathered from all ranks
+        """How often each sample was evaluated, int64, up to the highest number."""
+        if not len(self.numbers):  # a list on one rank, a tensor after gathering from all
             return torch.zeros(0, dtype=torch.int64)
         return torch.bincount(dim_zero_cat(self.numbers).cpu())
 
     def check(self, split: str, samples: int) -> None:
-        """See that of a split each of the first so many samples, and nothing else, was seen once.
+        """Check that each of the first `samples` samples of a split, and no other, was evaluated once.
 
         Raises:
-            RuntimeError: that is not so; what was measured would be wrong.
+            RuntimeError: otherwise; the metrics would be wrong.
         """
-        times = self.compute().reshape(-1)  # torchmetrics makes a scalar of a single number
+        times = self.compute().reshape(-1)  # torchmetrics turns a single number into a scalar
         times = torch.cat([times, times.new_zeros(max(0, samples - len(times)))])
-        wanted = (torch.arange(len(times)) < samples).long()
-        wrong = (times != wanted).nonzero().flatten().tolist()
+        expected = (torch.arange(len(times)) < samples).long()
+        wrong = (times != expected).nonzero().flatten().tolist()
         if wrong:
-            told = ", ".join(f"sample {number} {int(times[number])} times" for number in wrong[:5])
+            examples = ", ".join(f"sample {number} {int(times[number])} times" for number in wrong[:5])
             raise RuntimeError(
-                f"{split}: {int(times.sum())} clips were measured, {samples} once each should have been; {told}"
+                f"{split}: {int(times.sum())} clips were measured, expected {samples}, each once; {examples}"
             )
 
 
 class VideoAccuracy(Metric):
-    """Share of videos whose label has the highest mean probability over the video's clips."""
+    """Share of videos whose label has the highest mean probability over the video's clips (top-1)."""
 
     full_state_update = False
     higher_is_better: bool | None = True
@@ -123,7 +123,7 @@ class VideoAccuracy(Metric):
         return (predicted == labels).float().mean()
 
     def votes(self) -> tuple[Tensor, Tensor]:
-        """The predicted and the true class of every video, both int64 of shape `videos`."""
+        """Predicted and true class of every video, both `videos` int64."""
         probabilities = dim_zero_cat(self.probabilities)
         _, video, clips = torch.unique(dim_zero_cat(self.videos), return_inverse=True, return_counts=True)
         sums = probabilities.new_zeros(len(clips), probabilities.shape[1]).index_add_(0, video, probabilities)
@@ -132,7 +132,7 @@ class VideoAccuracy(Metric):
 
 
 class VideoConfusion(VideoAccuracy):
-    """How many videos of each class were taken for which one, by their mean probability."""
+    """Confusion matrix over videos, by their mean probabilities."""
 
     higher_is_better = None
 

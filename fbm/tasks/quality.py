@@ -1,6 +1,6 @@
-"""How good reconstructed frames are. They are `B 3 H W` float in [-1, 1].
+"""Quality of reconstructed frames, `B 3 H W` float in [-1, 1].
 
-A foreground whose mask is empty has no loss, so no decoder learns what it should be: such frames are not measured.
+A foreground with an empty mask has no loss, so no decoder learns it: such frames are not measured.
 """
 
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ SSIM_WINDOW = 7  # pixels, evenly weighted; the customary 11 x 11 Gaussian would
 
 
 class ForegroundIoU(Metric):
-    """Intersection over union of the reconstructed foreground and the mask, the mean over frames with any mask.
+    """Intersection over union of the reconstructed foreground and the mask, mean over frames with a mask.
 
-    What counts as foreground in a reconstruction: see `foreground_shown`. It is nan where no frame has a mask.
+    Reconstructed pixels are foreground by `foreground_shown`. It is nan if no frame has a mask.
     """
 
     full_state_update = False
@@ -38,9 +38,10 @@ class ForegroundIoU(Metric):
 
     def update(self, predicted: Tensor, masks: Tensor) -> None:
         """Add reconstructed foregrounds `B 3 H W` in [-1, 1] and their true masks `B H W`, 1 = foreground."""
-        shown, true = foreground_shown(predicted), masks > 0
+        shown = foreground_shown(predicted)
+        true = masks > 0
         union = (shown | true).sum((1, 2)).clamp(min=1)
-        self.total += ((shown & true).sum((1, 2)) / union).sum()  # an empty mask shares nothing and adds nothing
+        self.total += ((shown & true).sum((1, 2)) / union).sum()  # an empty mask adds 0
         self.frames += true.flatten(1).any(1).sum()
 
     def compute(self) -> Tensor:
@@ -49,9 +50,9 @@ class ForegroundIoU(Metric):
 
 
 class EdgeRatio(Metric):
-    """How much of the truth's sharpness a reconstruction has: the sum of its gradients over that of the truth's.
+    """Sharpness of reconstructions relative to the truth: the sum of their gradients over that of the true frames.
 
-    Below 1 it is blurred, above it has edges or grain that the truth has not. It says nothing of where they are.
+    Below 1 they are blurred, above 1 they have edges or grain that the truth lacks. It does not compare where.
     """
 
     full_state_update = False
@@ -66,12 +67,11 @@ class EdgeRatio(Metric):
 
     def update(self, predicted: Tensor, true: Tensor, counted: Tensor) -> None:
         """Add frames `B 3 H W` in [-1, 1], and which of them count, `B` bool."""
-        made, wanted = (gradients(frames).sum((1, 2, 3)) for frames in (predicted, true))
-        self.made = self.made + torch.where(counted, made, 0).sum()
-        self.true = self.true + torch.where(counted, wanted, 0).sum()
+        self.made = self.made + torch.where(counted, gradients(predicted).sum((1, 2, 3)), 0).sum()
+        self.true = self.true + torch.where(counted, gradients(true).sum((1, 2, 3)), 0).sum()
 
     def compute(self) -> Tensor:
-        """A scalar of at least 0; nan where no frame counts, or the truth is even grey."""
+        """A scalar of at least 0; nan if no frame counts, or the true frames have no gradient."""
         return self.made / self.true
 
 
@@ -103,7 +103,7 @@ class ReconstructionQuality(nn.Module):
 
     @torch.no_grad()
     def update(self, reconstruction: Reconstruction, true: Reconstruction, masks: Tensor) -> None:
-        """Add a batch: what was reconstructed, what should have been, and the masks, first to last, `B M H W`."""
+        """Add a batch: the reconstruction, its target, and the masks, first to last, `B M H W`."""
         named, with_loss = self.named(), frames_with_loss(masks)
         for picture, made, wanted, counted in zip(Reconstruction._fields, reconstruction, true, with_loss, strict=True):
             named[f"psnr_{picture}"].update(psnr(made.float(), wanted), counted)
@@ -115,7 +115,7 @@ class ReconstructionQuality(nn.Module):
 
 
 def frames_with_loss(masks: Tensor) -> Reconstruction:
-    """Which frames of each picture have a loss, each `B` bool, by the masks, first to last, `B M H W`."""
+    """Frames of each picture that have a loss, each `B` bool, from the masks, first to last, `B M H W`."""
     shown = masks.flatten(2).any(2)  # B M
     return Reconstruction(shown[:, 0], torch.ones_like(shown[:, 0]), shown[:, -1])
 
@@ -123,10 +123,10 @@ def frames_with_loss(masks: Tensor) -> Reconstruction:
 def ssim(predicted: Tensor, true: Tensor) -> Tensor:
     """Mean SSIM of each frame `B 3 H W` in [-1, 1], over evenly weighted windows of 7 x 7 pixels: `B`.
 
-    It is computed in float32 also in mixed precision and on a GPU that takes TF32.
+    Computed in float32 also in mixed precision, and without TF32.
     """
-    # Every window lies in one channel of one frame: taken as the channels of a single picture the maps are the same, in
-    # half the time.
+    # Every window lies in one channel of one frame: as channels of a single picture the maps are the same, in half the
+    # time.
     one, other = (frames.reshape(1, -1, *frames.shape[2:]) for frames in (predicted, true))
     with _exact_convolutions(one.device):
         _, maps = structural_similarity_index_measure(
@@ -161,10 +161,10 @@ def gradients(frames: Tensor) -> Tensor:
 
 
 def sharpness_difference(predicted: Tensor, true: Tensor) -> Tensor:
-    """How well the gradients of frames `B 3 H W` in [-1, 1] agree, in dB, higher is better: `B`.
+    """Agreement of the gradients of frames `B 3 H W` in [-1, 1], in dB, higher is better: `B`.
 
-    The measure of Mathieu et al. (2016), section 4.1: PSNR's formula, with the mean absolute difference of gradients in
-    place of the mean squared error of the pixels.
+    Mathieu et al. (2016), section 4.1: the formula of PSNR, with the mean absolute difference of gradients instead of
+    the mean squared error of the pixels.
     """
     error = (gradients(predicted) - gradients(true)).abs().mean((1, 2, 3))
     return 10 * torch.log10(DATA_RANGE**2 / error.clamp(min=1e-8))

@@ -107,10 +107,10 @@ def test_all_seen_once_is_right(batches):
 @pytest.mark.parametrize(
     ("numbers", "samples", "message"),
     [
-        ([0, 1, 1, 2], 3, "test: 4 clips were measured, 3 once each should have been; sample 1 2 times"),
-        ([0, 2], 3, "test: 2 clips were measured, 3 once each should have been; sample 1 0 times"),
-        ([0], 3, "test: 1 clips were measured, 3 once each .* sample 1 0 times, sample 2 0 times"),
-        ([0, 1, 5], 2, "test: 3 clips were measured, 2 once each should have been; sample 5 1 times"),
+        ([0, 1, 1, 2], 3, "test: 4 clips .* 3, .*; sample 1 2 times"),
+        ([0, 2], 3, "test: 2 clips .* 3, .*; sample 1 0 times"),
+        ([0], 3, "test: 1 clips .* 3, .*; sample 1 0 times, sample 2 0 times"),
+        ([0, 1, 5], 2, "test: 3 clips .* 2, .*; sample 5 1 times"),
     ],
 )
 def test_what_is_seen_twice_or_missing_is_told(numbers, samples, message):

@@ -57,7 +57,8 @@ def test_a_users_own_config_is_examined_too(own, capsys, monkeypatch):
     out = capsys.readouterr().out.splitlines()
     assert "ok    encoder=mine" in out
     assert "ok    encoder=c3d" in out
-    assert out[-1] == "3 config files, 0 wrong"
+    assert "ok    encoder=r2plus1d18" in out
+    assert out[-1] == "5 config files, 0 wrong"
 
 
 @pytest.mark.parametrize("name", BROKEN)
