@@ -57,3 +57,16 @@ def test_the_guard_sees_what_it_should(line):
 def test_every_package_folder_can_be_imported():
     folders = {path.parent for path in PACKAGE.rglob("*.py")}
     assert [str(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+def test_files_that_documents_name_are_there():
+    """Paths in the checkout, in docs, README and experiments; links are looked at in tests/test_readme.py."""
+    named = re.compile(r"(?<![\w./-])((?:fbm|tests|benchmarks|conf|docs|experiments)/[\w./-]*\w)")
+    missing = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in tracked()
+        if path.suffix == ".md"
+        for name in named.findall(path.read_text())
+        if not (ROOT / name).exists() and not (ROOT / name).with_suffix(".yaml").exists()
+    ]
+    assert missing == []
