@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from fbm.data.clips import ClipDataset, Key
+from fbm.data.clips import ClipDataset, SampleKey
 from fbm.data.store import FrameStore
 from fbm.evaluation.probing.runs import Pretrained, read_pretrained
 from fbm.models.losses import disentangling_losses
@@ -29,7 +29,7 @@ def losses(run: Pretrained, clips: ClipDataset, batch_statistics: tuple[str, ...
             layer.momentum = 0.0  # the running ones stay
     sums: dict[str, float] = {}
     for start in range(0, len(clips), BATCH):
-        keys = [Key(0, sample) for sample in range(start, min(start + BATCH, len(clips)))]
+        keys = [SampleKey(0, sample) for sample in range(start, min(start + BATCH, len(clips)))]
         clip, masks = task.inputs(clips.batch(keys))
         with torch.no_grad():
             terms = disentangling_losses(task.network(clip), clip, masks, task.network.foreground_feature_target(clip))
