@@ -1,4 +1,4 @@
-"""What a reader of Table 1 must know beside it."""
+"""Caveats of Table 1: what a reader must know beside the numbers."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,8 +18,8 @@ def notes(among: Sequence[Group], found: RunSet) -> Iterator[str]:
     if untested:
         yield f"Finished but not tested, so not in the test accuracies: {', '.join(untested)}."
     yield from stale(found)
-    said = (varying(name(group, among), group) for group in among)
-    yield from dict.fromkeys(sentence for sentence in said if sentence)
+    sentences = (varying(name(group, among), group) for group in among)
+    yield from dict.fromkeys(sentence for sentence in sentences if sentence)
 
 
 def _partial(among: Sequence[Group]) -> Iterator[str]:

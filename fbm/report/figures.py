@@ -77,7 +77,7 @@ def compared(table: Table1) -> list[tuple[str, list[Row]]]:
 
 
 def spread(runs: Iterable[Run], column: str = VAL, scale: float = 100) -> dict[int, list[float]]:
-    """`scale` times a column of metrics.csv (in % unless told) by epoch, over the runs that got so far."""
+    """`scale` times a column of metrics.csv (in % by default) by epoch, over the runs that got so far."""
     found: dict[int, list[float]] = {}
     for run in runs:
         for epoch, value in curve(run, column).items():

@@ -32,7 +32,7 @@ def groups(runs: Sequence[Run]) -> list[Group]:
 
 
 def _order(group: Group, among: Sequence[Group]) -> tuple[Any, ...]:
-    """Sort key; the fingerprint, which says nothing to a reader, only where no value tells the groups apart."""
+    """Sort key. The fingerprint, meaningless to a reader, decides only between groups of equal values."""
     run, rivals = group[0], _rivals(group, among)
     declared = [_declared(rival) for rival in rivals]
     values = [
@@ -46,7 +46,7 @@ def _order(group: Group, among: Sequence[Group]) -> tuple[Any, ...]:
 def name(group: Group, among: Sequence[Group]) -> str:
     """The initialisation, and what sets the group apart from others of it except the share of labels."""
     rivals = _rivals(group, among)
-    said = KNOWN.get(group[0].init, group[0].init)
+    init = KNOWN.get(group[0].init, group[0].init)
     keys = [key for key in _keys(rivals) if key != FRACTION]
     twins = [
         rival
@@ -61,7 +61,7 @@ def name(group: Group, among: Sequence[Group]) -> str:
         apart.append(variant(_declared(group)[0], keys, fingerprint))
     if group[0].partial:
         apart.append(f"tested on {group[0].partial}")
-    return f"{said} ({', '.join(apart)})" if apart else said
+    return f"{init} ({', '.join(apart)})" if apart else init
 
 
 def _rivals(group: Group, among: Sequence[Group]) -> list[Group]:
@@ -84,14 +84,14 @@ def settings(among: Sequence[Group]) -> dict[str, str]:
         return dict.fromkeys(compared, "")
     keys, tests = compared_keys(among), {runs[0].partial for runs in compared.values()}
 
-    def said(fingerprint: str, run: Run) -> str:
+    def common(fingerprint: str, run: Run) -> str:
         test = (f"tested on {run.partial or 'all test clips'}",) if len(tests) > 1 else ()
         if keys == [FRACTION]:
             return ", ".join((share(run.label_fraction or 1.0), *test))
         config = () if len(tests) == len(compared) and not keys else (variant(run.config(), keys, fingerprint),)
         return ", ".join((*config, *test))
 
-    return {fingerprint: said(fingerprint, runs[0]) for fingerprint, runs in compared.items()}
+    return {fingerprint: common(fingerprint, runs[0]) for fingerprint, runs in compared.items()}
 
 
 def compared_keys(among: Sequence[Group]) -> list[str]:

@@ -39,7 +39,7 @@ def comparisons_json(differences: Sequence[Difference], table: Table1) -> str:
     """Every paired difference, and what the tests assume."""
     content = {
         "metric": CLIP,
-        "differences": [_difference(one) for one in differences],
+        "differences": [_difference(difference) for difference in differences],
         "assumptions": list(assumptions(differences, table)),
     }
     return _text(content)
@@ -69,12 +69,20 @@ def _row(row: Row) -> dict[str, Any]:
     }
 
 
-def _difference(one: Difference) -> dict[str, Any]:
+def _difference(difference: Difference) -> dict[str, Any]:
     return {
-        **{"a": one.label_a, "b": one.label_b, "init_a": one.init_a, "init_b": one.init_b, "within": one.within},
-        "difference": _estimate(one.estimate),
-        **{"t_p": one.t_p, "holm_p": one.holm_p, "sign_flip_p": one.sign_flip_p},
-        **{"seeds": list(one.seeds), "unpaired_seeds": list(one.unpaired), "remark": one.remark},
+        "a": difference.label_a,
+        "b": difference.label_b,
+        "init_a": difference.init_a,
+        "init_b": difference.init_b,
+        "within": difference.within,
+        "difference": _estimate(difference.estimate),
+        "t_p": difference.t_p,
+        "holm_p": difference.holm_p,
+        "sign_flip_p": difference.sign_flip_p,
+        "seeds": list(difference.seeds),
+        "unpaired_seeds": list(difference.unpaired),
+        "remark": difference.remark,
     }
 
 
@@ -97,6 +105,9 @@ def _run(run: Run) -> dict[str, Any]:
 
 def _missing(run: Missing) -> dict[str, Any]:
     return {
-        **{"path": shown(run.path), "state": run.state, "stage": run.stage, "label": run.label},
+        "path": shown(run.path),
+        "state": run.state,
+        "stage": run.stage,
+        "label": run.label,
         "values": dict(run.values),
     }

@@ -1,4 +1,4 @@
-"""How rows are called, and in which config keys they differ."""
+"""Names of rows, and the config keys in which they differ."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ CHOICES = {"data.name", "masks.name"}  # although they are names
 # Which settings name a row first: what is learnt, of what, by what, how long. Callbacks and the machine come last.
 MATTERS = ("task", "data", "masks", "encoder", "optim", "schedule", "init", "trainer.max_epochs", "trainer")
 LAST = ("callbacks", *(f"trainer.{key}" for key in ("accelerator", "devices", "num_nodes", "strategy", "precision")))
-TESTED = "trainer.limit_test_batches"  # what came of it is told by the number of clips
+TESTED = "trainer.limit_test_batches"  # its effect shows in the number of clips
 FRACTION = "data.label_fraction"
 MOST_KEYS = 3
 
@@ -59,13 +59,13 @@ def differing_keys(groups: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
     """
     flat = [[flatten(config) for config in group] for group in groups]
     keys = sorted({key for group in flat for config in group for key in config}, key=_weight)
-    told: dict[tuple[str | None, ...], list[str]] = {}
+    kept: dict[tuple[str | None, ...], list[str]] = {}
     for key in keys:
         if not _names_an_instance(key) and _tells_apart(key, flat):
-            alike = told.setdefault(tuple(group[0].get(key) for group in flat), [])
+            alike = kept.setdefault(tuple(group[0].get(key) for group in flat), [])
             if not any(_repeats(key, other) for other in alike):
                 alike.append(key)
-    return sorted((key for alike in told.values() for key in alike), key=_weight)
+    return sorted((key for alike in kept.values() for key in alike), key=_weight)
 
 
 def _weight(key: str) -> tuple[int, str]:
@@ -81,9 +81,9 @@ def _repeats(key: str, other: str) -> bool:
 
 def _tells_apart(key: str, groups: Sequence[Sequence[Mapping[str, str]]]) -> bool:
     values = [{config.get(key) for config in group} for group in groups]
-    said = set.union(*values)
-    is_path = any("/" in (value or "") for value in said)
-    return all(len(inside) == 1 for inside in values) and len(said) > 1 and not is_path
+    distinct = set.union(*values)
+    is_path = any("/" in (value or "") for value in distinct)
+    return all(len(inside) == 1 for inside in values) and len(distinct) > 1 and not is_path
 
 
 def _names_an_instance(key: str) -> bool:
@@ -95,10 +95,10 @@ def _names_an_instance(key: str) -> bool:
 def variant(config: Mapping[str, Any], keys: Sequence[str], fingerprint: str) -> str:
     """What sets one config of an initialisation apart: `optimizer.lr=0.001`, else its fingerprint."""
     flat = flatten(config)
-    said = [f"{key}={flat.get(key, 'absent')}" for key in keys[:MOST_KEYS]]
+    parts = [f"{key}={flat.get(key, 'absent')}" for key in keys[:MOST_KEYS]]
     if len(keys) > MOST_KEYS:
-        said.append(f"and {len(keys) - MOST_KEYS} more")
-    return ", ".join(said) or f"config {fingerprint[:8]}"
+        parts.append(f"and {len(keys) - MOST_KEYS} more")
+    return ", ".join(parts) or f"config {fingerprint[:8]}"
 
 
 def share(fraction: float) -> str:

@@ -1,4 +1,4 @@
-"""Which pretraining runs the seeds of a row start from, and what that says of its interval and of its age."""
+"""The pretraining runs that the seeds of a row start from: effect on its interval, and outdated ones."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -7,9 +7,9 @@ from fbm.report.read.runs import Run, RunSet
 
 def origin(run: Run) -> str | None:
     """STUDY/RUN of the pretraining whose encoder `run` started from; its checkpoint in older runs; None for none."""
-    said = run.summary.pretraining
-    if said is not None:
-        return f"{said.study}/{said.run}" if said.run else said.folder
+    start = run.summary.pretraining
+    if start is not None:
+        return f"{start.study}/{start.run}" if start.run else start.folder
     checkpoint = (run.config().get("init") or {}).get("checkpoint")
     return None if checkpoint is None else str(checkpoint)
 
@@ -33,9 +33,9 @@ def varying(name: str, runs: Sequence[Run]) -> str:
 
 
 def stale(found: RunSet) -> Iterator[str]:
-    """A sentence for each pretraining run that was made anew with other settings since classifications started there.
+    """A sentence for each pretraining run that was repeated with other settings after classifications had used it.
 
-    Only a pretraining run among the found ones can tell, and only of classifications that recorded its fingerprint.
+    Needs the pretraining run among the runs, and its fingerprint in the summaries of the classifications.
     """
     now: dict[tuple[str | None, str | None], set[str]] = {}
     for run in found.runs:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-# Okabe and Ito's palette: told apart with any colour vision. The web page has its own shades of these, light and dark.
+# The palette of Okabe and Ito, for any colour vision. The web page has its own shades of it, light and dark.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 # The paper's three always have these; other initialisations take turns at the rest.
 FIXED = {"random": 0, "autoencoder": 1, "ours": 2}

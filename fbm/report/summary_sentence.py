@@ -1,4 +1,4 @@
-"""A few sentences on what came out, in words that do not take sides."""
+"""A few neutral sentences on the results."""
 
 from collections.abc import Iterator, Sequence
 from statistics import fmean
@@ -14,10 +14,11 @@ from fbm.report.table1 import Row, Table1, paired, tested
 def summary_sentence(table: Table1) -> str:
     """The best row, its margin over random initialization, what the seeds say about it, and chance.
 
-    Where no row is above chance, or the best cannot be told from others of its comparison, that is said first.
+    If no row is above chance, or the best is not significantly better than the others of its comparison, that comes
+    first.
     Where two rows do not have the same seeds, the margin is over the common ones: some seeds are easier than others.
     With several shares of labels, that for the smallest and for the largest share with a tested row. Rows of which a
-    part of the test set was tested count only where there are no others, and that is said first.
+    part of the test set was tested count only if there are no others, and that comes first.
     """
     tested = [row for row in table.rows if row.clip]
     if not tested:
@@ -31,12 +32,12 @@ def summary_sentence(table: Table1) -> str:
 def _by_share(rows: Sequence[Row]) -> str:
     fractions = sorted({row.fraction for row in rows if row.fraction is not None})
     if len(fractions) < 2:
-        return _said(rows)
+        return _sentences(rows)
     ends = ((share(one), [row for row in rows if row.fraction == one]) for one in (fractions[0], fractions[-1]))
-    return " ".join(f"With {words}: {_said(alike)}" for words, alike in ends)
+    return " ".join(f"With {words}: {_sentences(alike)}" for words, alike in ends)
 
 
-def _said(rows: Sequence[Row]) -> str:
+def _sentences(rows: Sequence[Row]) -> str:
     best = max(rows, key=_mean)
     level = chance.guessed(len(best.runs[0].summary.classes))
     often = chance.most_frequent(rows)
@@ -53,18 +54,18 @@ def _not_above_chance(rows: Sequence[Row], level: float | None, often: float | N
 
 
 def _not_best(rows: Sequence[Row], best: Row) -> Iterator[str]:
-    """A sentence where the best row cannot be told from others that it may be compared with."""
+    """A sentence if the best row is not shown to be better than rows that it may be compared with."""
     rivals = [row for row in rows if row is not best and row.comparison == best.comparison]
     if not rivals:
         return
     tests = {frozenset((one.label_a, one.label_b)): one.holm_p for one in compared(rows)}
-    alike = [(row, _alike(row, best, tests[frozenset((row.name, best.name))])) for row in rivals]
+    alike = [(row, _undecided(row, best, tests[frozenset((row.name, best.name))])) for row in rivals]
     if named := [f"{_in_sentence(row)} ({why})" for row, why in alike if why]:
         yield f"No row is shown to be best: {best.name} is not told apart from {' and '.join(named)}"
 
 
-def _alike(row: Row, best: Row, p: float | None) -> str:
-    """Why two rows are not told apart; empty where they are."""
+def _undecided(row: Row, best: Row, p: float | None) -> str:
+    """Why two rows are not distinguished; empty if they are."""
     assert row.clip
     assert best.clip
     if p is not None:
@@ -76,29 +77,28 @@ def _alike(row: Row, best: Row, p: float | None) -> str:
 
 
 def _chance(rows: Sequence[Row], level: float, often: float | None) -> str:
-    said = f"Chance is {numbers.percent(level)} %"
+    sentence = f"Chance is {numbers.percent(level)} %"
     if often is not None:
-        said += f", always naming the most frequent class gives {numbers.percent(often)} %"
+        sentence += f", always naming the most frequent class gives {numbers.percent(often)} %"
     below = [row for row in rows if chance.above(row, often or level) is False]
     if not below or len(below) == len(rows):
-        return said
-    return (
-        f"{said}; {' and '.join(map(_in_sentence, below))} {'are' if len(below) > 1 else 'is'} not shown to be above it"
-    )
+        return sentence
+    names = " and ".join(map(_in_sentence, below))
+    return f"{sentence}; {names} {'are' if len(below) > 1 else 'is'} not shown to be above it"
 
 
 def _margins(rows: Sequence[Row], best: Row) -> list[str]:
     if len(rows) == 1:
         return [f"{best.name} has {numbers.percent(_mean(best))} % clip accuracy; there is no row to compare it with"]
-    said = f"{best.name} has the highest clip accuracy, {numbers.percent(_mean(best))} %"
+    first = f"{best.name} has the highest clip accuracy, {numbers.percent(_mean(best))} %"
     base = _row(rows, "random", best)
     if base is None:
-        sentences = [f"{said}; there is no tested random initialization to compare it with"]
+        sentences = [f"{first}; there is no tested random initialization to compare it with"]
     elif base is best:
         second = max((row for row in rows if row is not best), key=_mean)
-        sentences = [f"{said}{_own(best, second)}; the next row, {second.name}, {_margin(second, best)}"]
+        sentences = [f"{first}{_own(best, second)}; the next row, {second.name}, {_margin(second, best)}"]
     else:
-        sentences = [f"{said}{_own(best, base)}, and {_margin(best, base)}"]
+        sentences = [f"{first}{_own(best, base)}, and {_margin(best, base)}"]
     ours = _row(rows, "ours", best)
     if ours and base and ours is not best and base is not best:
         sentences.append(f"{ours.name} {_margin(ours, base)}")

@@ -17,7 +17,7 @@ from fbm.training.callbacks.preemption import TRAINING_COMPLETE, PreemptionCheck
 from fbm.training.components import Components, build_components
 from fbm.training.failures import missing_monitor, training_context, user_errors
 from fbm.training.finished import check_not_stale, has_work_left
-from fbm.training.loggers import FinishedRun, go_on, mirror
+from fbm.training.loggers import FinishedRun, mirror, replay
 from fbm.training.resume import check_compatible, configure_checkpointer, find_resume_source
 from fbm.training.trainer import check_keeps_best
 from fbm.utils.errors import UserError
@@ -49,7 +49,7 @@ def train(config: DictConfig, run: Run, identity: str) -> None:
         with training_context(trainer, run):
             if source and source.own_checkpoint:
                 print(f"{run.folder} resumes after {checkpointer.saved_position}")
-                go_on(trainer.loggers, source.rows)
+                replay(trainer.loggers, source.rows)
             for logger in trainer.loggers:
                 logger.log_hyperparams(components.resolved_config)
             if source and source.trained:

@@ -20,7 +20,7 @@ def extract(
     """Features of every clip of every video, one row a clip, in the order of the inputs.
 
     Videos are decoded in child processes, so a script calls this under `if __name__ == "__main__":`. A finished
-    video's features are kept in `OUT.parts/` until all are there: after an interruption the same call goes on.
+    video's features are kept in `OUT.parts/` until all are there: after an interruption the same call resumes.
 
     Args:
         checkpoint: a file, or the folder of a finished run.
@@ -32,7 +32,7 @@ def extract(
             and `background`. `meta` (in Parquet the schema's metadata, key `fbm`) is JSON: where they come from.
 
     Raises:
-        UserError: an input, the checkpoint or an option does not do; a video cannot be read and is not to be
+        UserError: an input, the checkpoint or an option is invalid; a video cannot be read and is not to be
             skipped; `out` holds other features; another process is writing it.
     """
     from fbm.evaluation.extract.run import extract as run
@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="fbm extract",
         description="Features of videos through a trained encoder, one row a clip.",
-        epilog="Interrupted, the same command goes on: finished videos are kept in OUT.parts/ until OUT is written.",
+        epilog="After an interruption the same command resumes: OUT.parts/ keeps finished videos until OUT is written.",
     )
     add, default = made.add_argument, Options()
     add("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint file or the folder of a finished run")
@@ -58,17 +58,17 @@ def parser() -> argparse.ArgumentParser:
     add("--device", choices=DEVICES, default=default.device, help="auto takes a GPU where there is one")
     add("--workers", type=int, metavar="N", help="decoding processes (default: one a core, at most 8)")
     add("--timeout", type=float, default=default.timeout, metavar="SECONDS", help="without a frame, a file is given up")
-    add("--skip-unreadable", action="store_true", help="leave unreadable videos out; each is named all the same")
+    add("--skip-unreadable", action="store_true", help="skip unreadable videos; each is named")
     add("--overwrite", action="store_true", help="replace an OUT that holds other features")
     return made
 
 
 def main(argv: list[str]) -> int:
-    """Run `fbm extract`; 0 when done. UserError for what the user can mend."""
+    """Run `fbm extract`; 0 when done. UserError for what the user can fix."""
     from fbm.utils.machine import configure_malloc
 
-    asked = vars(parsed(parser(), argv))
-    checkpoint, inputs, out = (asked.pop(name) for name in ("checkpoint", "inputs", "out"))
+    args = vars(parsed(parser(), argv))
+    checkpoint, inputs, out = (args.pop(name) for name in ("checkpoint", "inputs", "out"))
     configure_malloc()
-    print(extract(checkpoint, inputs, out, Options(**asked)).told)
+    print(extract(checkpoint, inputs, out, Options(**args)).summary)
     return 0

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fbm.data.resize import resized
-from fbm.evaluation.extract.windows import Windows
+from fbm.evaluation.extract.windows import SlidingWindow
 from fbm.models.encoder import Encoder
 from fbm.models.layers import to_input
 from fbm.utils.errors import UserError
@@ -24,7 +24,7 @@ def to_clips(video: Any, encoder: Encoder, stride: int | None) -> Tensor:
         raise UserError(f"stride={stride}: it should be a whole number of frames, at least 1")
     if len(frames) < length:
         raise UserError(f"the video has {len(frames)} frames, and a clip has {length}")
-    windows = Windows(length, stride or length).push(resized(frames, encoder.size))
+    windows = SlidingWindow(length, stride or length).feed(resized(frames, encoder.size))
     clips = torch.from_numpy(np.stack([clip for _, clip in windows]))
     return to_input(clips.to(next(encoder.parameters()).device))
 

@@ -1,4 +1,4 @@
-"""Frames of many videos at once, from child processes that are killed when they take too long."""
+"""Decoding many videos at once, in child processes that are killed on a timeout."""
 
 import signal
 import time
@@ -24,7 +24,7 @@ class Frames(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A video was read to its end; frames per second as the container says, 0 where it does not."""
+    """A video was decoded to its end. `fps` is the container's, 0 if it states none."""
 
     video: int
     fps: float
@@ -41,79 +41,84 @@ Message = Frames | Ended | Failed
 
 
 def decoded(paths: Sequence[Path], size: int, workers: int, timeout: float) -> Generator[Message, None, None]:
-    """What comes of reading all files: those of a video in order, those of different videos mixed.
+    """The messages of decoding all files: in order within a video, interleaved between videos.
 
-    A pipe holds little, so a worker that is ahead waits: a few frames a worker are in memory. Close the iterator
+    A pipe holds little, so a worker that is ahead blocks: memory holds a few frames per worker. Close the iterator
     to stop the workers.
 
     Args:
         size: of the frames, pixels.
-        workers: files that are read at the same time.
-        timeout: seconds without a message after which a file is given up.
+        workers: files that are decoded at the same time.
+        timeout: seconds without a message after which a file has failed.
     """
-    waiting, crew = deque(range(len(paths))), [_Worker(size, timeout) for _ in range(min(workers, len(paths)))]
+    waiting, pool = deque(range(len(paths))), [_Worker(size, timeout) for _ in range(min(workers, len(paths)))]
     try:
-        while waiting or any(worker.busy for worker in crew):
-            for worker in crew:
+        while waiting or any(worker.busy for worker in pool):
+            for worker in pool:
                 if not worker.busy and waiting:
                     number = waiting.popleft()
-                    worker.ask(number, paths[number])
-            busy = {worker.connection: worker for worker in crew if worker.busy}
+                    worker.submit(number, paths[number])
+            busy = {worker.connection: worker for worker in pool if worker.busy}
             ready = wait(list(busy), max(0.0, min(worker.deadline for worker in busy.values()) - time.monotonic()))
             for connection, worker in busy.items():
                 if connection in ready:
-                    yield worker.hear()
+                    yield worker.receive()
                 elif worker.deadline <= time.monotonic():
-                    yield worker.give_up(f"no frame decoded within {timeout:g} s")
+                    yield worker.abort(f"no frame decoded within {timeout:g} s")
     finally:
-        for worker in crew:
+        for worker in pool:
             worker.stop()
 
 
 class _Worker:
-    """A child process that reads one file at a time; one that hangs or crashes is replaced for the next file."""
+    """A child process that decodes one file at a time. If it hangs or crashes, the next file starts a new one."""
 
     def __init__(self, size: int, timeout: float) -> None:
-        self.size, self.timeout = size, timeout
-        self.busy, self.deadline, self.video = False, 0.0, 0
+        self.size = size
+        self.timeout = timeout
+        self.busy = False
+        self.deadline = 0.0
+        self.video = 0
         self.process: SpawnProcess | None = None
 
     def _start(self) -> SpawnProcess:
-        # A fresh interpreter: forking a process that runs threads can hang, decoders worst of all.
+        # Spawned: forking a process that runs threads can hang, decoders above all.
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, self.size), daemon=True)
+        process = context.Process(target=worker_main, args=(theirs, self.size), daemon=True)
         process.start()
-        theirs.close()  # the child's end is the child's alone: when either dies, the other notices
+        theirs.close()  # so that each side notices when the other dies
         return process
 
-    def ask(self, video: int, path: Path) -> None:
-        """Have it read a file; `video` is what the messages call it."""
+    def submit(self, video: int, path: Path) -> None:
+        """Start decoding a file; `video` is its number in the messages."""
         self.process = self.process or self._start()
-        self.busy, self.video, self.deadline = True, video, time.monotonic() + self.timeout
-        with suppress(OSError):  # dead already: hearing says so
+        self.busy = True
+        self.video = video
+        self.deadline = time.monotonic() + self.timeout
+        with suppress(OSError):  # it is dead: `receive` will report that
             self.connection.send(path)
 
-    def hear(self) -> Message:
-        """Its next message, which is there."""
+    def receive(self) -> Message:
+        """Its next message, which has arrived."""
         try:
             content = self.connection.recv()
         except (EOFError, OSError):
-            return self.give_up("the decoder crashed")
+            return self.abort("the decoder crashed")
         self.deadline = time.monotonic() + self.timeout
         if isinstance(content, np.ndarray):
             return Frames(self.video, content)
         self.busy = False
         return Failed(self.video, content) if isinstance(content, str) else Ended(self.video, content)
 
-    def give_up(self, reason: str) -> Failed:
-        """Be done with the file, and with the process."""
+    def abort(self, reason: str) -> Failed:
+        """Give up the file, and kill the process."""
         self.stop()
         self.busy = False
         return Failed(self.video, reason)
 
     def stop(self) -> None:
-        """Kill the process; nothing less stops a decoder that hangs."""
+        """Kill the process: a decoder that hangs does not react to less."""
         if self.process is not None:
             self.process.kill()
             self.process.join()
@@ -121,15 +126,15 @@ class _Worker:
             self.process = None
 
 
-def serve(connection: Connection, size: int) -> None:
-    """The child: paths come in; frames go out, then frames per second, or a reason as text."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
+def worker_main(connection: Connection, size: int) -> None:
+    """The child process: receives paths; sends frames and then frames per second, or the reason of a failure."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops it
     with suppress(EOFError, ConnectionError):
         while True:
-            _answer(connection, connection.recv(), size)
+            _decode(connection, connection.recv(), size)
 
 
-def _answer(connection: Connection, path: Path, size: int) -> None:
+def _decode(connection: Connection, path: Path, size: int) -> None:
     try:
         with opened(path) as video:
             for frames in video.decode(size):

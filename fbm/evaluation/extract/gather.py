@@ -1,4 +1,4 @@
-"""From mixed frames of many videos to full batches of clips, and back to each video's rows."""
+"""Batching: interleaved frames of many videos become full batches of clips, and their features rows by video."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ import numpy as np
 
 from fbm.evaluation.extract.decoding import Ended, Failed, Frames, Message
 from fbm.evaluation.extract.parts import Rows
-from fbm.evaluation.extract.windows import Windows
+from fbm.evaluation.extract.windows import SlidingWindow
 
 
 class Done(NamedTuple):
-    """A video of which all rows are there."""
+    """All rows of one video."""
 
     video: int
     rows: Rows
@@ -24,13 +24,13 @@ class _Clip(NamedTuple):
 
 
 @dataclass
-class _Open:
-    """A video in the works: clips found and rows made of them, both in order."""
+class _Progress:
+    """A video in progress: its clips and their rows so far, both in order."""
 
-    windows: Windows
+    windows: SlidingWindow
     starts: list[int] = field(default_factory=list)
     rows: list[np.ndarray] = field(default_factory=list)
-    fps: float | None = None  # None while it is being read
+    fps: float | None = None  # None until all frames have arrived
 
     @property
     def finished(self) -> bool:
@@ -38,10 +38,10 @@ class _Open:
 
 
 class ClipBatcher:
-    """Batches clips across videos: those of several short ones share a batch.
+    """Batches clips across videos: clips of several short videos share a batch.
 
     Args:
-        features: makes float32 `B D` of B clips.
+        features: maps B clips to float32 `B D`.
         length, stride: of the clips, frames.
         batch: clips in a batch.
     """
@@ -49,12 +49,15 @@ class ClipBatcher:
     def __init__(
         self, features: Callable[[Sequence[np.ndarray]], np.ndarray], length: int, stride: int, batch: int
     ) -> None:
-        self.features, self.length, self.stride, self.batch = features, length, stride, batch
-        self.videos: dict[int, _Open] = {}
+        self.features = features
+        self.length = length
+        self.stride = stride
+        self.batch = batch
+        self.videos: dict[int, _Progress] = {}
         self.waiting: list[_Clip] = []
 
     def run(self, messages: Iterable[Message]) -> Iterator[Done | Failed]:
-        """Each video once, when it is done with; one that holds no whole clip has failed."""
+        """Each video once, when it is finished. A video without a whole clip has failed."""
         for message in messages:
             yield from self._take(message)
             while len(self.waiting) >= self.batch:
@@ -63,7 +66,7 @@ class ClipBatcher:
             yield from self._encode()
 
     def _take(self, message: Message) -> Iterator[Done | Failed]:
-        video = self.videos.setdefault(message.video, _Open(Windows(self.length, self.stride)))
+        video = self.videos.setdefault(message.video, _Progress(SlidingWindow(self.length, self.stride)))
         if isinstance(message, Failed):
             yield self._drop(message)
         elif isinstance(message, Ended):
@@ -76,8 +79,8 @@ class ClipBatcher:
         else:
             self._cut(video, message)
 
-    def _cut(self, video: _Open, message: Frames) -> None:
-        for start, frames in video.windows.push(message.frames):
+    def _cut(self, video: _Progress, message: Frames) -> None:
+        for start, frames in video.windows.feed(message.frames):
             video.starts.append(start)
             self.waiting.append(_Clip(message.video, frames))
 

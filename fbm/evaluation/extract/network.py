@@ -1,4 +1,4 @@
-"""The checkpoint's encoder as a function from clips to rows of features. Clips are `T H W 3` uint8."""
+"""The encoder of a checkpoint as a function from clips `T H W 3` uint8 to rows of features."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from fbm.utils.errors import UserError
 
 @dataclass(frozen=True)
 class Network:
-    """An encoder on its device, and which of its features are wanted.
+    """An encoder on its device, and the selected features.
 
     Attributes:
         columns: name and place, in the rows that `features` gives, of each column of the output.
@@ -36,16 +36,16 @@ class Network:
 
     @property
     def fingerprint(self) -> str:
-        """Of all that decides a video's rows."""
-        kept = {key: value for key, value in self.about.items() if key not in ("checkpoint", "fingerprints", "fbm")}
-        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+        """Of everything that decides the rows of a video."""
+        content = {key: value for key, value in self.about.items() if key not in ("checkpoint", "fingerprints", "fbm")}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     @torch.no_grad()
     def features(self, clips: Sequence[np.ndarray]) -> np.ndarray:
         """float32 `B D` of B clips.
 
         Raises:
-            UserError: they do not fit into the device's memory.
+            UserError: they do not fit into memory.
         """
         try:
             frames = torch.from_numpy(np.stack(clips)).to(self.device)
@@ -60,7 +60,7 @@ def load_network(checkpoint: Path, options: Options) -> Network:
     """The encoder that `checkpoint` holds, ready to run.
 
     Raises:
-        UserError: the checkpoint or the device does not do, or the part asked for is not in this checkpoint.
+        UserError: the checkpoint is unusable, the device is missing, or the checkpoint has no such part.
     """
     device = _device(options.device)
     content = read_checkpoint(checkpoint)
@@ -74,10 +74,16 @@ def load_network(checkpoint: Path, options: Options) -> Network:
     last = max(part.stop for part in named.values())
     columns = {name: slice((part.start - first) * places, (part.stop - first) * places) for name, part in named.items()}
     about = {
-        **{"checkpoint": str(checkpoint), "task": carried["task"], "fingerprints": carried["fingerprints"]},
-        **{"weights": _digest(encoder), "frames": encoder.frames, "size": encoder.size},
-        **{"feature_shape": list(encoder.feature_shape), "part": options.part, "pool": options.pool},
-        **{"stride": options.stride or encoder.frames},
+        "checkpoint": str(checkpoint),
+        "task": carried["task"],
+        "fingerprints": carried["fingerprints"],
+        "weights": _digest(encoder),
+        "frames": encoder.frames,
+        "size": encoder.size,
+        "feature_shape": list(encoder.feature_shape),
+        "part": options.part,
+        "pool": options.pool,
+        "stride": options.stride or encoder.frames,
         "parts": {name: [place.start, place.stop] for name, place in parts.items()},  # channels
     }
     return Network(encoder, device, options.pool, slice(first, last), columns, about)
@@ -85,22 +91,22 @@ def load_network(checkpoint: Path, options: Options) -> Network:
 
 def _device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("device=cuda: torch finds no GPU here; take --device cpu or auto")
+        raise UserError("device=cuda: torch finds no GPU; use --device cpu or auto")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def _parts(channels: int) -> dict[str, slice]:
-    """Where the parts of a disentangled feature are."""
+    """The channels of the parts of a disentangled feature."""
     numbers = split(torch.arange(channels).reshape(1, -1, 1, 1))._asdict()
     return {name: slice(int(these.min()), int(these.max()) + 1) for name, these in numbers.items()}
 
 
-def _named_channels(parts: dict[str, slice], part: str, channels: int, said: str) -> dict[str, slice]:
+def _named_channels(parts: dict[str, slice], part: str, channels: int, source: str) -> dict[str, slice]:
     """The channels of each column of the output."""
     if part == "all":
         return {"features": slice(0, channels)}
     if not parts:
-        raise UserError(f"part={part} needs a checkpoint of task=disentangle, {said}: take --part all")
+        raise UserError(f"part={part} needs a checkpoint of task=disentangle, {source}: use --part all")
     return parts if part == "each" else {"features": parts[part]}
 
 

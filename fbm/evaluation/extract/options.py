@@ -1,4 +1,4 @@
-"""What a person chooses of an extraction."""
+"""The options of an extraction."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +17,17 @@ class Options:
     """How features are made, and how the work is done.
 
     Attributes:
-        stride: frames between the starts of two clips; None takes a clip's length: no overlap, nothing left out but
-            the rest of a video that fills no clip.
-        part: "all" channels, one of the three parts, or "each" in a column of its own. Parts are what pretraining with
-            task=disentangle makes; other checkpoints have none.
+        stride: frames between the starts of two clips; None is the length of a clip: no overlap, and only the end of a
+            video that fills no clip is left out.
+        part: "all" channels, one of the three parts, or "each" in a column of its own. Only checkpoints of
+            task=disentangle have parts.
         pool: "mean" over the h x w positions gives C values a clip, which suit most uses and are little to store;
             "none" keeps all C*h*w, in the order that fbm's own classifier sees.
         batch: clips in a batch. It changes the speed and the memory, not the features.
-        device: "auto" takes a GPU where there is one.
-        workers: decoding processes; None takes one a core, at most 8.
-        timeout: seconds without a frame after which a file is given up.
-        skip_unreadable: leave videos out that cannot be read, in place of refusing to finish.
+        device: "auto" uses a GPU if there is one.
+        workers: decoding processes; None is one per core, at most 8.
+        timeout: seconds without a frame after which a file has failed.
+        skip_unreadable: skip unreadable videos instead of failing.
         overwrite: replace an output that holds other features.
 
     Raises:
@@ -57,10 +57,10 @@ class Options:
 
 
 def check_out(out: Path) -> None:
-    """Refuse what cannot become the output, before any work.
+    """Reject an impossible output before any work.
 
     Raises:
-        UserError: the ending says no format, or the format's library is not installed.
+        UserError: the suffix is not a known format, or the library of the format is not installed.
     """
     if out.suffix.lower() not in ENDINGS:
         raise UserError(f"{out}: features are written as .npz or .parquet; choose another --out")

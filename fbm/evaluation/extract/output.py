@@ -1,4 +1,4 @@
-"""The finished output, npz or Parquet, written part by part so that it never has to fit into memory."""
+"""Writing the output, npz or Parquet, part by part, so that it need not fit into memory."""
 
 import json
 import zipfile
@@ -18,7 +18,7 @@ GROUP = 4096  # rows of a Parquet row group, at least
 
 @dataclass(frozen=True)
 class Source:
-    """One video's share of the output: its name, its clips, and where its rows can be read from."""
+    """One video of the output: its name, its number of clips, and a function that reads its rows."""
 
     name: str
     clips: int
@@ -54,7 +54,7 @@ def write(out: Path, tables: Callable[[], Iterable[Table]], rows: int, meta: dic
     """Write `out` whole or not at all, in the format that its ending says.
 
     Args:
-        tables: gives the videos' columns, in order, as often as it is called.
+        tables: yields the columns of the videos in order, at every call.
         rows: of all tables together, at least 1.
 
     Raises:
@@ -70,7 +70,7 @@ def write(out: Path, tables: Callable[[], Iterable[Table]], rows: int, meta: dic
 
 
 def _write_npz(file: IO[bytes], tables: Callable[[], Iterable[Table]], rows: int, meta: str) -> None:
-    """A zip of arrays as numpy writes it, a column at a time: numpy itself would want each column whole."""
+    """A zip of arrays as numpy writes it, a column at a time: numpy would need each column whole."""
     first = next(iter(tables()))
     with zipfile.ZipFile(file, "w") as archive:
         for name, values in first.items():
@@ -123,7 +123,7 @@ def _arrow(columns: Table) -> Any:
 
 
 def read_meta(out: Path) -> dict[str, Any]:
-    """What an earlier extraction wrote about its output; empty where `out` is none."""
+    """The `meta` of an earlier output; empty if `out` is not one."""
     try:
         if out.suffix.lower() == ".parquet":
             import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""`OUT.parts/`: the features of finished videos, one small file each, until all are there."""
+"""`OUT.parts/`: one small file of features for each finished video, until the output is written."""
 
 import glob
 import hashlib
@@ -34,10 +34,10 @@ class Rows:
 
 @contextmanager
 def parts_folder(out: Path) -> Iterator[Path]:
-    """Hold the folder of parts that belongs to `out`; where nothing was put into it, it goes again.
+    """Lock the folder of parts of `out`; removes it if it stays empty.
 
     Raises:
-        UserError: another process makes the same output, or the place cannot be written.
+        UserError: another process writes the same output, or the folder is not writable.
     """
     folder = out.with_name(f"{out.name}.parts")
     with exclusive_lock(folder, "the folder of finished videos"):
@@ -49,23 +49,23 @@ def parts_folder(out: Path) -> Iterator[Path]:
 
 
 def sweep_leftovers(out: Path) -> None:
-    """Remove what a killed process had half written in the place of `out`."""
+    """Remove partial files of `out` that a killed process left."""
     for leftover in out.parent.glob(f".{glob.escape(out.name)}.*.part"):
         leftover.unlink()
 
 
 def part_file(folder: Path, video: Video, fingerprint: str) -> Path:
-    """Where a video's rows are kept; another file, another content or other settings have another place.
+    """The file of a video's rows, specific to its path, its content and the settings.
 
     Args:
-        fingerprint: of all settings that decide the rows.
+        fingerprint: of the settings that decide the rows.
     """
     key = json.dumps([video.real, video.size, video.mtime_ns, fingerprint])
     return folder / f"{hashlib.sha256(key.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}.npz"
 
 
 def write_part(file: Path, rows: Rows) -> None:
-    """Keep a video's rows, whole or not at all.
+    """Write a video's rows atomically.
 
     Raises:
         UserError: they cannot be written.

@@ -1,4 +1,4 @@
-"""The spine of `fbm extract`: what is there already, the rest, and one file of it all."""
+"""The spine of `fbm extract`: skip finished videos, extract the rest, merge everything into one file."""
 
 import hashlib
 import json
@@ -23,17 +23,17 @@ from fbm.evaluation.extract.parts import part_file, parts_folder, read_part, swe
 from fbm.utils.errors import UserError
 from fbm.utils.progress import progress
 
-MOST_WORKERS = 8  # more decode faster than one encoder runs
+MOST_WORKERS = 8  # more would decode faster than one encoder runs
 
 
 @dataclass(frozen=True)
 class ExtractionResult:
-    """What an extraction came to.
+    """The outcome of an extraction.
 
     Attributes:
-        worked_on: videos that were read now; 0 where the output was there already.
-        unreadable: names of the videos that were left out, with the reason.
-        skipped: files of the folders that are no videos.
+        worked_on: videos that were read now; 0 if the output existed.
+        unreadable: names of the videos that were skipped, with the reason.
+        skipped: files of the folders that are not videos.
     """
 
     out: Path
@@ -44,7 +44,7 @@ class ExtractionResult:
     skipped: int = 0
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """One line for the terminal."""
         did = f"{self.worked_on} videos read now" if self.worked_on else "nothing to do"
         left_out = f", {len(self.unreadable)} unreadable left out" if self.unreadable else ""
@@ -64,7 +64,7 @@ def extract(checkpoint: Path, inputs: Sequence[Path], out: Path, options: Option
     with parts_folder(out) as folder:
         sweep_leftovers(out)
         if out.exists() and not options.overwrite:
-            done = _there_already(out, identity)
+            done = _existing(out, identity)
         else:
             files = {video: part_file(folder, video, network.fingerprint) for video in videos}
             missing = [video for video in videos if not files[video].is_file()]
@@ -83,18 +83,17 @@ def _identity(network: Network, videos: Sequence[Video]) -> str:
     return hashlib.sha256(json.dumps([network.fingerprint, inputs]).encode()).hexdigest()[:16]
 
 
-def _there_already(out: Path, identity: str) -> ExtractionResult:
+def _existing(out: Path, identity: str) -> ExtractionResult:
     meta = read_meta(out)
     if meta.get("identity") != identity:
-        said = (
-            "features of other inputs or settings" if "identity" in meta else "something that fbm extract did not make"
-        )
-        raise UserError(f"{out} holds {said}: choose another --out, or --overwrite")
+        ours = "identity" in meta
+        content = "features of other inputs or settings" if ours else "something that fbm extract did not make"
+        raise UserError(f"{out} holds {content}: choose another --out, or --overwrite")
     return ExtractionResult(out, meta["videos"], meta["clips"], 0, meta["unreadable"])
 
 
 def _read(network: Network, videos: list[Video], files: dict[Video, Path], options: Options) -> dict[str, str]:
-    """Put the rows of all these videos where they belong; gives those that cannot be read, with the reason."""
+    """Extract these videos into their part files; returns the unreadable ones, with the reason."""
     if not videos:
         return {}
     workers = options.workers or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
@@ -114,26 +113,30 @@ def _read(network: Network, videos: list[Video], files: dict[Video, Path], optio
 
 
 def _refuse(unreadable: dict[str, str], videos: Sequence[Video], options: Options) -> None:
-    """Name every unreadable video; go on only where that was asked for and something is left."""
+    """Print every unreadable video. UserError unless they are to be skipped and others are left."""
     for name, reason in unreadable.items():
         print(f"unreadable: {name}: {reason}")
     if unreadable and (not options.skip_unreadable or len(unreadable) == len(videos)):
         first, reason = next(iter(unreadable.items()))
-        hope = "the others are kept: mend them, or leave them out with --skip-unreadable"
+        remedy = "the others are kept: repair these, or skip them with --skip-unreadable"
         raise UserError(
             f"{len(unreadable)} of {len(videos)} videos cannot be read, the first is {first} ({reason}); "
-            f"{hope if len(unreadable) < len(videos) else 'there is nothing to write'}"
+            f"{remedy if len(unreadable) < len(videos) else 'there is nothing to write'}"
         )
 
 
 def _merge(network: Network, kept: dict[str, Path], out: Path, more: dict[str, Any]) -> int:
-    """Write the output of the parts, by video; gives the number of clips."""
+    """Merge the parts into the output, video by video; returns the number of clips."""
     sources = [Source(name, len(read_part(file).starts), partial(read_part, file)) for name, file in kept.items()]
     clips = sum(source.clips for source in sources)
     width = max(len(source.name) for source in sources)
     meta = {
         **network.about,
-        **{"fbm": __version__, "decoder": decoder(), "videos": len(sources), "clips": clips, **more},
+        "fbm": __version__,
+        "decoder": decoder(),
+        "videos": len(sources),
+        "clips": clips,
+        **more,
     }
     length, columns = network.encoder.frames, network.columns
     write(out, lambda: (table(source, length, columns, width) for source in sources), clips, meta)

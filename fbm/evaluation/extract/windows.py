@@ -1,24 +1,26 @@
-"""Cutting a stream of frames into clips, holding no more of it than the next clip needs."""
+"""Cutting a stream of frames into clips, with no more frames in memory than the next clip needs."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 
-class Windows:
+class SlidingWindow:
     """The clips of one video: windows of `length` consecutive frames, one every `stride` frames.
 
     Attributes:
-        seen: how many frames came so far.
+        seen: number of frames so far.
     """
 
     def __init__(self, length: int, stride: int) -> None:
-        self.length, self.stride, self.seen = length, stride, 0
+        self.length = length
+        self.stride = stride
+        self.seen = 0
         self._start = 0  # of the next window
-        self._kept: np.ndarray | None = None  # frames seen but not done with
+        self._kept: np.ndarray | None = None  # frames that later windows need
 
-    def push(self, frames: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Take the next frames `n H W 3`; give the windows that are whole now: first frame, and `length H W 3`."""
+    def feed(self, frames: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Add the next frames `n H W 3`; returns the windows completed by them: first frame, and `length H W 3`."""
         kept = frames if self._kept is None else np.concatenate([self._kept, frames])
         self.seen += len(frames)
         first = self.seen - len(kept)

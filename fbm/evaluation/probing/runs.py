@@ -107,7 +107,7 @@ def _finished(study: Path) -> list[Path]:
     try:
         folders = [study / job["folder"] for job in json.loads(declared.read_bytes())["jobs"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{declared} is damaged ({error}): start the study again, which writes it anew") from error
+        raise UserError(f"{declared} is damaged ({error}): run `fbm study` again, which rewrites it") from error
     return [folder for folder in folders if (folder / SUMMARY).is_file()]
 
 

@@ -1,4 +1,4 @@
-"""Which classes are told apart: confusion matrices of test clips, summed over the seeds of a row of Table 1."""
+"""Class by class: confusion matrices of test clips, summed over the seeds of a row of Table 1."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -28,7 +28,7 @@ class Run:
 
     @property
     def where(self) -> str:
-        """The folder as a person would type it from here."""
+        """The folder relative to the working directory."""
         return shown(self.path)
 
     @property
@@ -38,17 +38,17 @@ class Run:
 
     @property
     def label_fraction(self) -> float | None:
-        """Share of the labelled training groups in 0..1, by the summary or else by the config; None if unsaid."""
-        said = self.summary.label_fraction
-        if said is None:
-            said = (self.config().get("data") or {}).get("label_fraction")
-        return None if said is None else float(said)
+        """Share of the labelled training groups in 0..1, by the summary or else by the config; None if unknown."""
+        fraction = self.summary.label_fraction
+        if fraction is None:
+            fraction = (self.config().get("data") or {}).get("label_fraction")
+        return None if fraction is None else float(fraction)
 
     @property
     def tested_clips(self) -> int | None:
-        """How many test clips were measured, by the summary or else by its confusions; None if unsaid."""
-        said, counts = self.summary.tested_clips, self.summary.confusion
-        return sum(map(sum, counts)) if said is None and counts else said
+        """How many test clips were measured, by the summary or else by its confusions; None if unknown."""
+        clips, counts = self.summary.tested_clips, self.summary.confusion
+        return sum(map(sum, counts)) if clips is None and counts else clips
 
     @property
     def partial(self) -> str:
@@ -138,8 +138,8 @@ def find(paths: Sequence[Path]) -> RunSet:
             wanted[folder] = wanted.get(folder) or (declared or {}).get(folder)
         others.update(() if declared is None else set(here) - set(declared))
     if not wanted:
-        asked = ", ".join(map(str, paths))
-        raise UserError(f"{asked}: no run found (no folder with a config.yaml). Train first.")
+        names = ", ".join(map(str, paths))
+        raise UserError(f"{names}: no run found (no folder with a config.yaml). Train first.")
     finished = [folder for folder in wanted if (folder / "summary.json").exists()]
     missing = tuple(_missing(folder, job) for folder, job in wanted.items() if folder not in finished)
     if not finished:
@@ -164,7 +164,7 @@ def _none_finished(missing: Sequence[Missing]) -> str:
     named = [f"{shown(run.path)} ({run.state})" for run in missing[:NAMED]]
     more = [f"{len(missing) - NAMED} more"] if len(missing) > NAMED else []
     return (
-        f"no run is finished: {', '.join([*named, *more])}. Give the command that began them (`fbm study` or "
+        f"no run is finished: {', '.join([*named, *more])}. Run the command that started them (`fbm study` or "
         "`fbm train`) again, then report."
     )
 

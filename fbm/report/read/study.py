@@ -48,8 +48,11 @@ class Missing:
         return "unfinished" if self.begun else "not begun"
 
     def __str__(self) -> str:
-        said = {"init": self.label, **self.values} if self.stage == "classify" else dict(self.values)
-        about = [f"{self.stage} {self.label}".strip(), *(f"{key}={said[key]}" for key in said if key != "init")]
+        values = {"init": self.label, **self.values} if self.stage == "classify" else dict(self.values)
+        about = [
+            f"{self.stage} {self.label}".strip(),
+            *(f"{key}={value}" for key, value in values.items() if key != "init"),
+        ]
         return f"{shown(self.path)} ({', '.join(about)})" if self.stage else shown(self.path)
 
 

@@ -20,7 +20,7 @@ from fbm.training.callbacks.history import RunHistory
 from fbm.training.callbacks.loop_state import normalise_epoch_boundary, position_in
 from fbm.training.callbacks.random_states import random_states, restore_random_states
 from fbm.training.callbacks.signals import SignalTrap
-from fbm.training.loggers.resumable import rows_told
+from fbm.training.loggers.resumable import logged_rows
 from fbm.utils.errors import Stopped, UserError
 
 RESUME = "fbm_resume"  # key in checkpoints: the state that Lightning does not save
@@ -106,7 +106,7 @@ class PreemptionCheckpoint(Checkpoint):
             "trained": self.trained,
             "place": tuple(position_in(loops)),
             "told": self._position(loops),
-            "rows": [tuple(row) for row in rows_told(trainer.loggers)],
+            "rows": [tuple(row) for row in logged_rows(trainer.loggers)],
             "metrics": dict(trainer.callback_metrics),
             "should_stop": trainer.should_stop,
             "random": self.collectives.all_gather(trainer, random_states(trainer.strategy.root_device)),

@@ -18,8 +18,8 @@ from fbm.utils.files import write_text
 class CSVLogger(ReplayableLogger, Logger):
     """A row whenever something is logged, a column a metric, in alphabetical order.
 
-    The file is always whole: it is written anew with each row. Lightning's own appends, so that what is killed leaves
-    half a line, and begins the file anew in every process.
+    Every row rewrites the file, so it is always whole. Lightning's own logger appends, which leaves half a line when
+    the process is killed, and starts a new file in every process.
 
     Args:
         folder: the run's.
@@ -42,26 +42,26 @@ class CSVLogger(ReplayableLogger, Logger):
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:
         """Nothing: the run folder has its config.yaml."""
 
-    def tell(self, metrics: Mapping[str, Any], step: int | None) -> None:
-        """Nothing yet: Lightning asks to save after each row."""
+    def log_row(self, metrics: Mapping[str, Any], step: int | None) -> None:
+        """Nothing yet: Lightning calls `save` after each row."""
 
-    def go_on(self, rows: Sequence[Row]) -> None:
-        super().go_on(rows)
-        self.written = -1  # whatever the file holds, these and no others
+    def replay(self, rows: Sequence[Row]) -> None:
+        super().replay(rows)
+        self.written = -1  # the file may hold other rows
         self.save()
 
     @rank_zero_only
     def save(self) -> None:
-        """Have every row in the file."""
-        if self.written == len(self.told):
+        """Write every row to the file."""
+        if self.written == len(self.history):
             return
-        names = sorted({name for row in self.told for name in row.metrics} | {"step"})
+        names = sorted({name for row in self.history for name in row.metrics} | {"step"})
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, names)
         writer.writeheader()
-        writer.writerows({**row.metrics, "step": row.step} for row in self.told)
+        writer.writerows({**row.metrics, "step": row.step} for row in self.history)
         write_text(self.path, text.getvalue())
-        self.written = len(self.told)
+        self.written = len(self.history)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

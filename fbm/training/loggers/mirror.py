@@ -1,4 +1,4 @@
-"""What a logger does that mirrors a run folder, and asking all of a run's loggers for it."""
+"""Loggers that mirror a run folder: pictures, tables, summary and checkpoint beside the metrics."""
 
 import re
 from abc import abstractmethod
@@ -32,7 +32,7 @@ class FinishedRun:
     Args:
         folder: with `summary.json`, `config.yaml`, `checkpoints`, `gallery`.
         summary: what `summary.json` holds.
-        again: everything but what a test leaves was mirrored before.
+        again: the run was mirrored before, and only its test is new.
     """
 
     folder: Path
@@ -41,7 +41,7 @@ class FinishedRun:
 
     @property
     def source(self) -> Path | None:
-        """The checkpoint that the encoder's weights are from; None for a random start."""
+        """The checkpoint of the encoder's initial weights; None for a random initialisation."""
         made_by = self.summary.pretraining
         return find_checkpoint(Path(made_by.folder)) if made_by else None
 
@@ -55,7 +55,7 @@ class FinishedRun:
 
     @property
     def pictures(self) -> list[Picture]:
-        """What the gallery holds, in order of the epochs."""
+        """The pictures of the gallery, in order of the epochs."""
         found = [_picture(path) for path in sorted((self.folder / "gallery").glob("*.png"))]
         return [picture for picture in found if picture.epoch is None or not self.again]
 
@@ -67,43 +67,43 @@ def _picture(path: Path) -> Picture:
 
 
 class RunMirror(ReplayableLogger):
-    """A logger that shows what a run folder holds."""
+    """A logger that also logs what a run folder holds."""
 
     @abstractmethod
-    def show(self, run: FinishedRun) -> None:
-        """Send what the metrics did not tell: pictures, tables, the summary, the checkpoint."""
+    def log_run(self, run: FinishedRun) -> None:
+        """Log a finished run: pictures, tables, the summary, the checkpoint."""
 
     @abstractmethod
     def close(self, failed: bool) -> None:
-        """End, and say how the job ended."""
+        """Finish, with the outcome of the job."""
 
 
 @rank_zero_only
 def mirror(loggers: Iterable[Logger], run: FinishedRun) -> None:
-    """Let every logger show the run. One that cannot is a warning: the local files are written, and hold it all."""
+    """Have every logger log the run. A failure is only a warning, since the local files are complete."""
     for logger in loggers:
         if isinstance(logger, RunMirror):
             try:
-                logger.show(run)
+                logger.log_run(run)
             except Exception as error:  # a server and its client can raise anything
-                rank_zero_warn(f"{type(logger).__name__} does not show all of {run.folder}: {error!r}")
+                rank_zero_warn(f"{type(logger).__name__} did not log all of {run.folder}: {error!r}")
 
 
 @rank_zero_only
 def close(loggers: Iterable[Logger], failed: bool) -> None:
-    """End every logger, also those of a failed job: the next one in this process would go on writing to them."""
+    """Finish every logger, also after a failure: the next job in this process would write to them."""
     for logger in loggers:
         if isinstance(logger, RunMirror):
             logger.close(failed)
 
 
-def kept_id(path: Path) -> str | None:
-    """The id that a logger has kept in the run folder, if it has."""
+def saved_run_id(path: Path) -> str | None:
+    """The id that a logger has saved in the run folder, if any."""
     return path.read_text().strip() if path.is_file() else None
 
 
 def kinds(carried: dict[str, Any]) -> dict[str, str]:
-    """What kind of run it is: task, init, data, encoder and its width, from what its checkpoints carry."""
+    """The kind of a run: task, init, data, encoder and its width, from the metadata of its checkpoints."""
     config = carried.get("config", {})
     encoder = config.get("encoder", {})
     named = {

@@ -12,22 +12,22 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from fbm.config.compose import flatten
-from fbm.training.loggers.mirror import PARTIAL, FinishedRun, RunMirror, kept_id, kinds
+from fbm.training.loggers.mirror import PARTIAL, FinishedRun, RunMirror, kinds, saved_run_id
 from fbm.training.loggers.resumable import Row
 from fbm.utils.errors import UserError
 from fbm.utils.files import write_text
 
 ID = "mlflow_id"
-A_CALL, LONGEST = 100, 500  # parameters that MLflow takes at once, characters of one
+A_CALL, LONGEST = 100, 500  # limits of MLflow: parameters in one request, characters in one parameter
 
 
 class MLflowLogger(RunMirror, Logger):
     """Metrics, the config as parameters, and as artifacts the pictures, `config.yaml` and `summary.json`.
 
-    Lightning's own makes its store when it is built, also where a config is only examined.
+    Lightning's own logger creates its store when it is built, even if a config is only checked.
 
     Args:
-        folder: the run's; the run's id is kept there.
+        folder: the run's; the MLflow run id is saved there.
         study: MLflow's experiment.
         run: MLflow's run name.
         uri: of a tracking server or another store; None is `folder`/mlflow.
@@ -56,20 +56,20 @@ class MLflowLogger(RunMirror, Logger):
         self.folder, self.study, self.run = Path(folder), study, run
         self.uri = uri or (self.folder / "mlflow").resolve().as_uri()
         self.tags = {**kinds(carried or {}), **(tags or {})}
-        self.there: set[tuple[str, int]] = set()  # metrics and steps that an earlier process told
+        self.logged: set[tuple[str, int]] = set()  # metrics and steps that an earlier process logged
 
     @cached_property
     def client(self) -> Any:
         """MLflow's client of the store."""
         from mlflow import MlflowClient
 
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # it would rather have a database, and a server
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # its default is a database and a server
         return MlflowClient(self.uri)
 
     @cached_property
     def run_id(self) -> str:
-        """Of the run that this run folder began, or of a new one."""
-        run_id = kept_id(self.folder / ID)
+        """The id of the MLflow run of this run folder; creates one if there is none."""
+        run_id = saved_run_id(self.folder / ID)
         if run_id is None:
             experiment = self.client.get_experiment_by_name(self.study)
             number = experiment.experiment_id if experiment else self.client.create_experiment(self.study)
@@ -90,31 +90,31 @@ class MLflowLogger(RunMirror, Logger):
         from mlflow.entities import Param
 
         content = flatten(vars(params) if isinstance(params, Namespace) else params)
-        known = self.client.get_run(self.run_id).data.params  # it lets none be changed
+        known = self.client.get_run(self.run_id).data.params  # it cannot change any
         entries = [Param(key, str(value)[:LONGEST]) for key, value in content.items() if key not in known]
         for start in range(0, len(entries), A_CALL):
             self.client.log_batch(self.run_id, params=entries[start : start + A_CALL])
 
-    def tell(self, metrics: Mapping[str, Any], step: int | None) -> None:
+    def log_row(self, metrics: Mapping[str, Any], step: int | None) -> None:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        missing = {key: value for key, value in metrics.items() if (key, step) not in self.there}
+        missing = {key: value for key, value in metrics.items() if (key, step) not in self.logged}
         if missing:
             self.client.log_batch(
                 self.run_id, metrics=[Metric(key, value, now, step or 0) for key, value in missing.items()]
             )
 
-    def go_on(self, rows: Sequence[Row]) -> None:
-        """Tell what is missing. What an earlier process told after these rows is not told again: it is the same."""
-        super().go_on(rows)
+    def replay(self, rows: Sequence[Row]) -> None:
+        """Log the missing rows. Later rows that an earlier process logged are not logged again: they are the same."""
+        super().replay(rows)
         self.client.update_run(self.run_id, status="RUNNING")
         for key in self.client.get_run(self.run_id).data.metrics:
-            self.there |= {(key, metric.step) for metric in self.client.get_metric_history(self.run_id, key)}
+            self.logged |= {(key, metric.step) for metric in self.client.get_metric_history(self.run_id, key)}
         for row in rows:
-            self.tell(row.metrics, row.step)
+            self.log_row(row.metrics, row.step)
 
-    def show(self, run: FinishedRun) -> None:
+    def log_run(self, run: FinishedRun) -> None:
         if run.partial:
             self.client.set_tag(self.run_id, PARTIAL.replace(" ", "_"), "true")
         for picture in run.pictures:
@@ -123,5 +123,5 @@ class MLflowLogger(RunMirror, Logger):
             self.client.log_artifact(self.run_id, str(run.folder / name))
 
     def close(self, failed: bool) -> None:
-        if "run_id" in self.__dict__:  # it was begun
+        if "run_id" in self.__dict__:  # it was created
             self.client.set_terminated(self.run_id, "FAILED" if failed else "FINISHED")

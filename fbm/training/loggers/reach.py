@@ -1,4 +1,4 @@
-"""Whether a server answers at all: asked within seconds, before a client that would wait for it for minutes."""
+"""Whether a server answers: a check of a few seconds, since the client would wait for minutes."""
 
 import ssl
 from http.client import HTTPException
@@ -6,54 +6,54 @@ from threading import Thread
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-PATIENCE = 10.0  # seconds that a server has to answer
-AGAIN = 1.0  # seconds for one that did not answer before
-GATEWAY = (502, 503, 504)  # somebody says that the server is not there
-_silent: set[str] = set()  # addresses that did not answer when this process last asked
+TIMEOUT = 10.0  # seconds that a server has to answer
+RETRY_TIMEOUT = 1.0  # seconds for a server that did not answer before
+GATEWAY = (502, 503, 504)  # a proxy reports that the server is down
+_silent: set[str] = set()  # addresses that did not answer the last request of this process
 
 
-def why_away(url: str) -> str | None:
-    """Why nobody answers at `url`, in a few words; None where somebody does, whatever the answer.
+def unreachable_reason(url: str) -> str | None:
+    """Why nothing answers at `url`, in a few words; None if something does, whatever the answer.
 
-    Proxies are those of the environment. An address that was silent is asked again, but not waited for as long: a sweep
-    without a network is not held up in every run, and notices when the network is back.
+    Proxies are those of the environment. An address that did not answer is tried again with a shorter timeout: a sweep
+    without a network is not delayed in every run, and notices when the network is back.
     """
-    patience = AGAIN if url in _silent else PATIENCE
-    found = [_too_late(patience)]
+    timeout = RETRY_TIMEOUT if url in _silent else TIMEOUT
+    found = [_too_late(timeout)]
 
     def ask() -> None:
-        found[:] = _asked(url, patience)
+        found[:] = _failure(url, timeout)
 
-    # Looking up a name has no time limit of its own: whoever does it is left behind.
+    # Resolving a name has no timeout of its own: the thread is abandoned.
     asking = Thread(target=ask, daemon=True, name="is there a server")
     asking.start()
-    asking.join(patience)
+    asking.join(timeout)
     why = next(iter(tuple(found)), None)
     (_silent.discard if why is None else _silent.add)(url)
     return why
 
 
-def _asked(url: str, patience: float) -> list[str]:
+def _failure(url: str, timeout: float) -> list[str]:
     """The reason, if there is one."""
     try:
-        urlopen(Request(url, method="HEAD"), timeout=patience).close()
+        urlopen(Request(url, method="HEAD"), timeout=timeout).close()
     except HTTPError as answer:
         return [f"{answer.code} {answer.reason}"] if answer.code in GATEWAY else []
     except URLError as error:
-        if isinstance(error.reason, ssl.SSLError):  # somebody is there; the client has certificates of its own
+        if isinstance(error.reason, ssl.SSLError):  # the server is there; the client has its own certificates
             return []
         if isinstance(error.reason, TimeoutError):
-            return [_too_late(patience)]
+            return [_too_late(timeout)]
         return [str(getattr(error.reason, "strerror", None) or error.reason)]
-    except TimeoutError:  # the connection is made, the answer does not come
-        return [_too_late(patience)]
+    except TimeoutError:  # connected, but no answer
+        return [_too_late(timeout)]
     except (OSError, HTTPException) as error:
         return [str(error) or type(error).__name__]
-    except ValueError:  # no address at all, which the client says better
+    except ValueError:  # not a URL: the client reports it better
         return []
     return []
 
 
-def _too_late(patience: float) -> str:
-    """The one wording, whether the socket's clock or ours runs out first."""
-    return f"no answer within {patience:g} s"
+def _too_late(timeout: float) -> str:
+    """The same text whether the socket's timeout or the thread's expires first."""
+    return f"no answer within {timeout:g} s"

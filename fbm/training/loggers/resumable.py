@@ -1,4 +1,4 @@
-"""Loggers that another process can go on with: what was told is remembered, and told neither twice nor not at all."""
+"""Loggers that survive a restart: checkpoints hold the logged rows, so a resumed run repeats and loses none."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,49 +10,49 @@ from pytorch_lightning.utilities import rank_zero_only
 
 
 class Row(NamedTuple):
-    """What was logged at once: the training step, and numbers by name."""
+    """Numbers that were logged together, by name, and the training step."""
 
     step: int
     metrics: dict[str, float]
 
 
 class ReplayableLogger(ABC):
-    """A logger that knows all that a run has told it, also what an earlier process did."""
+    """A logger that knows all rows of its run, those of earlier processes included."""
 
     @cached_property
-    def told(self) -> list[Row]:
+    def history(self) -> list[Row]:
         """Every row of the run, in order."""
         return []
 
     @abstractmethod
-    def tell(self, metrics: Mapping[str, Any], step: int | None) -> None:
+    def log_row(self, metrics: Mapping[str, Any], step: int | None) -> None:
         """Log a row."""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Lightning's call: log a row, and remember its numbers (what else a dashboard takes is shown at the end)."""
-        self.tell(metrics, step)
+        """Called by Lightning: log a row and remember its numbers; other values are not replayed."""
+        self.log_row(metrics, step)
         if numbers := {name: _plain(value) for name, value in metrics.items() if isinstance(value, int | float)}:
-            self.told.append(Row(len(self.told) if step is None else step, numbers))
+            self.history.append(Row(len(self.history) if step is None else step, numbers))
 
-    def go_on(self, rows: Sequence[Row]) -> None:
-        """Go on after these rows of an earlier process, which may have told more, or lost some of them."""
-        self.told[:] = rows
+    def replay(self, rows: Sequence[Row]) -> None:
+        """Continue after these rows of an earlier process, which may have logged more of them, or lost some."""
+        self.history[:] = rows
 
 
 def _plain(value: float) -> float:
-    """Python's own number of numpy's: rows travel in checkpoints, which take no others."""
+    """A Python number instead of numpy's: checkpoints hold no others."""
     return int(value) if isinstance(value, int) else float(value)
 
 
-def rows_told(loggers: Iterable[Logger]) -> list[Row]:
-    """What a run's loggers were told; nothing where none of them remembers."""
-    return next((logger.told for logger in loggers if isinstance(logger, ReplayableLogger)), [])
+def logged_rows(loggers: Iterable[Logger]) -> list[Row]:
+    """The rows that a run's loggers have logged; empty if none of them remembers."""
+    return next((logger.history for logger in loggers if isinstance(logger, ReplayableLogger)), [])
 
 
 @rank_zero_only
-def go_on(loggers: Iterable[Logger], rows: Sequence[Row]) -> None:
-    """Have all loggers go on after these rows."""
+def replay(loggers: Iterable[Logger], rows: Sequence[Row]) -> None:
+    """Have all loggers continue after these rows."""
     for logger in loggers:
         if isinstance(logger, ReplayableLogger):
-            logger.go_on(rows)
+            logger.replay(rows)

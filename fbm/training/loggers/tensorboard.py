@@ -28,17 +28,17 @@ class TensorBoardLogger(RunMirror, pl.loggers.TensorBoardLogger):
         except ModuleNotFoundError as error:
             raise UserError("logger=tensorboard needs TensorBoard: pip install fbm-video[tensorboard]") from error
 
-    def tell(self, metrics: Mapping[str, Any], step: int | None) -> None:
+    def log_row(self, metrics: Mapping[str, Any], step: int | None) -> None:
         pl.loggers.TensorBoardLogger.log_metrics(self, dict(metrics), step)
 
-    def go_on(self, rows: Sequence[Row]) -> None:
-        """TensorBoard hides what earlier processes told, of which some may be lost or too much; it is told all rows."""
-        super().go_on(rows)
+    def replay(self, rows: Sequence[Row]) -> None:
+        """Purge the events of earlier processes and log the full history again."""
+        super().replay(rows)
         self._kwargs["purge_step"] = 0
         for row in rows:
-            self.tell(row.metrics, row.step)
+            self.log_row(row.metrics, row.step)
 
-    def show(self, run: FinishedRun) -> None:
+    def log_run(self, run: FinishedRun) -> None:
         for picture in run.pictures:
             pixels = matplotlib.image.imread(picture.path)
             self.experiment.add_image(picture.key, pixels, picture.epoch, dataformats="HWC")

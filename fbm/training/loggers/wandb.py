@@ -1,4 +1,4 @@
-"""Weights & Biases: online where there is a key, otherwise a file in the run folder that `wandb sync` sends."""
+"""Weights & Biases: online where there is a key, otherwise a file in the run folder that `wandb sync` uploads."""
 
 import os
 import re
@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from fbm.runs.files import BEST, CHECKPOINTS
 from fbm.runs.summary import RunSummary
 from fbm.training.loggers.artifacts import model_artifact, use_artifact
-from fbm.training.loggers.mirror import PARTIAL, FinishedRun, RunMirror, kept_id, kinds
-from fbm.training.loggers.reach import why_away
+from fbm.training.loggers.mirror import PARTIAL, FinishedRun, RunMirror, kinds, saved_run_id
+from fbm.training.loggers.reach import unreachable_reason
 from fbm.training.loggers.resumable import Row
 from fbm.training.loggers.tables import confusion_table, per_class_table
 from fbm.utils.errors import UserError
@@ -25,10 +25,10 @@ from fbm.utils.files import write_text
 
 ID = "wandb_id"
 REPLACED = "replaced"  # folder in W&B's
-LONGEST_TAG = 64  # characters; W&B begins no run with a longer one
+LONGEST_TAG = 64  # characters; W&B rejects longer ones
 ONLINE, NOT_ONLINE = ("online", "run", "shared"), ("offline", "dryrun", "disabled")  # values of WANDB_MODE
-TIMED_OUT = re.compile("timed out|deadline exceeded", re.IGNORECASE)  # in W&B's own words
-given_up: dict[str, str] = {}  # servers that answered, and began no run in time: why they are not asked any more
+TIMED_OUT = re.compile("timed out|deadline exceeded", re.IGNORECASE)  # in messages of W&B
+unresponsive: dict[str, str] = {}  # servers that answered but started no run in time, and why
 # Of the run's summary, beside its metrics.
 SUMMARY_KEYS = (
     "monitor",
@@ -49,15 +49,15 @@ SUMMARY_KEYS = (
 class WandbLogger(RunMirror, pl.loggers.WandbLogger):
     """One W&B run a job, with metrics, config, pictures, confusion tables, and the checkpoint as an artifact.
 
-    The run's id is kept in the run folder: whoever goes on in that folder goes on in that run. An agent of a W&B
-    sweep gives id and project itself, in the environment.
+    The run's id is saved in the run folder, so a run that is resumed there continues the same W&B run. An agent of a
+    W&B sweep sets id and project itself, in the environment.
 
     Args:
         folder: the run's; W&B's own folder lies in it.
         name, group, job_type, project, entity: see `wandb.init`.
         tags: beside the kinds of the run and those in WANDB_TAGS; the first 64 characters of each.
-        offline: None is offline where there is no key or no server that answers; W&B's own WANDB_MODE goes before that.
-            False ends a run that cannot be online.
+        offline: None is offline if there is no key or no server that answers, unless WANDB_MODE is set. False fails if
+            the run cannot be online.
         carried: what the run's checkpoints carry.
         init: more for `wandb.init`.
     """
@@ -77,9 +77,11 @@ class WandbLogger(RunMirror, pl.loggers.WandbLogger):
     ) -> None:
         named = [*kinds(carried or {}).values(), *tags, *_environment_tags()]
         every = list(dict.fromkeys(tag[:LONGEST_TAG] for tag in named if tag))
-        # In full: W&B writes from a process of its own, which stays in the folder that it was started in.
-        self.folder, self.offline = Path(folder).absolute(), offline
-        self.goes_on, self.ahead = False, 0  # rows that the server has and this process is still to tell
+        # Absolute: W&B writes from a process of its own, with another working directory.
+        self.folder = Path(folder).absolute()
+        self.offline = offline
+        self.resuming = False
+        self.rows_to_skip = 0  # rows that this process will log and the server has already
         super().__init__(
             name,
             self.folder,
@@ -94,97 +96,98 @@ class WandbLogger(RunMirror, pl.loggers.WandbLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """W&B's `Run`, begun when it is first asked for."""
+        """W&B's `Run`, started on first use."""
         if self._experiment is None:
-            self._experiment = self._begin()
-            if self.goes_on:
-                self._catch_up(self._experiment)
+            self._experiment = self._start_run()
+            if self.resuming:
+                self._backfill(self._experiment)
         return self._experiment
 
-    def tell(self, metrics: Mapping[str, Any], step: int | None) -> None:
-        run = self.experiment  # which may have to catch up first
-        if self.ahead:
-            self.ahead -= 1
+    def log_row(self, metrics: Mapping[str, Any], step: int | None) -> None:
+        run = self.experiment  # may backfill first
+        if self.rows_to_skip:
+            self.rows_to_skip -= 1
         else:
             run.log({**metrics, **({} if step is None else {"trainer/global_step": step})})
 
-    def go_on(self, rows: Sequence[Row]) -> None:
-        """Online the server knows how many rows it has. An offline file cannot be gone on with: it is written anew."""
-        super().go_on(rows)
-        self.goes_on = True
+    def replay(self, rows: Sequence[Row]) -> None:
+        """Online, the server knows how many rows it has. An offline file cannot be continued: it is written again."""
+        super().replay(rows)
+        self.resuming = True
 
-    def _catch_up(self, run: Any) -> None:
-        """Tell what the run has not been told of the earlier rows; notice what it was told beyond them."""
+    def _backfill(self, run: Any) -> None:
+        """Log rows that the server is missing; count the rows that it has beyond the history."""
         there = 0 if run.offline else int(run.starting_step)
-        for row in self.told[there:]:
+        for row in self.history[there:]:
             run.log({**row.metrics, "trainer/global_step": row.step})
-        self.ahead = max(0, there - len(self.told))
+        self.rows_to_skip = max(0, there - len(self.history))
 
-    def _put_away(self) -> None:
-        """Offline files of earlier processes: `wandb sync` would send their rows too."""
+    def _archive_offline_runs(self) -> None:
+        """Move away offline files of earlier processes: `wandb sync` would upload their rows too."""
         replaced = self.folder / "wandb" / REPLACED
         for old in list((self.folder / "wandb").glob("offline-run-*")):
             replaced.mkdir(exist_ok=True)
-            # Their names hold a second, in which two of them may have been begun.
+            # Their names hold the second they were created in, which two may share.
             old.rename(next(path for number in count(1) if not (path := replaced / f"{number}-{old.name}").exists()))
 
-    def _begin(self) -> Any:
+    def _start_run(self) -> Any:
         try:
             wandb.setup()
         except ValidationError as error:  # of a WANDB_ variable, or a settings file of W&B's
             fault = error.errors()[0]
             where = ".".join(map(str, fault["loc"]))
-            said = fault["msg"].removeprefix("Value error, ")
-            raise UserError(f"W&B's setting {where}: {said} (see the WANDB_ variables)") from error
-        known, chosen = kept_id(self.folder / ID), self._where_a_server_is(mode(self.offline))
-        asked = {key: value for key, value in self._wandb_init.items() if key != "anonymous"}  # W&B warns of it
-        asked |= {"id": known, "resume": "allow" if known else None, "reinit": "create_new"}
+            message = fault["msg"].removeprefix("Value error, ")
+            raise UserError(f"W&B's setting {where}: {message} (see the WANDB_ variables)") from error
+        known = saved_run_id(self.folder / ID)
+        chosen = self._reachable(mode(self.offline))
+        settings = {key: value for key, value in self._wandb_init.items() if key != "anonymous"}  # W&B warns about it
+        settings |= {"id": known, "resume": "allow" if known else None, "reinit": "create_new"}
         if "WANDB_SWEEP_ID" in os.environ:
-            asked |= {"id": None, "project": None, "entity": None}  # the sweep's
-        if self.goes_on and chosen in NOT_ONLINE:
-            self._put_away()
-        run = self._started(asked, chosen)
+            settings |= {"id": None, "project": None, "entity": None}  # the sweep's
+        if self.resuming and chosen in NOT_ONLINE:
+            self._archive_offline_runs()
+        run = self._start(settings, chosen)
         if not run.disabled:
             write_text(self.folder / ID, f"{run.id}\n")
         run.define_metric("trainer/global_step")
         run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
         return run
 
-    def _where_a_server_is(self, chosen: Any) -> Any:
-        """This mode, or offline where it needs a server and none answers."""
+    def _reachable(self, chosen: Any) -> Any:
+        """The mode; offline if it needs a server and none answers."""
         if chosen in NOT_ONLINE:
             return chosen
         url = str(wandb.setup().settings.base_url)
-        why = given_up.get(url) or why_away(url)
-        return chosen if why is None else self._stay_here(url, why)
+        why = unresponsive.get(url) or unreachable_reason(url)
+        return chosen if why is None else self._go_offline(url, why)
 
-    def _stay_here(self, url: str, why: str) -> Any:
+    def _go_offline(self, url: str, why: str) -> Any:
         if self.offline is False:
             raise UserError(
-                f"W&B's server {url} does not answer ({why}): logger.wandb.offline=null goes on without it, "
-                "logger.wandb.offline=true never asks"
+                f"W&B's server {url} does not answer ({why}): logger.wandb.offline=null continues without it, "
+                "logger.wandb.offline=true never connects"
             )
         later = f"`wandb sync {self.folder}/wandb/offline-run-*` sends the run later"
         print(f"W&B's server {url} does not answer ({why}): offline, {later}")
         return "offline"
 
-    def _started(self, asked: dict[str, Any], chosen: Any) -> Any:
+    def _start(self, settings: dict[str, Any], chosen: Any) -> Any:
         try:
-            return wandb.init(**asked, mode=chosen)
+            return wandb.init(**settings, mode=chosen)
         except wandb.Error as error:
             if chosen in NOT_ONLINE or not TIMED_OUT.search(str(error)):
                 raise UserError(f"W&B: {error}; logger.wandb.offline=true keeps the run local") from error
-            # Somebody answers, but not what is asked: later runs of this process need not wait for it, too.
+            # Something answers, but starts no run: later runs of this process do not wait for it.
             url = str(wandb.setup().settings.base_url)
-            given_up[url] = "it begins no run in time"
-            return wandb.init(**asked, mode=self._stay_here(url, given_up[url]))
+            unresponsive[url] = "it starts no run in time"
+            return wandb.init(**settings, mode=self._go_offline(url, unresponsive[url]))
 
-    def show(self, run: FinishedRun) -> None:
+    def log_run(self, run: FinishedRun) -> None:
         for key, epoch, path in run.pictures:
             self.experiment.log({key: wandb.Image(str(path))} | ({} if epoch is None else {"epoch": epoch}))
         self._log_confusions(run.summary)
         if not run.again:
-            self._tie(run)
+            self._log_lineage(run)
         if run.partial:
             self.experiment.tags = (*self.experiment.tags, PARTIAL)
         content = run.summary.to_dict()
@@ -196,8 +199,8 @@ class WandbLogger(RunMirror, pl.loggers.WandbLogger):
                 for name, make in (("confusion", confusion_table), ("per_class", per_class_table)):
                     self.log_table(f"test/{unit}_{name}", *make(counts, summary.classes))
 
-    def _tie(self, run: FinishedRun) -> None:
-        """Lineage: the checkpoint that this run made, or the one that it started from."""
+    def _log_lineage(self, run: FinishedRun) -> None:
+        """Log lineage: the checkpoint that this run made, or the one that it started from."""
         summary = run.summary
         if summary.pretraining and run.source:
             origin = summary.pretraining
@@ -214,28 +217,28 @@ class WandbLogger(RunMirror, pl.loggers.WandbLogger):
 
 
 def mode(offline: bool | None) -> Any:
-    """The `mode` for `wandb.init`; it never asks for a key, and goes to no network.
+    """The `mode` for `wandb.init`. Never prompts for a key, and makes no request.
 
     Raises:
-        UserError: to be online is asked for, but there is no key, or one that cannot be; or WANDB_MODE is no mode.
+        UserError: online mode is required and there is no valid key; or WANDB_MODE is invalid.
     """
-    said = os.environ.get("WANDB_MODE") or None
-    if said not in (None, *ONLINE, *NOT_ONLINE):
-        raise UserError(f"WANDB_MODE={said}: it should be one of {', '.join((*ONLINE, *NOT_ONLINE))}")
-    asked = {True: "offline", False: "online", None: said}[offline]
-    if asked in NOT_ONLINE:
-        return asked
+    variable = os.environ.get("WANDB_MODE") or None
+    if variable not in (None, *ONLINE, *NOT_ONLINE):
+        raise UserError(f"WANDB_MODE={variable}: it should be one of {', '.join((*ONLINE, *NOT_ONLINE))}")
+    chosen = {True: "offline", False: "online", None: variable}[offline]
+    if chosen in NOT_ONLINE:
+        return chosen
     try:
         has_key = wandb.login(prompt=False, verify=False)
     except wandb.Error as error:
-        raise UserError(f"W&B's key is refused: {error}; logger.wandb.offline=true needs none") from error
-    if asked and not has_key:
+        raise UserError(f"W&B rejects the key: {error}; logger.wandb.offline=true needs none") from error
+    if chosen and not has_key:
         raise UserError("no W&B key: run `wandb login`, set WANDB_API_KEY, or choose logger.wandb.offline=true")
-    return (asked or "online") if has_key else "offline"
+    return (chosen or "online") if has_key else "offline"
 
 
 def _environment_tags() -> list[str]:
-    """Those of WANDB_TAGS, which W&B reads as well, and refuses for an empty or a long one: it finds them mended."""
+    """The tags of WANDB_TAGS; the variable is cleaned, since W&B reads it too and rejects empty and long tags."""
     tags = [tag.strip()[:LONGEST_TAG] for tag in os.environ.get("WANDB_TAGS", "").split(",") if tag.strip()]
     os.environ.pop("WANDB_TAGS", None)
     if tags:

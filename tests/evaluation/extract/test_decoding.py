@@ -38,7 +38,7 @@ def test_frames_of_many_files_come_whole_and_in_order(tmp_path):
 
 
 def test_a_decoder_that_hangs_or_dies_is_replaced(tmp_path, monkeypatch):
-    monkeypatch.setattr(decoding, "serve", moody)
+    monkeypatch.setattr(decoding, "worker_main", moody)
     paths = [make_video(tmp_path / f"{name}.avi", 3) for name in ("hangs", "a", "dies", "b")]
     only_hanging_takes_time(monkeypatch, tmp_path)
     frames, ends = by_video(decoded(paths, 32, workers=1, timeout=6))

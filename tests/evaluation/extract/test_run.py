@@ -107,7 +107,7 @@ def test_a_file_of_somebody_else_is_kept(checkpoint, tmp_path):
 
 
 def test_unreadable_videos_are_named_and_left_out_only_when_asked(checkpoint, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(decoding, "serve", moody)
+    monkeypatch.setattr(decoding, "worker_main", moody)
     folder, out = tmp_path / "v", tmp_path / "a.npz"
     only_hanging_takes_time(monkeypatch, folder)
     make_videos(folder, 20, 5)
@@ -129,7 +129,7 @@ def test_unreadable_videos_are_named_and_left_out_only_when_asked(checkpoint, tm
     (folder / "hangs.avi").rename(folder / "well.avi")
     done = extract(checkpoint, [folder, folder / "list.txt"], out, Options(skip_unreadable=True, workers=1))
     assert (done.videos, done.clips, done.worked_on, len(done.unreadable)) == (2, 4, 4, 3)
-    assert done.told == (
+    assert done.summary == (
         f"{out}: 4 videos read now; 4 clips of 2 videos, 3 unreadable left out, 1 files that are no videos skipped"
     )
     assert json.loads(str(load(out)["meta"]))["unreadable"] == done.unreadable

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fbm.evaluation.extract import decoding
-from fbm.evaluation.extract.decoding import serve
+from fbm.evaluation.extract.decoding import worker_main
 
 
 def make_video(path: Path, frames: int, fps: int = 10, seed: int = 0, size: int = 48) -> Path:
@@ -58,7 +58,7 @@ def only_hanging_takes_time(monkeypatch: pytest.MonkeyPatch, folder: Path) -> No
 def moody(connection: Connection, size: int) -> None:
     """A child that hangs or dies on files of that name, after their first frames; otherwise the real one."""
     relay = _Relay(connection)
-    serve(relay, size)  # type: ignore[arg-type]
+    worker_main(relay, size)  # type: ignore[arg-type]
 
 
 class _Relay:

@@ -87,7 +87,7 @@ def test_nothing_finished_is_one_line(tmp_path):
     study = declare(tmp_path / "demo", *(job("ours", seed) for seed in range(7)))
     fake_run(study, init="ours", seed=0, finished=False)
     with pytest.raises(
-        UserError, match=r"no run is finished: .*seed0 \(unfinished\), .*2 more. Give .* again"
+        UserError, match=r"no run is finished: .*seed0 \(unfinished\), .*2 more\. .*fbm study.* again"
     ) as caught:
         find([study])
     assert "\n" not in str(caught.value)

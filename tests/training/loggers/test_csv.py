@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fbm.training.loggers import Row, go_on, rows_told
+from fbm.training.loggers import Row, logged_rows, replay
 from fbm.training.loggers.csv import CSVLogger
 
 
@@ -36,13 +36,13 @@ def test_numbers_are_read_back_as_they_were(tmp_path):
 def test_going_on_leaves_the_rows_that_are_known_whatever_the_file_holds(tmp_path):
     (tmp_path / "metrics.csv").write_text("epoch,step,loss\n0,1,0.5\n1,3,0.4\n2,5,0.")
     logger = CSVLogger(tmp_path)
-    go_on([logger], [Row(1, {"epoch": 0, "loss": 0.5})])
+    replay([logger], [Row(1, {"epoch": 0, "loss": 0.5})])
     assert [row["loss"] for row in lines(tmp_path)] == ["0.5"]
     logger.log_metrics({"epoch": 1, "loss": 0.45}, 3)
     logger.save()
     assert [row["loss"] for row in lines(tmp_path)] == ["0.5", "0.45"]
-    assert rows_told([logger]) == [(1, {"epoch": 0, "loss": 0.5}), (3, {"epoch": 1, "loss": 0.45})]
-    go_on([logger], [])
+    assert logged_rows([logger]) == [(1, {"epoch": 0, "loss": 0.5}), (3, {"epoch": 1, "loss": 0.45})]
+    replay([logger], [])
     assert lines(tmp_path) == []
 
 
@@ -73,5 +73,5 @@ def test_other_ranks_write_nothing(tmp_path, monkeypatch):
     logger.log_hyperparams({})
     logger.log_metrics({"loss": 1.0}, 0)
     logger.save()
-    go_on([logger], [Row(0, {"loss": 1.0})])
+    replay([logger], [Row(0, {"loss": 1.0})])
     assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@ from pytorch_lightning.loggers import Logger
 from fbm.runs.summary import Origin
 from fbm.training.loggers import FinishedRun, RunMirror, close, mirror
 from fbm.training.loggers.csv import CSVLogger
-from fbm.training.loggers.mirror import kept_id, kinds
+from fbm.training.loggers.mirror import kinds, saved_run_id
 from fbm.training.loggers.tables import confusion_table, per_class_table
 from tests.runs.summaries import run_summary
 
@@ -19,7 +19,7 @@ class Told(RunMirror, CSVLogger):
         self.broken, self.shown = broken, 0
         self.ends: list[bool] = []
 
-    def show(self, run: FinishedRun) -> None:
+    def log_run(self, run: FinishedRun) -> None:
         if self.broken:
             raise OSError("the server is away")
         self.shown += 1
@@ -64,7 +64,7 @@ def test_the_source_is_the_checkpoint_that_was_named(tmp_path):
 def test_one_logger_that_fails_does_not_keep_the_others_from_being_told(run):
     good, others = Told(), CSVLogger(Path())
     loggers: list[Logger] = [Told(broken=True), others, good]
-    with pytest.warns(UserWarning, match=r"Told does not show all of .*OSError\('the server is away'\)"):
+    with pytest.warns(UserWarning, match=r"Told did not log all of .*OSError\('the server is away'\)"):
         mirror(loggers, run)
     close(loggers, failed=True)
     assert good.shown == 1
@@ -82,9 +82,9 @@ def test_other_ranks_are_silent(run, monkeypatch):
 
 
 def test_an_id_that_was_kept(tmp_path):
-    assert kept_id(tmp_path / "wandb_id") is None
+    assert saved_run_id(tmp_path / "wandb_id") is None
     Path(tmp_path / "wandb_id").write_text("abc\n")
-    assert kept_id(tmp_path / "wandb_id") == "abc"
+    assert saved_run_id(tmp_path / "wandb_id") == "abc"
 
 
 def test_the_kinds_of_a_run():

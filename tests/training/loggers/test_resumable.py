@@ -7,7 +7,7 @@ import torch
 import wandb
 from pytorch_lightning.loggers import Logger
 
-from fbm.training.loggers import ReplayableLogger, Row, rows_told
+from fbm.training.loggers import ReplayableLogger, Row, logged_rows
 from fbm.training.loggers.csv import CSVLogger
 from fbm.training.loggers.wandb import WandbLogger
 from tests.training.loggers.offline import offline_runs
@@ -19,7 +19,7 @@ class Kept(ReplayableLogger):
     def __init__(self) -> None:
         self.sent: list[tuple[dict[str, Any], int | None]] = []
 
-    def tell(self, metrics: Mapping[str, Any], step: int | None) -> None:
+    def log_row(self, metrics: Mapping[str, Any], step: int | None) -> None:
         self.sent.append((dict(metrics), step))
 
 
@@ -28,21 +28,21 @@ def test_numbers_are_remembered_and_everything_is_told(tmp_path):
     logger.log_metrics({"loss": 0.5, "epoch": 1}, 4)
     logger.log_metrics({"picture": picture})
     logger.log_metrics({"top1": np.float64(0.25), "picture": picture}, 6)
-    assert logger.told == [(4, {"loss": 0.5, "epoch": 1}), (6, {"top1": 0.25})]
+    assert logger.history == [(4, {"loss": 0.5, "epoch": 1}), (6, {"top1": 0.25})]
     assert logger.sent[1] == ({"picture": picture}, None)
-    torch.save([tuple(row) for row in logger.told], tmp_path / "rows")
+    torch.save([tuple(row) for row in logger.history], tmp_path / "rows")
     assert torch.load(tmp_path / "rows", weights_only=True)[1] == (6, {"top1": 0.25})
 
 
 def test_what_could_not_be_told_is_not_taken_for_told():
     class Broken(Kept):
-        def tell(self, metrics: Mapping[str, Any], step: int | None) -> None:
+        def log_row(self, metrics: Mapping[str, Any], step: int | None) -> None:
             raise OSError("away")
 
     logger = Broken()
     with pytest.raises(OSError, match="away"):
         logger.log_metrics({"loss": 0.5}, 0)
-    assert logger.told == []
+    assert logger.history == []
 
 
 def test_the_rows_of_loggers_where_only_some_remember(tmp_path):
@@ -55,8 +55,8 @@ def test_the_rows_of_loggers_where_only_some_remember(tmp_path):
 
     logger = CSVLogger(tmp_path)
     logger.log_metrics({"loss": 1.0}, 0)
-    assert rows_told([Other(), logger]) == [(0, {"loss": 1.0})]
-    assert rows_told([Other()]) == []
+    assert logged_rows([Other(), logger]) == [(0, {"loss": 1.0})]
+    assert logged_rows([Other()]) == []
 
 
 ROWS = [Row(step, {"loss": 1.0 / (step + 1), "epoch": step}) for step in range(4)]
@@ -81,7 +81,7 @@ def test_wandb_online_is_told_what_is_missing_and_nothing_twice(tmp_path, monkey
     monkeypatch.setattr("fbm.training.loggers.wandb.mode", lambda _: "online")
     monkeypatch.setattr(wandb, "init", lambda **_: server)
     logger = WandbLogger(tmp_path, "run", "study", "classify")
-    logger.go_on(ROWS)
+    logger.replay(ROWS)
     _ = logger.experiment
     assert [row["trainer/global_step"] for row in server.sent] == missing
     server.sent.clear()
@@ -90,7 +90,7 @@ def test_wandb_online_is_told_what_is_missing_and_nothing_twice(tmp_path, monkey
     assert [row["trainer/global_step"] for row in server.sent] == [4, 5, 6][max(0, there - 4) :]
 
 
-def test_wandb_offline_is_written_anew_and_the_old_file_put_away(tmp_path):
+def test_wandb_offline_is_written_anew_and_the_old_file_archive_offline_runs(tmp_path):
     def told() -> list[list[Any]]:
         return [run.series("loss") for run in offline_runs(tmp_path)]
 
@@ -101,7 +101,7 @@ def test_wandb_offline_is_written_anew_and_the_old_file_put_away(tmp_path):
     assert told() == [[1.0, 5.0]]
     for attempt in (1, 2):
         again = WandbLogger(tmp_path, "run", "study", "classify")
-        again.go_on(ROWS)
+        again.replay(ROWS)
         again.log_metrics({"loss": 0.125}, 4)
         again.close(failed=False)
         assert told() == [[1.0, 0.5, pytest.approx(1 / 3), 0.25, 0.125]]
@@ -112,8 +112,8 @@ def test_wandb_offline_is_written_anew_and_the_old_file_put_away(tmp_path):
 def test_a_disabled_wandb_goes_on_as_well(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "disabled")
     logger = WandbLogger(tmp_path, "run", "study", "classify")
-    logger.go_on(ROWS)
+    logger.replay(ROWS)
     logger.log_metrics({"loss": 0.125}, 4)
     logger.close(failed=False)
     assert not (tmp_path / "wandb" / "replaced").exists()
-    assert len(logger.told) == 5
+    assert len(logger.history) == 5
