@@ -12,6 +12,8 @@ from fbm.data.demo import make_demo
 from fbm.data.masks.boxes import BoxMasks
 from fbm.data.prepare import prepare
 from fbm.data.ucf101 import UCF101
+from tests import processes
+from tests.hydra_cache import cached_parsing
 from tests.tiny import make_store
 
 REPOSITORY = Path(__file__).parents[1]
@@ -28,6 +30,14 @@ def _wandb_stays_here(tmp_path_factory) -> Iterator[None]:
         patch.setenv("NETRC", str(place / "netrc"))
         for kind in ("DATA", "CACHE", "CONFIG"):
             patch.setenv(f"WANDB_{kind}_DIR", str(place / kind.lower()))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_processes_and_configs() -> Iterator[None]:
+    """Processes are forks of one that has imported everything, and a text of a config is parsed once."""
+    with pytest.MonkeyPatch.context() as patch, cached_parsing():
+        processes.fork_what_is_started(patch)
         yield
 
 

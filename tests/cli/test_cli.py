@@ -11,9 +11,10 @@ from omegaconf import OmegaConf
 from fbm import __version__
 from fbm.cli.main import COMMANDS
 from fbm.config.compose import compose
+from tests import processes
 from tests.tiny import fbm, only_error
 
-FBM = Path(sys.executable).with_name("fbm")
+FBM = processes.FBM
 SETTING = re.compile(r"  (?P<key>[\w.]+)=(?P<value>\S*)(?P<said>.*)$")
 
 
@@ -24,7 +25,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([FBM, *arguments], capture_output=True, text=True, env={**os.environ, **environment})
+    return processes.run([FBM, *arguments], capture_output=True, text=True, env={**os.environ, **environment})
 
 
 def test_help_names_every_command(capsys):
@@ -220,7 +221,7 @@ def test_completion(line, offered, monkeypatch, capsys):
 def test_completion_in_a_real_shell(tmp_path):
     """The script's own function is asked, as bash would when Tab is pressed behind `fbm train init=o`."""
     script = f"""
-    PATH={FBM.parent}:$PATH
+    PATH={Path(FBM).parent}:$PATH
     eval "$(fbm -sc install=bash)"
     COMP_LINE="fbm train init=o"; COMP_POINT=${{#COMP_LINE}}; COMP_WORDS=($COMP_LINE); COMP_CWORD=2
     hydra_bash_completion

@@ -18,11 +18,12 @@ import pytest
 from fbm.data.prepare import JOURNAL
 from fbm.data.store import MANIFEST, read_manifest
 from fbm.utils.files import exclusive_lock
+from tests import processes
 from tests.disks import disk
 
 __all__ = ["disk"]  # the fixture
 
-FBM = [sys.executable, "-c", "import sys; from fbm.cli.main import main; sys.exit(main())"]
+FBM = [processes.FBM]
 
 
 def command(name, root, store, *more):
@@ -30,7 +31,7 @@ def command(name, root, store, *more):
 
 
 def fbm(name, root, store, *more, **options):
-    return subprocess.run(command(name, root, store, *more), capture_output=True, text=True, timeout=600, **options)
+    return processes.run(command(name, root, store, *more), capture_output=True, text=True, timeout=600, **options)
 
 
 def contents(store):
@@ -246,7 +247,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_interrupted_and_run_again_it_comes_to_the_same(demo_root, undisturbed, store, how):
-    with subprocess.Popen(
+    with processes.Popen(
         [sys.executable, "-c", PAUSES, *command("prepare", demo_root, store, "prepare.workers=1")[len(FBM) :]],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,12 +13,13 @@ import pytest
 from fbm.study.declared import read
 from fbm.study.plan import plan
 from fbm.utils.files import exclusive_lock
+from tests import processes
 from tests.conftest import REPOSITORY
 from tests.study.conftest import declare, summaries
 from tests.tiny import fbm, only_error
 from tests.training.interrupted import Killed, Moment, end_at
 
-COMMAND = [sys.executable, "-c", "import sys; from fbm.cli.main import main; sys.exit(main())"]
+COMMAND = [processes.FBM]
 NAMES = {"disentangle-random-seed0", "autoencode-random-seed0"}
 NAMES |= {f"classify-{init}-seed{seed}" for init in ("random", "autoencoder", "ours") for seed in (0, 1)}
 
@@ -93,7 +93,7 @@ def test_a_run_that_broke_off_goes_on_where_it_was_saved(study, monkeypatch):
 
 @pytest.mark.slow
 def test_killed_and_started_again_it_repeats_no_finished_run(study, capsys):
-    first = subprocess.Popen(
+    first = processes.Popen(
         [*COMMAND, "study", "."], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     deadline = time.monotonic() + 600
@@ -137,7 +137,7 @@ def test_a_process_that_dies_takes_no_other_run_with_it(study):
     declare(study, launcher="joblib", pretrain={"inits": {}}, classify=classify)
     # A process of its own, which finds the module.
     environment = {**os.environ, "PYTHONPATH": str(study)}
-    done = subprocess.run([*COMMAND, "study", "."], capture_output=True, text=True, env=environment)
+    done = processes.run([*COMMAND, "study", "."], capture_output=True, text=True, env=environment)
     assert done.returncode == 1, done.stderr
     out = done.stdout
     failed = [line for line in out.splitlines() if line.startswith("failed: ")]

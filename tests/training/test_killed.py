@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests import processes
 from tests.tiny import fbm, settings
 from tests.training.interrupted import Moment, assert_same, end_at, summary
 from tests.training.loggers.offline import OfflineRun, offline_runs
@@ -44,7 +45,7 @@ def elsewhere(signum: str, moment: str, asked: list[str]) -> subprocess.Complete
     own = {key: value for key, value in os.environ.items() if key != "WANDB_SERVICE"}  # no part of this process's
     environ = {**own, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(torch.get_num_threads())}
     command = [sys.executable, "-c", code, "train", *asked]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=600, check=False)
+    return processes.run(command, env=environ, capture_output=True, text=True, timeout=600, check=False)
 
 
 @pytest.mark.slow
