@@ -4,11 +4,11 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 TORCH := 2.13.0
 
-.PHONY: help setup demo test check lock clean
+.PHONY: help setup demo test test-fast check lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 setup: $(STAMP) ## install fbm and its tools into .venv, exact versions
 
@@ -25,8 +25,14 @@ demo: $(STAMP) ## make a data set, pretrain, classify from it and from a random 
 	$(BIN)/fbm prepare data=demo
 	$(BIN)/fbm study demo
 
-test: $(STAMP) ## all tests (25 minutes on 2 slow cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2  # a core a worker
+# A core a worker; a worker that has no test left takes some of the other's.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+test: $(STAMP) ## all tests
+	$(PYTEST)
+
+test-fast: $(STAMP) ## the tests that start no process and run no whole command
+	$(PYTEST) -m "not slow"
 
 check: $(STAMP) ## ruff, mypy and the guards
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from fbm.data.demo import make_demo
 from fbm.data.masks.boxes import BoxMasks
 from fbm.data.prepare import prepare
 from fbm.data.ucf101 import UCF101
-from tests import processes
+from tests import processes, tiny
 from tests.hydra_cache import cached_parsing
 from tests.tiny import make_store
 
@@ -39,6 +39,21 @@ def _quick_processes_and_configs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch, cached_parsing():
         processes.fork_what_is_started(patch)
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a module that uses whole commands are slow, marked or not."""
+    commands = (tiny.fbm, processes, prepare)
+    for item in items:
+        used = vars(getattr(item, "module", None) or object).values()
+        if any(value is command for value in used for command in commands):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def _fast_tests_start_no_processes(pytestconfig, monkeypatch) -> None:
+    """In `make test-fast` a test that starts an interpreter fails, and says that it is to be marked."""
+    monkeypatch.setattr(processes, "allowed", pytestconfig.option.markexpr != "not slow")
 
 
 @pytest.fixture

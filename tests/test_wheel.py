@@ -22,6 +22,7 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     return zipfile.ZipFile(built)
 
 
+@pytest.mark.slow
 def test_configs_and_templates_travel_along(wheel):
     names = set(wheel.namelist())
     configs = {f"fbm/conf/{path.relative_to(ROOT / 'conf')}" for path in (ROOT / "conf").rglob("*.yaml")}
@@ -35,6 +36,7 @@ def test_configs_and_templates_travel_along(wheel):
     assert not [name for name in names if name.startswith(("tests/", "experiments/", "conf/"))]
 
 
+@pytest.mark.slow
 def test_an_unpacked_wheel_works_without_the_checkout(wheel, tmp_path):
     wheel.extractall(tmp_path / "site")
     code = "import sys; from fbm.cli.main import main; print(main.__code__.co_filename); sys.exit(main(sys.argv[1:]))"

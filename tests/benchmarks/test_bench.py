@@ -15,6 +15,7 @@ from fbm.data.ucf101 import UCF101
 from fbm.utils.errors import UserError
 from tests.tiny import only_error
 
+pytestmark = pytest.mark.slow
 TINY = ["encoder.width=4", "data.size=32", "data.batch_size=4", "trainer=cpu"]
 
 

@@ -229,6 +229,7 @@ class Read(Dataset[np.ndarray]):
         return self.store.frames(self.name, 0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["fork", "spawn"])
 def test_a_loaders_worker_says_it_in_one_line_as_well(copy, how):
     store = FrameStore(copy)

@@ -219,6 +219,7 @@ def test_json_holds_it_all(tmp_path, capsys):
     assert content["verdict"]["may"] == "average"
 
 
+@pytest.mark.slow
 def test_on_a_terminal_it_is_a_table(tmp_path):
     a = make_run(tmp_path / "a")
     b = make_run(tmp_path / "b", config={"seed": 1, "note": "[red]x[/red]"}, seed=1, metrics={"test/clip_top1": 0.75})

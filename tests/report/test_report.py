@@ -117,6 +117,7 @@ def test_out_is_a_file(tmp_path):
         main([str(run), "--out", str(run / "config.yaml")])
 
 
+@pytest.mark.slow
 def test_help_loads_nothing_heavy_and_the_report_no_trainer(tmp_path):
     study = fake_study(tmp_path)
     code = (

@@ -327,6 +327,7 @@ def test_a_config_that_names_any_function_does_not_get_it_called(tmp_path, pretr
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow
 def test_importing_fbm_imports_nothing_heavy():
     code = "import sys, fbm; print(sorted({'torch', 'numpy', 'hydra', 'pytorch_lightning'} & set(sys.modules)))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,6 +15,7 @@ from fbm.utils.errors import UserError
 from fbm.utils.files import write_text
 from tests.tiny import settings
 
+pytestmark = pytest.mark.slow
 DATA = ("ucf101", "folders", "both")
 MASKS = ("boxes", "unsupervised", "files", "none")
 TASKS = {

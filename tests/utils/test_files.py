@@ -48,6 +48,7 @@ def test_an_older_file_stays_when_the_block_fails(tmp_path):
     assert names(tmp_path) == ["file"]
 
 
+@pytest.mark.slow
 def test_a_file_too_large_for_the_disk_leaves_nothing(tmp_path):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
@@ -118,6 +119,7 @@ def _hold(folder, ready):
         signal.pause()
 
 
+@pytest.mark.slow
 def test_a_folder_is_held_by_one_process_and_free_when_that_is_killed(tmp_path):
     context = multiprocessing.get_context("spawn")
     ready = context.Event()

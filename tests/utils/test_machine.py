@@ -27,6 +27,7 @@ print(mapped(), configure_malloc(), mapped(), libc.mallinfo2().fordblks >= 2**26
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's malloc is meant")
 def test_freed_memory_is_kept():
     done = subprocess.run([sys.executable, "-c", BLOCKS], capture_output=True, text=True)

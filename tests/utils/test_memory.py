@@ -28,6 +28,7 @@ except RuntimeError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits address space")
 def test_the_processors_memory_ends():
     said = subprocess.run([sys.executable, "-c", CONVOLVE], capture_output=True, text=True).stdout

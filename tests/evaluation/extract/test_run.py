@@ -161,6 +161,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_it_goes_on(checkpoint, tmp_path, capsys):
     make_videos(tmp_path / "v", *[8 + number for number in range(12)])
     out, parts = tmp_path / "a.npz", tmp_path / "a.npz.parts"

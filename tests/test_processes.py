@@ -1,0 +1,44 @@
+"""A fork of the server is what a new process would be: exit status, signals, streams, folder, arguments, session."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import processes
+from tests.processes import PYTHON
+
+ASK = """
+import json, os, sys
+print(json.dumps([sys.argv, os.getcwd(), os.environ.get("MARK"), os.getppid(), os.getsid(0) == os.getpid()]))
+sys.stderr.write("an error")
+sys.exit(3)
+"""
+
+
+def test_it_has_what_was_asked_for(tmp_path):
+    environ = {**os.environ, "MARK": "1"}
+    command = [PYTHON, "-c", ASK, "a", "b c"]
+    done = processes.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, start_new_session=True)
+    assert json.loads(done.stdout) == [["-c", "a", "b c"], str(tmp_path), "1", os.getpid(), True]
+    assert (done.returncode, done.stderr) == (3, "an error")
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it(signum):
+    code = "import time; print('here', flush=True); time.sleep(600)"
+    with processes.Popen([PYTHON, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert b"time.sleep(600)" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        process.send_signal(signum)
+    assert process.returncode == -signum
+
+
+def test_a_fast_test_may_start_none(monkeypatch):
+    monkeypatch.setattr(processes, "allowed", False)
+    with pytest.raises(pytest.fail.Exception, match=r"mark it with pytest\.mark\.slow"):
+        processes.run([PYTHON, "-c", ""])
