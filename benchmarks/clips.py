@@ -51,7 +51,7 @@ def bench_clips(store: Path, root: Path, batch: int, batches: int, rounds: int, 
     opened = FrameStore(store)
     size = opened.manifest.size
     clips = ClipDataset(opened, "train", CHUNK, CLIP, seed=0)
-    clips.masked = (0, -1)  # as pretraining reads them
+    clips.mask_frames = (0, -1)  # as pretraining reads them
     paths = {video.name: root / "UCF-101" / f"{video.name}.avi" for video in opened.usable}
     if absent := [path for path in paths.values() if not path.is_file()]:
         raise UserError(f"--root {root}: {absent[0]} is not there, and {len(absent) - 1} more of the store's videos")

@@ -69,7 +69,7 @@ def _measure(store: Path, allowed: int, numpys: bool, batch: int, workers: int) 
     configure_malloc()  # as training does
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     clips = ClipDataset(FrameStore(store), "train", CHUNK, CLIP, seed=0)
-    clips.masked = (0, -1)  # as pretraining reads them
+    clips.mask_frames = (0, -1)  # as pretraining reads them
     batches = len(clips) // batch
     made = loader(clips, batch, workers)
     with patch.object(StoreArray, "mapped", _numpys_map) if numpys else nullcontext():

@@ -17,7 +17,7 @@ from fbm.data.clips import ClipDataset, SampleKey, draw_window
 from fbm.data.store import frames_file, masks_file
 from fbm.models.autoencoder import Autoencoder
 from fbm.models.classifier import Classifier
-from fbm.models.disentangler import Disentangler, split
+from fbm.models.disentangler import Disentangler, split_features
 from fbm.tasks.task import Task
 from fbm.utils.errors import UserError
 
@@ -75,8 +75,8 @@ def plain_loss(task: Task) -> Callable[[Any], Tensor]:
 
 
 def _disentangle(network: Disentangler, clip: Tensor, masks: Tensor, label: Tensor) -> Tensor:
-    features = split(network.encoder(clip))
-    reversed_features = split(network.encoder(clip.flip(2)))  # its gradient is kept
+    features = split_features(network.encoder(clip))
+    reversed_features = split_features(network.encoder(clip.flip(2)))  # its gradient is kept
     kernels = network.kernel_decoder(features.motion)
     cross = network.cross_convolution
     reduced = cross.reduce(features.foreground.detach())

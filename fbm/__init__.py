@@ -32,14 +32,14 @@ def load_encoder(path: "str | Path", map_location: "str | torch.device" = "cpu")
             encoder that its own config describes.
 
     >>> import fbm, torch
-    >>> from fbm.models.disentangler import split
+    >>> from fbm.models.disentangler import split_features
     >>> encoder = fbm.load_encoder("outputs/demo/disentangle-random-seed0")
     >>> video = torch.randint(256, (40, 240, 320, 3), dtype=torch.uint8)  # T H W 3, as most readers give it
     >>> with torch.no_grad():
     ...     features = encoder(fbm.to_clips(video, encoder))  # 2 clips of 16 frames
     >>> features.shape == (2, *encoder.feature_shape)
     True
-    >>> split(features).motion.shape
+    >>> split_features(features).motion.shape
     torch.Size([2, 22, 2, 2])
     """
     from pathlib import Path

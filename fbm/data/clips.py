@@ -55,11 +55,11 @@ def draw_window(seed: int, key: SampleKey, slack: int) -> Window:
         slack: how many frames the chunk is longer than the clip.
     """
     # A hash is as random as a generator's first numbers; making a generator takes half as long as reading the clip.
-    drawn = xxh3_64_intdigest(struct.pack("<3q", seed, key.epoch, key.sample))
-    return Window((drawn >> 2) % (slack + 1), bool(drawn & 1), bool(drawn & 2))
+    bits = xxh3_64_intdigest(struct.pack("<3q", seed, key.epoch, key.sample))
+    return Window((bits >> 2) % (slack + 1), bool(bits & 1), bool(bits & 2))
 
 
-def labelled(videos: Sequence[StoredVideo], fraction: float) -> list[StoredVideo]:
+def subsample_groups(videos: Sequence[StoredVideo], fraction: float) -> list[StoredVideo]:
     """The videos of `fraction` of each class's groups, at least one group a class, and all videos without a label.
 
     Whole groups, because clips of one group are nearly copies. Smaller fractions are subsets of larger ones, and do
@@ -84,10 +84,10 @@ class ClipDataset(Dataset[ClipBatch]):
     Args:
         store: opened.
         split: "train" draws a random window and flips, the others take the middle window as it is.
-        chunk_frames, clip_frames: 32 and 16 in the reference program; with 16 and 16 chunks are the paper's whole
-            clips, without a random offset.
+        chunk_frames, clip_frames: 32 and 16 as in the reference program, to which the published accuracies refer; 16
+            and 16 follow the paper's text, without a random offset.
         seed: of the random choices.
-        label_fraction: share of the training groups that is used, see the function `labelled`.
+        label_fraction: share of the training groups that is used, see `subsample_groups`.
         augment: False takes the middle window in training too.
         classes: in label order; None takes all of the store's.
     """
@@ -107,9 +107,9 @@ class ClipDataset(Dataset[ClipBatch]):
         self.classes = store.manifest.classes if classes is None else classes
         self.chunk_frames, self.clip_frames, self.slack = chunk_frames, clip_frames, chunk_frames - clip_frames
         self.random = augment and split == "train"
-        self.masked: Sequence[int] | None = None  # the frames of a clip that a sample has masks of; None is all
+        self.mask_frames: Sequence[int] | None = None  # the frames of a clip that a sample has masks of; None is all
         videos = [video for video in store.usable if video.split == split]
-        self._take(labelled(videos, label_fraction) if split == "train" else videos)
+        self._take(subsample_groups(videos, label_fraction) if split == "train" else videos)
 
     def _take(self, videos: list[StoredVideo]) -> None:
         """Set the videos; the label of one without a class is -1."""
@@ -141,9 +141,11 @@ class ClipDataset(Dataset[ClipBatch]):
         """Several samples. Every frame is copied once, from the page cache to its place in the batch."""
         size = self.store.manifest.size
         frames = _empty_batch(len(keys), self.clip_frames, size, size, 3)
-        masks = _empty_batch(len(keys), self.clip_frames if self.masked is None else len(self.masked), size, size)
-        for key, some, drawn in zip(keys, frames.numpy(), masks.numpy(), strict=True):
-            self._read(key, some, drawn)
+        masks = _empty_batch(
+            len(keys), self.clip_frames if self.mask_frames is None else len(self.mask_frames), size, size
+        )
+        for key, frames_out, masks_out in zip(keys, frames.numpy(), masks.numpy(), strict=True):
+            self._read(key, frames_out, masks_out)
         numbers = [self.samples[key.sample][0] for key in keys]
         return ClipBatch(
             frames,
@@ -165,7 +167,7 @@ class ClipDataset(Dataset[ClipBatch]):
         if window.hflipped:
             _hflip_in_place(frames)
         if len(masks):
-            masks[:] = self.store.masks(name, [taken[::step][frame] for frame in self.masked or range(len(taken))])
+            masks[:] = self.store.masks(name, [taken[::step][frame] for frame in self.mask_frames or range(len(taken))])
             if window.hflipped:
                 _hflip_in_place(masks)
 
@@ -202,7 +204,7 @@ class ResumableDistributedSampler(Sampler[SampleKey]):
             incomplete batch, which only a single rank can take.
         seed: of the shuffle; None is evaluation.
         rank, ranks: the share is every `ranks`-th sample from `rank` on.
-        begun: where to continue; every later epoch is whole.
+        position: where to continue; every later epoch is whole.
     """
 
     def __init__(
@@ -212,18 +214,18 @@ class ResumableDistributedSampler(Sampler[SampleKey]):
         seed: int | None,
         rank: int = 0,
         ranks: int = 1,
-        begun: ResumePosition = FROM_START,
+        position: ResumePosition = FROM_START,
     ) -> None:
         self.samples, self.batch, self.seed = samples, batch, seed
-        self.rank, self.ranks, self.begun = rank, ranks, begun
-        self.epoch = begun.epoch  # Lightning asks for an iterator before it calls `set_epoch`
+        self.rank, self.ranks, self.position = rank, ranks, position
+        self.epoch = position.epoch  # Lightning asks for an iterator before it calls `set_epoch`
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls this at the start of every epoch."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[SampleKey]:
-        done = self.begun.steps if self.epoch == self.begun.epoch else 0
+        done = self.position.steps if self.epoch == self.position.epoch else 0
         keys = self._evaluated() if self.seed is None else self._shuffled(self.seed)
         return iter(keys[self.rank + done * self.batch :: self.ranks])
 

@@ -98,7 +98,7 @@ class ClipDataModule(pl.LightningDataModule):
         return max(1, len(self.clips["train"]) // self.batch_size)
 
     @property
-    def masked(self) -> bool:
+    def has_masks(self) -> bool:
         """Whether any training video has any foreground."""
         return any(video.masked_frames for video in self.clips["train"].videos)
 
@@ -118,7 +118,7 @@ class ClipDataModule(pl.LightningDataModule):
     def select_mask_frames(self, frames: Sequence[int] | None) -> None:
         """Read masks of these frames of a clip only; None reads all."""
         for clips in self.clips.values():
-            clips.masked = frames
+            clips.mask_frames = frames
 
     def evaluated(self, split: str, batches: int | None) -> int:
         """The number of validation or test samples in so many batches over all ranks; None is all batches."""
@@ -184,15 +184,15 @@ class ClipDataModule(pl.LightningDataModule):
 
     def _loader(self, split: str, seed: int | None = None) -> DataLoader[ClipBatch]:
         clips, trainer = self.clips[split], self.trainer
-        rank, ranks, begun, on_gpu = 0, 1, FROM_START, False
+        rank, ranks, position, on_gpu = 0, 1, FROM_START, False
         if trainer is not None:
             rank, ranks = trainer.global_rank, trainer.world_size
-            begun = begun_epoch(trainer) if split == "train" else begun
+            position = resume_position(trainer) if split == "train" else position
             on_gpu = trainer.strategy.root_device.type == "cuda"
         return DataLoader(
             clips,
             batch_size=self.rank_batch_size(ranks),
-            sampler=ResumableDistributedSampler(len(clips), self.batch_size, seed, rank, ranks, begun),
+            sampler=ResumableDistributedSampler(len(clips), self.batch_size, seed, rank, ranks, position),
             collate_fn=identity_collate,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
@@ -201,7 +201,7 @@ class ClipDataModule(pl.LightningDataModule):
         )
 
 
-def begun_epoch(trainer: pl.Trainer) -> ResumePosition:
+def resume_position(trainer: pl.Trainer) -> ResumePosition:
     """The epoch that a fit starts in, and its steps that are done: none, unless it is resumed within an epoch.
 
     Lightning restores its counters before it calls for the loader, and leaves it to the loader to skip these steps.

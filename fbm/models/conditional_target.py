@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from fbm.models.disentangler import Disentangled, Disentangler, Features, split
+from fbm.models.disentangler import Disentangled, Disentangler, Features, split_features
 
 OCTAVES = 4  # of a frame's code; the finest tells one of sixteen frames from the next
 
@@ -19,7 +19,7 @@ class ConditionalDisentangler(Disentangler):
     condition_channels = 2 * OCTAVES
 
     def forward(self, clip: Tensor, frame: Tensor | None = None) -> Disentangled:
-        return self.reconstruct(split(self.encoder(clip)), frame)
+        return self.reconstruct(split_features(self.encoder(clip)), frame)
 
     def reconstruct(self, features: Features, frame: Tensor | None = None) -> Disentangled:
         """See `Disentangler.reconstruct`; `last_foreground` is the target frame's foreground."""
@@ -38,7 +38,7 @@ class ConditionalDisentangler(Disentangler):
         """See `Disentangler.foreground_feature_target`; of the clip that starts with the target frame."""
         if frame is None:
             return super().foreground_feature_target(clip)
-        return split(self.encoder(reversed_clip(clip, frame))).foreground
+        return split_features(self.encoder(reversed_clip(clip, frame))).foreground
 
 
 def time_embedding(frame: Tensor, frames: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The disentangling network of Figure 1. Clips are `B 3 T H W`, frames `B 3 H W`, both float in [-1, 1]."""
+"""The disentangling network of the paper's Figure 1. Clips are `B 3 T H W`, frames `B 3 H W`, both float in [-1, 1]."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ FOREGROUND_THRESHOLD = 0.1
 
 
 class Features(NamedTuple):
-    """The bottleneck's three parts, each `B C h w`."""
+    """The bottleneck's three parts, each `B C h w`; their channels are in another order, see `split_features`."""
 
     motion: Tensor
     foreground: Tensor
@@ -32,13 +32,14 @@ class Reconstruction(NamedTuple):
 
 
 class Disentangled(NamedTuple):
-    """Output of one pass: the frames, and G(f_T) as the motion predicts it, `B C h w` (equation 1)."""
+    """Output of one pass: the frames, and the last frame's foreground features as the motion predicts them, `B C h w`
+    (equation 1)."""
 
     reconstruction: Reconstruction
     last_foreground_features: Tensor
 
 
-def split(features: Tensor) -> Features:
+def split_features(features: Tensor) -> Features:
     """Split `B C h w` by channel into background C // 3, foreground C // 3 and motion, the rest (170, 170, 172)."""
     third = features.shape[1] // 3
     return Features(
@@ -57,7 +58,7 @@ class Disentangler(nn.Module):
     """Encoder, one decoder for both foregrounds, one for the background, and the motion's cross convolution.
 
     Args:
-        encoder: shared with the other tasks.
+        encoder: the one to pretrain; other tasks load its weights from a checkpoint.
         kernels: K of the cross convolution; None takes the paper's proportion, 3/32 of the feature channels (48 of
             512).
         decoder_width: of the frame decoders; None takes an eighth of the feature channels, as the paper does.
@@ -102,7 +103,7 @@ class Disentangler(nn.Module):
         self.cross_convolution = CrossConvolution(third, kernels, motion_norm)
 
     def forward(self, clip: Tensor) -> Disentangled:
-        return self.reconstruct(split(self.encoder(clip)))
+        return self.reconstruct(split_features(self.encoder(clip)))
 
     def reconstruct(self, features: Features) -> Disentangled:
         """Decode the three parts to frames.
@@ -132,4 +133,4 @@ class Disentangler(nn.Module):
         No gradient reaches the encoder through it (section 3, equation 7). The running statistics of an encoder with
         batch norm do follow it, so a training step updates them twice.
         """
-        return split(self.encoder(clip.flip(2))).foreground
+        return split_features(self.encoder(clip.flip(2))).foreground

@@ -14,7 +14,7 @@ from fbm.utils.errors import UserError
 from fbm.utils.files import LOCK, exclusive_lock, remove_partial, write_text
 
 # Prefixes of the files of an attempt that is worth keeping, a traceback and a bad batch among them.
-BEGUN = (CHECKPOINTS, METRICS, FAILURE, BAD_BATCH)
+ATTEMPT_FILES = (CHECKPOINTS, METRICS, FAILURE, BAD_BATCH)
 ARCHIVING = ".aside"  # being moved to earlier-N
 
 
@@ -84,7 +84,7 @@ def open_run_folder(folder: str | Path, identity: str, overwrite: bool, resume: 
             try:
                 yield run
             except BaseException:
-                if not any(path.name.startswith(BEGUN) for path in folder.iterdir()):
+                if not any(path.name.startswith(ATTEMPT_FILES) for path in folder.iterdir()):
                     _leave_as_found(folder, aside)
                 raise
             return

@@ -59,11 +59,11 @@ def _failures(batch: Sequence[Job], outcomes: Sequence[JobResult]) -> Failures:
 
 def _crashed(batch: Sequence[Job], outcomes: Sequence[JobResult], failed: Failures) -> list[Job]:
     died = [job for job, outcome in zip(batch, outcomes, strict=True) if outcome.died and job.folder not in failed]
-    begun = [job for job in died if job.started]
-    if begun:
-        named = ", ".join(str(job.folder) for job in begun)
+    started = [job for job in died if job.started]
+    if started:
+        named = ", ".join(str(job.folder) for job in started)
         print(f"a process died; retrying its runs one at a time: {named}")
-    return begun
+    return started
 
 
 def _wait(jobs: Sequence[Job], reported: set[Path]) -> set[Path]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fbm.data.batch import ClipBatch
 from fbm.models.conditional_target import ConditionalDisentangler
-from fbm.models.disentangler import Disentangler, Reconstruction, split
+from fbm.models.disentangler import Disentangler, Reconstruction, split_features
 from fbm.models.encoder import Encoder
 from fbm.models.layers import Norm, OutputInit
 from fbm.models.losses import LossWeights, disentangling_losses, foreground_of, truth
@@ -74,8 +74,8 @@ class Disentangle(PretrainingTask):
         if target == "random":
             self.mask_frames = None
         self.seed = seed
-        self.weight = adversarial
-        self.weights = weights or LossWeights()
+        self.adversarial_weight = adversarial
+        self.loss_weights = weights or LossWeights()
         self.adversary = (discriminator or PatchGANLoss)() if adversarial else None
         self.quality = nn.ModuleDict({split: ReconstructionQuality() for split in ("val", "test")})
 
@@ -121,7 +121,7 @@ class Disentangle(PretrainingTask):
         if network is None:
             return None
         clip, masks = self.inputs(batch)
-        features = split(network.encoder(clip))
+        features = split_features(network.encoder(clip))
         frames = range(clip.shape[2])
         predicted = [network.reconstruct(features).reconstruction.first_foreground]
         for frame in frames[1:]:
@@ -151,10 +151,10 @@ class Disentangle(PretrainingTask):
             target = self.network.foreground_feature_target(clip)
             out = self.network(clip)
         losses = disentangling_losses(out, clip, masks, target)
-        total = losses.weighted(self.weights)
+        total = losses.weighted(self.loss_weights)
         terms = {"loss": total, **losses._asdict(), "reconstruction": losses.reconstruction}
         if self.adversary:
             both: Adversarial = self.adversary(clip[:, :, 0], out.reconstruction, truth(clip, masks), masks)
             terms |= both._asdict()
-            terms["loss"] = total + self.weight * both.adversarial
+            terms["loss"] = total + self.adversarial_weight * both.adversarial
         return terms, out.reconstruction

@@ -115,7 +115,7 @@ def _schedule(config: DictConfig, batches: int) -> Any:
 
 
 def _check_fits(config: DictConfig, data: ClipDataModule, task: Task) -> None:
-    if task.mask_frames != () and not data.masked:
+    if task.mask_frames != () and not data.has_masks:
         raise UserError(
             f"task={config.task_name} needs masks, but no training video in {data.store.root} has any "
             f"(prepared with masks={data.store.manifest.masks}): prepare with annotations (data.annotations=PATH) "

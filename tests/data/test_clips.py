@@ -15,7 +15,7 @@ from fbm.data.clips import (
     chunk_starts,
     draw_window,
     identity_collate,
-    labelled,
+    subsample_groups,
 )
 from fbm.data.datamodule import ClipDataModule
 from fbm.data.masks.boxes import rasterise
@@ -150,7 +150,7 @@ def test_fewer_labels_are_among_more_and_come_in_whole_groups():
     every = videos(18)
     last: set[str] = set()
     for fraction, groups in ((0.01, 1), (0.1, 2), (0.25, 4), (0.5, 9), (1.0, 18)):
-        kept = labelled(every, fraction)
+        kept = subsample_groups(every, fraction)
         names = {video.name for video in kept}
         assert last <= names
         assert len(kept) == len(names) == 3 * groups * 2
@@ -161,10 +161,12 @@ def test_fewer_labels_are_among_more_and_come_in_whole_groups():
 
 def test_which_groups_are_labelled_follows_neither_the_order_nor_other_classes():
     every = videos(18)
-    kept = {video.name for video in labelled(every, 0.25)}
-    assert {video.name for video in labelled(every[::-1], 0.25)} == kept
+    kept = {video.name for video in subsample_groups(every, 0.25)}
+    assert {video.name for video in subsample_groups(every[::-1], 0.25)} == kept
     alone = [video for video in every if video.action == "Biking"]
-    assert {video.name for video in labelled(alone, 0.25)} == {name for name in kept if name.startswith("Biking")}
+    assert {video.name for video in subsample_groups(alone, 0.25)} == {
+        name for name in kept if name.startswith("Biking")
+    }
 
 
 def test_a_label_fraction_spares_the_other_splits(store):
@@ -269,7 +271,7 @@ def test_workers_do_not_change_what_is_seen(demo_store, demo_root):
 def test_a_batch_is_its_samples_and_comes_from_workers_as_it_is(demo_store, masked):
     taken = clips(FrameStore(demo_store), seed=1)
     every = [taken[SampleKey(0, sample)].masks for sample in (5, 0, 3, 9)]
-    taken.masked = masked
+    taken.mask_frames = masked
     keys = [SampleKey(0, sample, counted=sample != 3) for sample in (5, 0, 3, 9)]
     batch = taken.batch(keys)
     for place, key in enumerate(keys):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fbm.data.batch import SizedEvaluation
-from fbm.data.datamodule import ClipDataModule, begun_epoch
+from fbm.data.datamodule import ClipDataModule, resume_position
 from fbm.data.demo import CLASSES
 from fbm.data.store import MANIFEST, Manifest, files_of, read_manifest
 from fbm.data.store_array import checksum_of
@@ -35,7 +35,7 @@ def test_a_store_alone_is_enough(demo_store):
     module = make(demo_store)
     assert module.classes == sorted(CLASSES)
     assert module.samples == {"train": 18, "val": 6, "test": 6}
-    assert module.masked
+    assert module.has_masks
 
 
 def test_batches_have_the_agreed_form(demo_store):
@@ -104,7 +104,7 @@ PROGRESS = ("ready", "started", "processed")
 )
 def test_where_a_fit_begins(demo_store, epochs, steps, last, begun):
     trainer = trainer_of(1, 2, epochs, steps, last)
-    assert begun_epoch(trainer) == begun
+    assert resume_position(trainer) == begun
     module = make(demo_store)
     module.trainer = trainer
     assert module.train_dataloader().sampler.begun == begun
@@ -238,7 +238,7 @@ def test_without_validation_videos_there_is_no_validation_loader(changed_store):
 
 
 def test_a_store_of_empty_masks_says_so(changed_store):
-    assert not make(changed_store(lambda video: replace(video, masked_frames=0, masks_checksum="x"))).masked
+    assert not make(changed_store(lambda video: replace(video, masked_frames=0, masks_checksum="x"))).has_masks
 
 
 def cut(store, manifest, row):

@@ -10,7 +10,7 @@ from fbm.models.disentangler import (
     Features,
     Reconstruction,
     foreground_shown,
-    split,
+    split_features,
 )
 from fbm.models.encoder import C3DEncoder
 from fbm.models.losses import disentangling_losses
@@ -49,7 +49,7 @@ def channel_gradients(network: Disentangler) -> Tensor:
 
 def test_split_takes_170_170_172_channels():
     features = torch.arange(512.0).view(1, 512, 1, 1)
-    parts = split(features)
+    parts = split_features(features)
     assert parts.background.flatten().tolist() == list(range(170))
     assert parts.foreground.flatten().tolist() == list(range(170, 340))
     assert parts.motion.flatten().tolist() == list(range(340, 512))
@@ -113,8 +113,8 @@ def test_the_feature_target_is_the_reversed_clips_first_foreground_without_gradi
     target = network.foreground_feature_target(clip)
     assert not target.requires_grad
     with torch.no_grad():
-        assert torch.equal(target, split(network.encoder(clip.flip(2))).foreground)
-        assert not torch.allclose(target, split(network.encoder(clip)).foreground)
+        assert torch.equal(target, split_features(network.encoder(clip.flip(2))).foreground)
+        assert not torch.allclose(target, split_features(network.encoder(clip)).foreground)
 
 
 def test_the_target_has_gradients_on_afterwards(network, clip):
@@ -137,7 +137,7 @@ class AsPublished(Disentangler):
     """The forward pass in one piece, as it stood before features could be given from outside."""
 
     def forward(self, clip: Tensor) -> Disentangled:
-        motion, foreground, background = split(self.encoder(clip))
+        motion, foreground, background = split_features(self.encoder(clip))
         moved = self.cross_convolution(foreground.detach(), self.kernel_decoder(motion))
         frames = Reconstruction(
             first_foreground=self.foreground_decoder(foreground),
@@ -175,7 +175,7 @@ def test_training_is_bit_for_bit_as_in_one_piece(clip):
 def test_parts_of_different_clips_make_one_reconstruction(network, clip):
     network.eval()
     with torch.no_grad():
-        own = split(network.encoder(clip))
+        own = split_features(network.encoder(clip))
         alone = network(clip).reconstruction
         shifted = Features(own.motion.roll(1, 0), own.foreground, own.background.roll(1, 0))
         mixed = network.reconstruct(shifted).reconstruction

@@ -106,9 +106,9 @@ def test_many_missing_runs_are_counted_on_the_terminal(tmp_path, capsys):
     jobs = [{"folder": f"classify-random-seed{seed}", "values": {"seed": seed}} for seed in range(15)]
     main([str(declare(study, *jobs))])
     said = capsys.readouterr().out
-    assert said.count("not begun, not in the table") == 10
+    assert said.count("not started, not in the table") == 10
     assert "and 4 more such lines, see table1.md" in said
-    assert (study / "report" / "table1.md").read_text().count("not begun, not in the table") == 14
+    assert (study / "report" / "table1.md").read_text().count("not started, not in the table") == 14
 
 
 def test_out_is_a_file(tmp_path):

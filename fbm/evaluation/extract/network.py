@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from fbm.evaluation.extract.options import Options
-from fbm.models.disentangler import split
+from fbm.models.disentangler import split_features
 from fbm.models.encoder import Encoder
 from fbm.models.layers import to_input
 from fbm.runs.checkpoints import encoder_of, read_checkpoint
@@ -97,7 +97,7 @@ def _device(name: str) -> torch.device:
 
 def _parts(channels: int) -> dict[str, slice]:
     """The channels of the parts of a disentangled feature."""
-    numbers = split(torch.arange(channels).reshape(1, -1, 1, 1))._asdict()
+    numbers = split_features(torch.arange(channels).reshape(1, -1, 1, 1))._asdict()
     return {name: slice(int(these.min()), int(these.max()) + 1) for name, these in numbers.items()}
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fbm.data.clips import ClipDataset, SampleKey
-from fbm.models.disentangler import split
+from fbm.models.disentangler import split_features
 from fbm.models.encoder import Encoder
 from fbm.models.layers import to_input
 
@@ -29,7 +29,7 @@ def features(
     device, training = next(encoder.parameters()).device, encoder.training
     middle = copy(clips)
     middle.random = False
-    middle.masked = ()
+    middle.mask_frames = ()
     encoder.eval()
     batches = []
     for start in range(0, len(samples), BATCH):
@@ -55,7 +55,7 @@ def rows(maps: Tensor) -> np.ndarray:
 
 def parts_of(maps: Tensor, disentangled: bool) -> dict[str, np.ndarray]:
     """The parts that are probed, each `N D`: all, and for a disentangled feature motion, foreground and background."""
-    parts = {"all": maps, **(split(maps)._asdict() if disentangled else {})}
+    parts = {"all": maps, **(split_features(maps)._asdict() if disentangled else {})}
     return {name: rows(part) for name, part in parts.items()}
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fbm.data.clips import ClipDataset, spread
-from fbm.models.disentangler import Disentangler, Features, foreground_shown, split
+from fbm.models.disentangler import Disentangler, Features, foreground_shown, split_features
 
 SOURCES = 6  # clips on each margin
 MOTION = "The last foreground: each row's foreground, moved by each column's motion (framed: its own)"
@@ -59,7 +59,7 @@ def swaps(network: Disentangler, clips: Tensor, names: Sequence[str]) -> dict[st
         network: in evaluation mode.
         names: of the N clips.
     """
-    own = split(network.encoder(clips))
+    own = split_features(network.encoder(clips))
     numbers = torch.arange(len(clips), device=clips.device)
     row, column = numbers.repeat_interleave(len(clips)), numbers.repeat(len(clips))
     # The foreground of the row's clip, with the motion and the background of the column's.

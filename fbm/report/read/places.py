@@ -11,7 +11,7 @@ def shown(path: Path) -> str:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a run was begun in `folder`."""
+    """Whether a run was started in `folder`."""
     return (folder / "config.yaml").exists() or (folder / "summary.json").exists()
 
 

@@ -109,13 +109,13 @@ class RunSet:
 
     @property
     def unfinished(self) -> tuple[Path, ...]:
-        """Folders of runs that were begun and never wrote a summary."""
-        return tuple(run.path for run in self.missing if run.begun)
+        """Folders of runs that were started and never wrote a summary."""
+        return tuple(run.path for run in self.missing if run.started)
 
     @property
-    def not_begun(self) -> tuple[Path, ...]:
+    def not_started(self) -> tuple[Path, ...]:
         """Folders of declared runs that are not there yet."""
-        return tuple(run.path for run in self.missing if not run.begun)
+        return tuple(run.path for run in self.missing if not run.started)
 
     def of(self, *tasks: str) -> tuple[Run, ...]:
         """The finished runs of these tasks."""
@@ -156,8 +156,8 @@ def _run(folder: Path, job: Job | None) -> Run:
 
 
 def _missing(folder: Path, job: Job | None) -> Missing:
-    begun = is_run(folder)
-    return Missing(folder, begun, job.stage, job.label, job.values) if job else Missing(folder, begun)
+    started = is_run(folder)
+    return Missing(folder, started, job.stage, job.label, job.values) if job else Missing(folder, started)
 
 
 def _none_finished(missing: Sequence[Missing]) -> str:

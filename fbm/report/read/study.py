@@ -37,15 +37,15 @@ class Missing:
     """A run without a summary. A run that no `study.json` declares has no stage, label and values."""
 
     path: Path
-    begun: bool
+    started: bool
     stage: str = ""
     label: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def state(self) -> str:
-        """Whether the run was begun: `unfinished`, or `not begun`."""
-        return "unfinished" if self.begun else "not begun"
+        """Whether the run was started: `unfinished`, or `not started`."""
+        return "unfinished" if self.started else "not started"
 
     def __str__(self) -> str:
         values = {"init": self.label, **self.values} if self.stage == "classify" else dict(self.values)

@@ -8,7 +8,7 @@ import torch
 import fbm
 from fbm.evaluation.extract.network import load_network
 from fbm.evaluation.extract.options import Options
-from fbm.models.disentangler import split
+from fbm.models.disentangler import split_features
 from fbm.models.encoder import C3DEncoder
 from fbm.utils.errors import UserError
 from tests.runs.test_checkpoints import NODE, carried, run_folder, save
@@ -52,7 +52,7 @@ def test_pooled_features_are_means_over_positions(checkpoint):
 @pytest.mark.parametrize("part", ["motion", "foreground", "background"])
 def test_a_part_is_the_one_that_split_cuts_out(checkpoint, part, pool):
     network = load_network(checkpoint, Options(part=part, pool=pool, device="cpu"))
-    expected = getattr(split(maps(checkpoint)), part)
+    expected = getattr(split_features(maps(checkpoint)), part)
     expected = expected.mean((2, 3)) if pool == "mean" else expected.flatten(1)
     (place,) = network.columns.values()
     assert np.allclose(network.features(CLIPS)[:, place], expected, atol=1e-5)
@@ -62,7 +62,7 @@ def test_a_part_is_the_one_that_split_cuts_out(checkpoint, part, pool):
 def test_each_part_has_its_own_column(checkpoint, pool):
     network = load_network(checkpoint, Options(part="each", pool=pool, device="cpu"))
     rows = network.features(CLIPS)
-    for name, expected in split(maps(checkpoint))._asdict().items():
+    for name, expected in split_features(maps(checkpoint))._asdict().items():
         flat = expected.mean((2, 3)) if pool == "mean" else expected.flatten(1)
         assert np.allclose(rows[:, network.columns[name]], flat, atol=1e-5)
     assert network.about["parts"] == {"motion": [10, 16], "foreground": [5, 10], "background": [0, 5]}

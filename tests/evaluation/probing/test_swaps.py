@@ -6,7 +6,7 @@ from torch import nn
 from fbm.data.clips import ClipDataset
 from fbm.data.store import FrameStore
 from fbm.evaluation.probing.swaps import Grid, chosen_samples, compose, swaps
-from fbm.models.disentangler import FOREGROUND_THRESHOLD, Disentangler, split
+from fbm.models.disentangler import FOREGROUND_THRESHOLD, Disentangler, split_features
 from fbm.models.encoder import C3DEncoder
 from tests.tiny import make_store
 
@@ -49,7 +49,7 @@ def test_sources_are_spread_over_classes_and_groups(split_of_twelve, count, samp
 
 def test_each_cell_is_the_rows_foreground_moved_by_the_columns_motion(network, clips, grids):
     with torch.no_grad():
-        own = split(network.encoder(clips))
+        own = split_features(network.encoder(clips))
         kernels = network.kernel_decoder(own.motion)
         for row in range(3):
             for column in range(3):

@@ -35,7 +35,7 @@ def test_exactly_the_declared_runs(study):
     assert [run.path.name for run in found.of("disentangle")] == ["pre"]
     assert found.others == 1  # seed 9; what broke off is declared
     assert [(run.path.name, run.state) for run in found.missing] == [
-        ("classify-random-seed2", "not begun"),
+        ("classify-random-seed2", "not started"),
         ("classify-ours-seed2", "unfinished"),
     ]
 
@@ -44,14 +44,14 @@ def test_missing_runs_are_told_everywhere(study, capsys):
     main([str(study)])
     said = capsys.readouterr().out
     line = "classify-random-seed2 (classify random, seed=2)"
-    assert f"not begun, not in the table: {study}/{line}" in said
+    assert f"not started, not in the table: {study}/{line}" in said
     assert f"unfinished, not in the table: {study}/classify-ours-seed2 (classify ours, seed=2)" in said
     assert "not part of the study" in said
     assert line in (study / "report" / "table1.md").read_text()
     assert line in (study / "report" / "index.html").read_text()
     content = json.loads((study / "report" / "table1.json").read_text())
     assert [(run["state"], run["values"]) for run in content["missing"]] == [
-        ("not begun", {"init": "random", "seed": 2}),
+        ("not started", {"init": "random", "seed": 2}),
         ("unfinished", {"init": "ours", "seed": 2}),
     ]
 
