@@ -61,7 +61,7 @@ def _not_best(rows: Sequence[Row], best: Row) -> Iterator[str]:
     tests = {frozenset((one.label_a, one.label_b)): one.holm_p for one in compared(rows)}
     alike = [(row, _undecided(row, best, tests[frozenset((row.name, best.name))])) for row in rivals]
     if named := [f"{_in_sentence(row)} ({why})" for row, why in alike if why]:
-        yield f"No row is shown to be best: {best.name} cannot be told apart from {' and '.join(named)}"
+        yield f"No row is shown to be best: {best.name} is not distinguished from {' and '.join(named)}"
 
 
 def _undecided(row: Row, best: Row, p: float | None) -> str:

@@ -36,7 +36,7 @@ def test_ours_loses_to_random(tmp_path):
         fake_run(tmp_path / "demo", init="ours", seed=seed, clip=0.5 + seed / 100)
     said = say(tmp_path)
     assert said.startswith(
-        "No row is shown to be best: Random initialization is not told apart from pretrained (ours) (the 95 % "
+        "No row is shown to be best: Random initialization is not distinguished from pretrained (ours) (the 95 % "
         "intervals over seeds overlap). Random initialization has the highest"
     )
     assert "Pretrained (ours), is 10.0 points below" in said
@@ -49,7 +49,7 @@ def test_ours_loses_to_the_autoencoder(tmp_path):
     said = say(tmp_path)
     few = "(too few seeds for a test)"
     assert said.startswith(
-        "No row is shown to be best: Pretrained (autoencoder) is not told apart from random initialization "
+        "No row is shown to be best: Pretrained (autoencoder) is not distinguished from random initialization "
         f"{few} and pretrained (ours) {few}. Pretrained (autoencoder) has the highest clip accuracy, 60.0 %, and is "
     )
     assert "a single run has no interval" in said
@@ -66,7 +66,7 @@ def test_where_seeds_are_missing_the_margin_is_over_the_common_ones(tmp_path):
     seeds(tmp_path / "demo", "random", s0=0.2, s1=0.3, s2=0.9, s3=0.8)
     seeds(tmp_path / "demo", "ours", s2=0.85, s3=0.726)
     assert say(tmp_path) == (
-        "No row is shown to be above chance. No row is shown to be best: Pretrained (ours) is not told apart from "
+        "No row is shown to be above chance. No row is shown to be best: Pretrained (ours) is not distinguished from "
         "random initialization (Holm's p = 0.122). "
         "Pretrained (ours) has the highest clip accuracy, 78.8 % over its own seeds, and is 6.2 points below random "
         "initialization over the 2 common seeds (78.8 % against 85.0 % there; paired by seed -6.2 ± 15.2 points). "
@@ -79,7 +79,7 @@ def test_one_common_seed_and_a_run_without_a_test(tmp_path):
     seeds(tmp_path / "demo", "ours", s1=0.6, s2=0.62)
     fake_run(tmp_path / "demo", init="ours", seed=0, clip=None)
     assert say(tmp_path) == (
-        "No row is shown to be best: Random initialization is not told apart from pretrained (ours) (the 95 % "
+        "No row is shown to be best: Random initialization is not distinguished from pretrained (ours) (the 95 % "
         "intervals over seeds overlap). Random initialization has the highest clip accuracy, 70.0 % over its own "
         "seeds; the next row, Pretrained "
         "(ours), is 10.0 points above random initialization over the 1 common seed (60.0 % against 50.0 % there; "
@@ -121,7 +121,9 @@ def test_shares_of_labels_are_never_compared_with_each_other(tmp_path):
         labelled(tmp_path / "demo", init, 0.5, 0, 0.95)
         labelled(tmp_path / "demo", init, 1.0, 0, high)
     first, second = say(tmp_path).split(" With 100 % of labels: ")
-    assert first.startswith("With 10 % of labels: No row is shown to be best: Pretrained (ours) is not told apart from")
+    assert first.startswith(
+        "With 10 % of labels: No row is shown to be best: Pretrained (ours) is not distinguished from"
+    )
     assert " Pretrained (ours) has the highest clip accuracy, 40.0 %, and is 10.0 points above random" in first
     assert "Random initialization has the highest clip accuracy, 70.0 %" in second
     assert "differ in more" not in first + second
@@ -147,7 +149,7 @@ def test_what_the_tests_cannot_tell_apart_is_said_first(tmp_path):
     seeds(tmp_path / "demo", "random", s0=0.50, s1=0.60, s2=0.55)
     seeds(tmp_path / "demo", "ours", s0=0.75, s1=0.55, s2=0.65)
     assert say(tmp_path).startswith(
-        "No row is shown to be best: Pretrained (ours) is not told apart from random initialization (Holm's p "
+        "No row is shown to be best: Pretrained (ours) is not distinguished from random initialization (Holm's p "
         "= 0.368). Pretrained (ours) has the highest clip accuracy, 65.0 %, and is 10.0 points above random "
         "initialization ("
     )
