@@ -46,8 +46,9 @@ def cached_parsing() -> Iterator[None]:
         return own
 
     def get_mode(application: Hydra, config_name: str | None, overrides: list[str]) -> Any:
-        """It composes the whole config a first time to find `hydra.mode`, which no config here sets."""
-        asked = any("hydra" in word for word in overrides)
+        """It composes the whole config a first time to find `hydra.mode`, which no config of ours sets."""
+        paths = application.config_loader.get_search_path().get_path()
+        asked = any("hydra" in word for word in overrides) or any(one.provider == "command-line" for one in paths)
         return find_mode(application, config_name, overrides) if asked else None
 
     def load_file(file: Any) -> Any:

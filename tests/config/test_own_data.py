@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ def place(small_root, tmp_path, monkeypatch):
     (tmp_path / "threshold.txt").write_text("100")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    for name in ("mine", "mymasks"):  # of another test's folder
+        monkeypatch.delitem(sys.modules, name, raising=False)
     (tmp_path / "films").mkdir()
     rows = ["path,label,split"]
     for number, split in enumerate(("test", "train", "train", "val")):

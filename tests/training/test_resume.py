@@ -53,7 +53,7 @@ def begin(store, tmp_path, monkeypatch) -> Callable[..., Seen]:
             score = None if best.best_model_score is None else float(best.best_model_score)
             state, (optimiser,) = {k: v.clone() for k, v in task.state_dict().items()}, trainer.optimizers
             place, rate = (trainer.current_epoch, trainer.global_step), optimiser.param_groups[0]["lr"]
-            told = len(trainer.loggers[0].told)
+            told = len(trainer.loggers[0].history)
             found.append(
                 Seen(state, optimiser.state_dict(), *place, rate, float(torch.rand(1)), told, score, early.wait_count)
             )

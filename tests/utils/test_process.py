@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from fbm.data.prepare import prepare
 from fbm.data.ucf101 import UCF101
-from tests.data.masks_of import Hanging, Tracks
+from tests.data.failing_masks import ChosenMasks, Hanging
 
 root, store, name = sys.argv[1:]
 prepare(UCF101(Path(root)), ChosenMasks({name: Hanging()}), "boxes", Path(store), 32, 2, 600)
@@ -78,7 +78,8 @@ def kill_when(ready, code, *arguments):
         stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            assert eventually(ready, 600)
+            assert eventually(lambda: ready() or process.poll() is not None, 600)
+            assert process.poll() is None  # it has not ended by itself
             return children(process.pid)
         finally:
             process.kill()
