@@ -22,6 +22,8 @@ from fbm.models.encoder import C3DEncoder
 from fbm.tasks.classify import Classify
 from fbm.tasks.disentangle import Disentangle
 
+pytestmark = pytest.mark.slow
+
 TIGHT = TOLERANCES["float32"]
 TINY = ["trainer=cpu", "encoder.width=4", "data.size=32", "data.batch_size=4"]
 

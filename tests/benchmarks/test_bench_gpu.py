@@ -17,6 +17,8 @@ from benchmarks.profiles import Kernel, Profile
 from benchmarks.programs import Measured
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 PLACE = REPOSITORY / "experiments" / "bench_gpu"
 DETAILS: dict[str, dict[str, Any]] = {
     "ours": {"median": 0.04, "graphs": 6, "flops": 4e12, "flop_share": 0.41},

@@ -15,6 +15,8 @@ from fbm.data.demo.textures import APART, draw_palettes
 from fbm.data.demo.writer import held_out, tight_box, viper_xml
 from fbm.utils.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 TINY = {"groups": 2, "test_groups": 1, "clips": 1, "frames": 8}
 DATA = "{http://lamp.cfar.umd.edu/viperdata#}"
 VIPER = "{http://lamp.cfar.umd.edu/viper#}"

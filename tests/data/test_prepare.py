@@ -20,6 +20,8 @@ from fbm.utils.errors import UserError
 from fbm.utils.files import exclusive_lock
 from tests.data.failing_masks import ChosenMasks, Crashing, Hanging
 
+pytestmark = pytest.mark.slow
+
 SIZE = 32
 
 

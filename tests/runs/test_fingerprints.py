@@ -7,6 +7,8 @@ from fbm.config.compose import compose, flatten, resolved
 from fbm.config.renamed import FORMER
 from fbm.runs.fingerprints import fingerprint, identify, result_fingerprints
 
+pytestmark = pytest.mark.slow
+
 
 def prints(*overrides: str, pretraining: str | None = None) -> dict[str, str]:
     return result_fingerprints(compose(list(overrides)), pretraining)

@@ -18,6 +18,8 @@ from fbm.tasks.task import Task
 from tests.tasks.training import Save, data_of, exact, fitted, outcome, uneven_store
 from tests.training.two_ranks import on_ranks
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ["a", "b", "c"]
 # Some biases before a norm have no gradient but rounding's: eps keeps Adam from making steps of it.
 ADAM = partial(torch.optim.Adam, lr=1e-3, weight_decay=1e-3, eps=1e-4)

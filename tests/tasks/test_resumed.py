@@ -11,6 +11,8 @@ from fbm.tasks import Classify
 from fbm.tasks.task import EPOCH
 from tests.tasks.training import Save, data_of, fitted, trainer_of, uneven_store
 
+pytestmark = pytest.mark.slow
+
 SGD = partial(torch.optim.SGD, lr=1e-3)
 
 

@@ -13,6 +13,8 @@ from fbm.training.launch import run_training
 from tests.tiny import make_store, settings
 from tests.training.interrupted import Killed, Moment, assert_same, draw_everywhere, end_at, summary
 
+pytestmark = pytest.mark.slow
+
 RUNS = Path("outputs/demo")
 STEPWISE, EPOCHWISE = "callbacks.last.minutes=0", "callbacks.last.minutes=null"
 QUICK = ("data.batch_size=4", "trainer.max_epochs=3", "callbacks.gallery=null")  # four steps an epoch

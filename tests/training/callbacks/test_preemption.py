@@ -19,6 +19,8 @@ from fbm.utils.errors import Stopped, UserError
 from tests.tiny import settings
 from tests.training.interrupted import Moment, end_at
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def saves(store, tmp_path, monkeypatch):

@@ -6,6 +6,8 @@ from fbm.data.masks.unsupervised.segment import PIECE_PIXELS, pieces, segment, w
 from fbm.data.masks.unsupervised.settings import Settings
 from tests.data.masks.moving import iou, moving_square, read, texture
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_moves_is_found_though_the_camera_moves_too():
     frames, true = moving_square()
