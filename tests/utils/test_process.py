@@ -12,6 +12,8 @@ import pytest
 from fbm.data.prepare import JOURNAL
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 PREPARE = """
 import sys
 from pathlib import Path

@@ -19,6 +19,8 @@ from fbm.training.distributed.topology import Topology
 from fbm.training.distributed.worker_group import WorkerGroup
 from tests.training.distributed.command import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 def is_running(pid: int) -> bool:
     """Whether there is such a process, zombies aside."""
