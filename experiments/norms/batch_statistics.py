@@ -47,7 +47,7 @@ def main() -> None:
     run = read_pretrained(given.run)
     data = run.config["data"]
     clips = ClipDataset(FrameStore(given.store), "val", data["chunk_frames"], data["clip_frames"], seed=0)
-    clips.masked = (0, -1)
+    clips.mask_frames = (0, -1)
     rows: dict[str, tuple[str, ...]] = {
         "running statistics everywhere": (),
         "the batch's own in the foreground decoder": ("foreground_decoder",),

@@ -12,6 +12,8 @@ from packaging.utils import canonicalize_name
 
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 REQUIRED = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
 LOCK = (REPOSITORY / "requirements.lock").read_text()
 BARE = {

@@ -220,13 +220,13 @@ def test_in_evaluation_every_sample_counts_once_and_every_rank_has_equally_many(
 @pytest.mark.parametrize("done", [0, 1, 3])
 def test_an_epoch_goes_on_with_exactly_what_is_left_and_later_ones_are_whole(ranks, done):
     begun = ResumePosition(epoch=2, steps=done)
-    for rank, part in enumerate(shares(24, ranks, 3, epoch=2, begun=begun)):
+    for rank, part in enumerate(shares(24, ranks, 3, epoch=2, position=begun)):
         assert part == shares(24, ranks, 3, epoch=2)[rank][done * 8 // ranks :]
     for epoch in (0, 3):
-        assert shares(24, ranks, 3, epoch, begun=begun) == shares(24, ranks, 3, epoch)
+        assert shares(24, ranks, 3, epoch, position=begun) == shares(24, ranks, 3, epoch)
     assert len(ResumableDistributedSampler(24, 8, 3, 0, ranks, begun)) == 24 // ranks
     fresh = ResumableDistributedSampler(24, 8, 3, 0, ranks, begun)  # asked before it is told the epoch
-    assert list(fresh) == shares(24, ranks, 3, epoch=2, begun=begun)[0]
+    assert list(fresh) == shares(24, ranks, 3, epoch=2, position=begun)[0]
 
 
 def test_the_order_changes_with_seed_and_epoch_and_not_without_a_seed():

@@ -107,9 +107,9 @@ def test_where_a_fit_begins(demo_store, epochs, steps, last, begun):
     assert resume_position(trainer) == begun
     module = make(demo_store)
     module.trainer = trainer
-    assert module.train_dataloader().sampler.begun == begun
+    assert module.train_dataloader().sampler.position == begun
     for loader in (module.val_dataloader(), module.test_dataloader()):
-        assert loader.sampler.begun == (0, 0)
+        assert loader.sampler.position == (0, 0)
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 4])

@@ -11,6 +11,8 @@ from fbm.utils.errors import UserError
 from tests.evaluation.extract.test_network import trained
 from tests.runs.test_checkpoints import run_folder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

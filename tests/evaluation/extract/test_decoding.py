@@ -6,11 +6,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from fbm.data.decode import decode
 from fbm.evaluation.extract import decoding
 from fbm.evaluation.extract.decoding import Ended, Failed, Frames, Message, decoded
 from tests.evaluation.extract.videos import make_video, moody, only_hanging_takes_time
+
+pytestmark = pytest.mark.slow
 
 
 def by_video(messages):

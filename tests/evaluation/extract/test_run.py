@@ -21,6 +21,8 @@ from tests.evaluation.extract.test_network import trained
 from tests.evaluation.extract.videos import make_video, make_videos, moody, only_hanging_takes_time
 from tests.runs.test_checkpoints import run_folder
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--device", "cpu", "--workers", "1")
 
 
