@@ -1,6 +1,5 @@
 """Estimate the time and disk space of the unfinished runs of a study, by finished runs of the same kind."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from fbm.config.compose import flatten
 from fbm.config.overrides import text
 from fbm.runs.files import CONFIG, SUMMARY
 from fbm.study.declared import StudySpec, grid
-from fbm.study.job import Job
+from fbm.study.job import Job, read_summary
 from fbm.utils.durations import duration
 
 # Settings that determine the time of a step and the steps of an epoch.
@@ -60,7 +59,7 @@ def costs(jobs: Iterable[Job], outputs: Path = Path("outputs")) -> dict[Path, Co
         outputs: studies with finished runs.
     """
     paths = sorted(outputs.glob(f"*/*/{SUMMARY}"), key=lambda path: path.stat().st_mtime, reverse=True)
-    known = [run for path in paths if (run := _finished(path)) is not None]
+    known = [run for path in paths if (run := _finished(path.parent)) is not None]
     found: dict[Path, Cost] = {}
     for job in jobs:
         alike = next((run for run in known if _is_like(run.config, job.content)), None)
@@ -103,21 +102,23 @@ def trial_command(declared: StudySpec, name: str, jobs: Sequence[Job]) -> str:
     return f"{declared.study}: the time is unknown; estimate it by one epoch of each kind: {command}"
 
 
-def _finished(summary: Path) -> Finished | None:
+def _finished(folder: Path) -> Finished | None:
     """A finished run's cost; None if it is of an earlier fbm, damaged, or of too few steps."""
+    summary = read_summary(folder)
+    if summary is None or summary.seconds is None or summary.epochs is None or summary.label_fraction is None:
+        return None
     try:
-        content = json.loads(summary.read_text())
-        config = yaml.safe_load((summary.parent / CONFIG).read_text())
-        clips, speed = content["samples"], content["throughput"]["clips_per_second"]
+        config = yaml.safe_load((folder / CONFIG).read_text())
+        clips, speed = summary.samples, summary.throughput["clips_per_second"] or 0.0
         batch, trainer = config["data"]["batch_size"], config["trainer"]
         train = _limited(clips["train"] // batch * batch or clips["train"], trainer["limit_train_batches"], batch)
         val = _limited(clips["val"], trainer["limit_val_batches"], batch)
         epoch = (train + FORWARD * val) / speed
-        beside = max(0.0, content["seconds"] - content["epochs"] * epoch)
-        hardware = content["hardware"]
+        beside = max(0.0, summary.seconds - summary.epochs * epoch)
+        hardware = summary.hardware
         device = hardware["cpu"] if hardware["device"] == "cpu" else hardware["name"]
-        size = sum(path.stat().st_size for path in summary.parent.rglob("*") if path.is_file())
-        return Finished(config, Cost(epoch, beside, size, device), float(content["label_fraction"]))
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        return Finished(config, Cost(epoch, beside, size, device), summary.label_fraction)
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError, yaml.YAMLError):
         return None
 

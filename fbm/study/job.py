@@ -38,10 +38,10 @@ class Job:
     @property
     def finished(self) -> bool:
         """Whether the run is finished with these settings, tested if it should be, and from the present weights."""
-        summary = _summary(self.folder)
+        summary = read_summary(self.folder)
         if summary is None or summary.fingerprints.run != self.identity:
             return False
-        source = _summary(self.needs) if self.needs else None
+        source = read_summary(self.needs) if self.needs else None
         made_by = summary.pretraining.fingerprint if summary.pretraining else None
         return summary.tested >= self.content["test"] and (source is None or source.fingerprints.config == made_by)
 
@@ -56,7 +56,7 @@ class Job:
         return is_locked(self.folder)
 
 
-def _summary(folder: Path) -> RunSummary | None:
+def read_summary(folder: Path) -> RunSummary | None:
     """A run's summary; None if it is unfinished or the summary is damaged."""
     try:
         return RunSummary.from_json((folder / SUMMARY).read_bytes())

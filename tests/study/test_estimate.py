@@ -1,7 +1,6 @@
 """How long a study will take, and how much disk, by finished runs of the same kind."""
 
 import copy
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import yaml
 from fbm.study.declared import Classification, Pretraining, StudySpec
 from fbm.study.estimate import Cost, costs, expected, trial_command
 from fbm.study.job import Job
+from tests.runs.summaries import run_summary
 
 CONFIG: dict[str, Any] = {
     **{"task_name": "classify", "task": {"_target_": "a"}, "encoder": {"width": 64}, "compile": False},
@@ -43,12 +43,12 @@ def finish(outputs: Path, config: dict[str, Any], name: str = "run", **values: A
     folder = outputs / "study" / name
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    summary = {
+    measured: dict[str, Any] = {
         **{"samples": {"train": 1020, "val": 300, "test": 500}, "throughput": {"clips_per_second": 100.0}},
         **{"seconds": 50.0, "epochs": 3, "label_fraction": 1.0, "hardware": {"device": "cuda", "name": "GPU A"}},
-        **{"fingerprints": {"run": "a", "config": "b"}, "metrics": {}, **values},
+        **values,
     }
-    (folder / "summary.json").write_text(json.dumps(summary))
+    (folder / "summary.json").write_text(run_summary(**measured).to_json())
     (folder / "best.ckpt").write_bytes(bytes(1_000_000))
     return folder
 
