@@ -4,6 +4,7 @@ Every figure is measured in turn with its peers, several rounds in one run; what
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from fbm.utils.errors import parsed
@@ -70,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Measure, print, write; 0 when done. UserError for what the user can fix."""
     asked = parsed(parser(), argv)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for `fbm`; read when torch is imported
     # Imported here so that `--help` answers at once.
     from benchmarks.ask import ask
 

@@ -3,13 +3,7 @@
 import sys
 
 from benchmarks import main
-from fbm.utils.errors import UserError
-from fbm.utils.messages import print_error, user_message
+from fbm.config.overrides import expand_home_word
+from fbm.utils.messages import exit_status
 
-try:
-    sys.exit(main(sys.argv[1:]))
-except (UserError, OSError) as error:
-    if (line := user_message(error)) is None:
-        raise
-    print_error(line)
-    sys.exit(1)
+sys.exit(exit_status(lambda: main([expand_home_word(word) for word in sys.argv[1:]])))

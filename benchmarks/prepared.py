@@ -12,7 +12,6 @@ from omegaconf import open_dict
 from benchmarks.made_store import make_store
 from fbm.config.compose import compose
 from fbm.config.instantiate import check_run
-from fbm.data.ucf101 import UCF101
 from fbm.training.components import Components, build_components
 from fbm.utils.machine import silence_lightning
 
@@ -34,7 +33,7 @@ def prepared(settings: list[str], batches: int) -> Iterator[Components]:
             config.data.generate = None  # what makes videos needs packages that training does not
         videos = batches * config.data.batch_size
         make_store(Path(place, "store"), videos, config.data.size, max(CHUNK, config.data.chunk_frames))
-        config.data.store, config.data.validation = f"{place}/store", UCF101.validation
+        config.data.store, config.data.source = f"{place}/store", None  # the store as it is, of whatever data set
         config.trainer.max_epochs = 1
         for name in ("gallery", "probes", "confusion", "early_stopping"):  # once in many epochs, or steps
             config.callbacks[name] = None

@@ -21,7 +21,7 @@ def load_encoder(path: "str | Path", map_location: "str | torch.device" = "cpu")
     `encoder.size` pixels, and refuses any other shape or scale; `to_clips` makes them of a video's frames as they are.
     It gives features `B C h w`,
     `encoder.feature_shape` being (C, h, w); after pretraining with task=disentangle,
-    `fbm.models.disentangler.split` cuts them into motion, foreground and background.
+    `fbm.models.disentangler.split_features` cuts them into motion, foreground and background.
 
     Args:
         path: a checkpoint file, or the folder of a finished run, which stands for its best checkpoint.

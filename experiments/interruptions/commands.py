@@ -9,6 +9,8 @@ from pathlib import Path
 from attempts import start
 from same import differing_files, differing_runs
 
+from fbm.data.prepare import JOURNAL
+
 DEMO = {"groups": 5, "test_groups": 1, "clips": 2}  # sixty videos
 PHASE = "phase.txt"  # written by phase.Phase
 
@@ -125,7 +127,7 @@ class Prepare(Command):
 
     def phase(self, folder: Path) -> str:
         store = folder / "store"
-        journal = store / "journal.jsonl"
+        journal = store / JOURNAL
         if (store / "manifest.json").is_file():
             return "the manifest is written"
         if not journal.is_file():

@@ -5,8 +5,9 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from measures import iou, shrunk, tight_boxes
+from measures import iou, tight_boxes
 
+from fbm.data.masks.files import shrunk
 from fbm.data.store import FrameStore
 
 

@@ -23,12 +23,6 @@ def tight_boxes(masks: np.ndarray) -> np.ndarray:
     return boxes
 
 
-def shrunk(masks: np.ndarray, size: int) -> np.ndarray:
-    """Bool `T H W` to bool `T size size`: foreground where it covers at least half of a pixel."""
-    small = [cv2.resize(mask.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA) for mask in masks]
-    return np.stack(small) >= 0.5
-
-
 def centre_box(frames: np.ndarray) -> np.ndarray:
     """A box of a quarter of the frame's area in its middle."""
     height, width = frames.shape[1:3]

@@ -65,39 +65,36 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(command: str, rest: list[str]) -> int:
-    from fbm.cli.launch import launch
-    from fbm.config.overrides import check_not_renamed, expand_home_word
-    from fbm.utils.errors import Stopped, UserError
-    from fbm.utils.messages import print_error, signal_exit_status, user_message
+    from fbm.config.overrides import expand_home_word
+    from fbm.utils.messages import exit_status
+
+    return exit_status(lambda: _dispatch(command, [expand_home_word(word) for word in rest]))
+
+
+def _dispatch(command: str, rest: list[str]) -> int:
+    from fbm.config.overrides import check_not_renamed
+    from fbm.utils.errors import UserError
     from fbm.utils.suggest import did_you_mean
 
-    rest = [expand_home_word(word) for word in rest]
-    try:
-        check_not_renamed(rest)
-        if command == "prepare":
-            from fbm.cli.jobs import prepare_job
+    check_not_renamed(rest)
+    if command == "prepare":
+        from fbm.cli.jobs import prepare_job
+        from fbm.cli.launch import launch
 
-            return launch("prepare", prepare_job, rest)
-        if command == "train":
-            from fbm.cli.jobs import train_job
+        return launch("prepare", prepare_job, rest)
+    if command == "train":
+        from fbm.cli.jobs import train_job
+        from fbm.cli.launch import launch
 
-            return _as_leader_or_follower(command, rest, lambda: launch("train", train_job, rest))
-        if command == "bench":
-            raise UserError("bench: benchmarks are not in the package any more: python -m benchmarks, in a checkout")
-        if command not in COMMANDS:
-            raise UserError(f"no such command {command!r}{did_you_mean(command, COMMANDS)}")
-        run: Callable[[list[str]], int] = pkgutil.resolve_name(COMMANDS[command])
-        if command == "study":
-            return _as_leader_or_follower(command, rest, lambda: run(rest))
-        return run(rest)
-    except (UserError, OSError) as error:
-        line = user_message(error)
-        if line is None:
-            raise
-        print_error(line)
-        return 1
-    except (Stopped, KeyboardInterrupt) as stopped:
-        return signal_exit_status(stopped)
+        return _as_leader_or_follower(command, rest, lambda: launch("train", train_job, rest))
+    if command == "bench":
+        raise UserError("bench: benchmarks are not in the package any more: python -m benchmarks, in a checkout")
+    if command not in COMMANDS:
+        raise UserError(f"no such command {command!r}{did_you_mean(command, COMMANDS)}")
+    run: Callable[[list[str]], int] = pkgutil.resolve_name(COMMANDS[command])
+    if command == "study":
+        return _as_leader_or_follower(command, rest, lambda: run(rest))
+    return run(rest)
 
 
 def _as_leader_or_follower(command: str, rest: list[str], lead: Callable[[], int]) -> int:

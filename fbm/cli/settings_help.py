@@ -7,8 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from fbm.config.compose import MARKS, conf_dir, flatten
-from fbm.config.keys import under
+from fbm.config.compose import MARKS, conf_dir
+from fbm.config.keys import flatten, under
 from fbm.config.overrides import text
 
 PLUMBING = re.compile(r"\$\{[\w.]+\}(/\w+)?")  # a value that is another key's, or a folder in it

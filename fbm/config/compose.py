@@ -73,11 +73,3 @@ def _missing(config: DictConfig) -> list[str]:
 def as_yaml(content: dict[str, Any]) -> str:
     """A resolved config as the text of a file."""
     return OmegaConf.to_yaml(OmegaConf.create(content))
-
-
-def flatten(content: Any, path: str = "") -> dict[str, Any]:
-    """Nested dicts to one with dotted keys; lists are values."""
-    if not isinstance(content, dict) or not content:
-        return {path: content}
-    parts = [flatten(value, f"{path}.{key}".lstrip(".")) for key, value in content.items()]
-    return {key: value for part in parts for key, value in part.items()}

@@ -3,6 +3,8 @@
 Without heavy imports: reports read nothing but files, and ignore the same settings as the fingerprints.
 """
 
+from typing import Any
+
 # How fast a run is and how much memory it takes; results differ by rounding at most.
 PERFORMANCE_KEYS = ("compile", "activation_checkpointing", "optim.fused", "trainer.benchmark")
 # What is logged, shown or checked besides the training.
@@ -47,3 +49,11 @@ NON_SEMANTIC_KEYS = (
 def under(key: str, paths: tuple[str, ...]) -> bool:
     """Whether a dotted key is one of `paths` or inside one."""
     return any(key == path or key.startswith(f"{path}.") for path in paths)
+
+
+def flatten(content: Any, path: str = "") -> dict[str, Any]:
+    """Nested dicts to one with dotted keys; lists are values."""
+    if not isinstance(content, dict) or not content:
+        return {path: content}
+    parts = [flatten(value, f"{path}.{key}".lstrip(".")) for key, value in content.items()]
+    return {key: value for part in parts for key, value in part.items()}

@@ -50,7 +50,7 @@ def expand_home_word(word: str) -> str:
 
 def expand_home(config: DictConfig) -> None:
     """The same for the values of a config, in place."""
-    from fbm.config.compose import flatten
+    from fbm.config.keys import flatten
 
     for key, value in flatten(OmegaConf.to_container(config, resolve=False)).items():
         expanded = [_home(item) for item in value] if isinstance(value, list) else _home(value)

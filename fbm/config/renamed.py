@@ -1,11 +1,16 @@
 """Targets that an earlier fbm called otherwise: configs of a user's own get a hint, and fingerprints stay valid."""
 
+from collections.abc import Mapping
+from typing import Any
+
 NOW = {
-    **{f"fbm.callbacks.{name}": f"fbm.training.callbacks.{name}" for name in ("ConfusionPicture", "Gallery")},
-    **{f"fbm.callbacks.{name}": f"fbm.training.callbacks.{name}" for name in ("OnlineProbes", "Throughput")},
     "fbm.callbacks.Carry": "fbm.training.callbacks.CheckpointMetadata",
+    "fbm.callbacks.ConfusionPicture": "fbm.training.callbacks.ConfusionPicture",
     "fbm.callbacks.Finite": "fbm.training.callbacks.NonFiniteGuard",
+    "fbm.callbacks.Gallery": "fbm.training.callbacks.Gallery",
+    "fbm.callbacks.OnlineProbes": "fbm.training.callbacks.OnlineProbes",
     "fbm.callbacks.ResumePoint": "fbm.training.callbacks.PreemptionCheckpoint",
+    "fbm.callbacks.Throughput": "fbm.training.callbacks.Throughput",
     "fbm.loggers.csv.CSVLogger": "fbm.training.loggers.csv.CSVLogger",
     "fbm.loggers.mlflow.MLflowLogger": "fbm.training.loggers.mlflow.MLflowLogger",
     "fbm.loggers.tensorboard.TensorBoardLogger": "fbm.training.loggers.tensorboard.TensorBoardLogger",
@@ -17,3 +22,8 @@ NOW = {
     "fbm.tasks.adversarial.Adversary": "fbm.tasks.adversarial.PatchGANLoss",
 }
 FORMER = {now: former for former, now in NOW.items()}
+
+
+def with_targets(settings: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Dotted settings with every `_target_` named as in `names` (`NOW` or `FORMER`)."""
+    return {key: names.get(value, value) if key.endswith("_target_") else value for key, value in settings.items()}

@@ -65,4 +65,5 @@ class VideoDataset(ABC):
         prepared with other values is refused.
         """
         names = inspect.signature(type(self)).parameters.keys() - path_parameters(type(self))
-        return {name: getattr(self, name) for name in sorted(names)}
+        values = {name: getattr(self, name) for name in sorted(names)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

@@ -1,1 +1,1 @@
-"""Networks and losses: torch alone."""
+"""Networks and losses: torch and fbm.utils alone."""

@@ -34,7 +34,7 @@ def compile_networks(network: nn.Module, device: torch.device) -> None:
 
 def _while_training(network: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
     compiled = torch.compile(forward)
-    return lambda *args: (compiled if network.training else forward)(*args)
+    return lambda *args, **kwargs: (compiled if network.training else forward)(*args, **kwargs)
 
 
 def _double(rows: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ class Encoder(nn.Module):
     `forward` takes clips `B 3 T H W`, float in [-1, 1], and returns features `B C h w`, float. Classification takes any
     C, h and w. The decoders of the pretraining tasks double height and width until frames are as large as the clip's,
     so these need h = w = H / 2^n with n of at least 1; task=disentangle also needs three channels or more, which it
-    splits into background, foreground and motion (see `fbm.models.disentangler.split`).
+    splits into background, foreground and motion (see `fbm.models.disentangler.split_features`).
 
     Attributes:
         frames: T.

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 VAL = "val/clip_top1"
-BAND = "Line: mean over seeds; band: lowest to highest seed; dotted: not every seed ran this long"
 
 
 def figure2(found: RunSet) -> tuple[Path | None, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fbm.report.labels import FRACTION, KNOWN, differing_keys, flatten, natural_sort_key, order, share, variant
+from fbm.report.labels import FRACTION, KNOWN, differing_keys, natural_sort_key, order, printable, share, variant
 from fbm.report.lineage import origin
 from fbm.report.read.runs import Run
 from fbm.utils.errors import UserError
@@ -37,7 +37,7 @@ def _order(group: Group, among: Sequence[Group]) -> tuple[Any, ...]:
     declared = [_declared(rival) for rival in rivals]
     values = [
         *_values(group, _keys(rivals)),
-        *(flatten(_declared(group)[0]).get(key) for key in differing_keys(declared)),
+        *(printable(_declared(group)[0]).get(key) for key in differing_keys(declared)),
     ]
     last = (run.partial, run.summary.fingerprints.config)
     return (*order(run.init), run.label_fraction or 0, [*map(natural_sort_key, values)], last)
@@ -120,5 +120,5 @@ def _keys(among: Sequence[Group]) -> list[str]:
 
 
 def _values(group: Group, keys: Sequence[str]) -> list[str | None]:
-    flat = flatten(group[0].config())
+    flat = printable(group[0].config())
     return [flat.get(key) for key in keys]

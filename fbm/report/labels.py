@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fbm.config.keys import NON_SEMANTIC_KEYS, under
+from fbm.config.keys import NON_SEMANTIC_KEYS, flatten, under
+from fbm.config.renamed import NOW, with_targets
 
 KNOWN = {
     "random": "Random initialization",
@@ -40,15 +41,10 @@ def natural_sort_key(value: str | None) -> tuple[int, float, str]:
     return (1, number, "")
 
 
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def printable(config: Mapping[str, Any]) -> dict[str, str]:
     """Nested config to dotted keys and printable values; lists count as one value."""
-    flat: dict[str, str] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            flat.update(flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = str(value)
-    return flat
+    settings = with_targets(flatten(dict(config)), NOW)
+    return {key: str(value) for key, value in settings.items() if value != {}}
 
 
 def differing_keys(groups: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
@@ -57,7 +53,7 @@ def differing_keys(groups: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
     A key that varies inside a group is not part of the fingerprint (machine settings), so it tells nothing. Nor does
     one that only repeats another: `encoder.size` of `data.size`, what callbacks monitor of `monitor.metric`.
     """
-    flat = [[flatten(config) for config in group] for group in groups]
+    flat = [[printable(config) for config in group] for group in groups]
     keys = sorted({key for group in flat for config in group for key in config}, key=_weight)
     kept: dict[tuple[str | None, ...], list[str]] = {}
     for key in keys:
@@ -94,7 +90,7 @@ def _names_an_instance(key: str) -> bool:
 
 def variant(config: Mapping[str, Any], keys: Sequence[str], fingerprint: str) -> str:
     """What sets one config of an initialisation apart: `optimizer.lr=0.001`, else its fingerprint."""
-    flat = flatten(config)
+    flat = printable(config)
     parts = [f"{key}={flat.get(key, 'absent')}" for key in keys[:MOST_KEYS]]
     if len(keys) > MOST_KEYS:
         parts.append(f"and {len(keys) - MOST_KEYS} more")

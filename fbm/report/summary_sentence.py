@@ -153,7 +153,7 @@ def _sure(row: Row, base: Row) -> str:
         sure = "a single run has no interval, so chance cannot be judged"
     else:
         sure = f"the {INTERVAL}s over seeds {'overlap' if overlap else 'do not overlap'}"
-    # Pairing by seed sees more than two separate intervals, so a reader of the summary_sentence gets it too.
+    # Pairing by seed sees more than two separate intervals, so a reader of the sentence gets it too.
     if base.init == "random" and row.gain and row.gain.half_width is not None:
         sure += f"; paired by seed {numbers.gain(row.gain)} points"
     return f"{numbers.percent(base.clip.mean)} %; {sure}"

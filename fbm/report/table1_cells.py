@@ -132,12 +132,13 @@ def missing_lines(found: RunSet) -> list[str]:
 
 def full_table(table: Table1, found: RunSet) -> Table:
     """Table 1 with everything that belongs to it."""
-    return _table(table, found, {at: head for at, head in enumerate(HEAD) if at in columns(table)})
+    return _table(table, found, {at: HEAD[at] for at in columns(table)})
 
 
 def latex_table(table: Table1, found: RunSet) -> Table:
     """Table 1 with fewer columns and shorter headings."""
-    return _table(table, found, {at: head for at, head in LATEX_HEAD.items() if at in columns(table)})
+    shown = columns(table)
+    return _table(table, found, {at: head for at, head in LATEX_HEAD.items() if at in shown})
 
 
 def _table(table: Table1, found: RunSet, heads: dict[int, str]) -> Table:
@@ -153,7 +154,8 @@ def console_table1(table: Table1) -> Table:
     With several shares of labels an initialisation is a heading, and the paper's accuracies are left out.
     """
     several = len(table.fractions) > 1
-    heads = {at: head for at, head in CONSOLE_HEAD.items() if at in columns(table) and not (several and at == PAPER)}
+    shown = columns(table)
+    heads = {at: head for at, head in CONSOLE_HEAD.items() if at in shown and not (several and at == PAPER)}
     rows: list[tuple[str, ...]] = []
     name = ""
     for row in table.rows:

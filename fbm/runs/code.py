@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import fbm
-from fbm.config.compose import flatten
+from fbm.config.keys import flatten
 from fbm.utils.files import checksum
 
 INSTALLED = tuple(Path(sysconfig.get_path(key)).resolve() for key in ("purelib", "platlib", "stdlib", "platstdlib"))

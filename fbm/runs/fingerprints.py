@@ -6,9 +6,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from fbm.config.compose import flatten, resolved
-from fbm.config.keys import NON_SEMANTIC_KEYS, PERFORMANCE_KEYS, under
-from fbm.config.renamed import FORMER
+from fbm.config.compose import resolved
+from fbm.config.keys import NON_SEMANTIC_KEYS, PERFORMANCE_KEYS, flatten, under
+from fbm.config.renamed import FORMER, with_targets
 from fbm.config.targets import path_keys
 from fbm.runs.files import AUTO, NONE
 
@@ -41,10 +41,7 @@ NULLABLE_KEYS = {
 
 def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:
     """16 hex digits of a config's content, without the keys (dotted paths) in `leave_out`."""
-    # A class that was renamed is the same class.
-    named = {
-        key: FORMER.get(value, value) if key.endswith("_target_") else value for key, value in flatten(content).items()
-    }
+    named = with_targets(flatten(content), FORMER)  # a class that was renamed is the same class
     given = {key: value for key, value in named.items() if key not in NULLABLE_KEYS or value != NULLABLE_KEYS[key]}
     kept = {key: value for key, value in given.items() if not under(key, leave_out)}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]

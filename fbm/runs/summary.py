@@ -101,6 +101,14 @@ class RunSummary:
         """Whether the best checkpoint was tested."""
         return any(name.startswith("test/") for name in self.metrics)
 
+    @property
+    def partial(self) -> str:
+        """`80 of 141 clips` where the test left clips out (`trainer.limit_test_batches`), empty for a whole one."""
+        clips = self.samples.get("test")
+        if self.tested_clips is None or clips is None or self.tested_clips >= clips:
+            return ""
+        return f"{self.tested_clips} of {clips} clips"
+
     @classmethod
     def from_dict(cls, content: Any) -> "RunSummary":
         """From plain values. ValueError, in one line, where they do not fit."""

@@ -12,7 +12,8 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from yaml import YAMLError, safe_load
 
-from fbm.config.compose import compose, conf_dir, flatten, resolved
+from fbm.config.compose import compose, conf_dir, resolved
+from fbm.config.keys import flatten
 from fbm.config.messages import explain_hydra_error
 from fbm.utils.errors import UserError
 from fbm.utils.suggest import did_you_mean

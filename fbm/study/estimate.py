@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from rich.filesize import decimal
 
-from fbm.config.compose import flatten
+from fbm.config.keys import flatten
 from fbm.config.overrides import text
 from fbm.runs.files import CONFIG, SUMMARY
 from fbm.study.declared import StudySpec, grid

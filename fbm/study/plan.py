@@ -14,8 +14,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from fbm.config.compose import composing, conf_dir, flatten
+from fbm.config.compose import composing, conf_dir
 from fbm.config.instantiate import check_run
+from fbm.config.keys import flatten
 from fbm.config.naming import sweep_setting
 from fbm.config.overrides import expand_home, text
 from fbm.runs.files import STUDY

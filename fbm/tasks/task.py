@@ -104,8 +104,7 @@ class Task(pl.LightningModule, ABC):
             values: arguments of the metric's `update`; a mean takes a scalar and the number of samples it is of.
             bar: show it in the progress bar.
         """
-        if name not in self.metrics:
-            self.metrics[name] = Mean().to(self.device)
+        self._declare_mean(name)
         metric = self.metric(name)
         metric.update(*values)
         # The attribute is named: Lightning looks for metrics once, before the means that are added later.
@@ -159,9 +158,13 @@ class Task(pl.LightningModule, ABC):
         if trainer is not None and trainer.state.fn == TrainerFn.FITTING:
             states = checkpoint.get(EPOCH, {})
             for name in means_saved(states):
-                if name not in self.metrics:
-                    self.metrics[name] = Mean().to(self.device)
+                self._declare_mean(name)
             restore_states(self._train_metrics(), states, trainer.global_rank, trainer.world_size)
+
+    def _declare_mean(self, name: str) -> None:
+        """A mean over samples under this name, unless a metric has it."""
+        if name not in self.metrics:
+            self.metrics[name] = Mean().to(self.device)
 
     def _train_metrics(self) -> dict[str, Metric]:
         return {name: self.metric(name) for name in self.metrics if name.startswith("train/")}

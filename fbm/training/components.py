@@ -87,12 +87,14 @@ def build_task(config: DictConfig, encoder: Encoder, data: ClipDataModule) -> Ta
     Raises:
         UserError: the task needs masks or labels that the data lacks, or the optimiser refuses its values.
     """
+    trainer = resolved(config.trainer)
+    steps = steps_of(trainer, batches_of(trainer, data.steps_per_epoch))
     task: Task = build(  # passes only those that the signature names
         config.task,
         encoder=encoder,
         classes=data.classes,
         optimizer=build(config.optim),
-        schedule=_schedule(config, batches_of(resolved(config.trainer), data.steps_per_epoch)),
+        schedule=_schedule(config.schedule, steps),
         seed=config.seed,
     )
     _check_fits(config, data, task)
@@ -100,15 +102,14 @@ def build_task(config: DictConfig, encoder: Encoder, data: ClipDataModule) -> Ta
     return task
 
 
-def _schedule(config: DictConfig, batches: int) -> Any:
+def _schedule(node: DictConfig | None, steps: int | None) -> Any:
     """The schedule's factory, or None; with the total number of steps where it takes that."""
-    if config.schedule is None:
+    if node is None:
         return None
-    steps = steps_of(resolved(config.trainer), batches)
-    made = build(config.schedule, total_steps=max(1, steps or 1))  # 1 stands for unknown: refused below if it is used
+    made = build(node, total_steps=max(1, steps or 1))  # 1 stands for unknown: refused below if it is used
     if steps is None and "total_steps" in getattr(made, "keywords", {}):
         raise UserError(
-            f"the schedule {config.schedule._target_} must know how many steps there are: set trainer.max_epochs or "
+            f"the schedule {node._target_} must know how many steps there are: set trainer.max_epochs or "
             "trainer.max_steps, or take schedule=constant"
         )
     return made

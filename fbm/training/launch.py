@@ -2,13 +2,12 @@
 
 from omegaconf import DictConfig, OmegaConf
 
-from fbm.config.compose import flatten
 from fbm.config.instantiate import check_run
+from fbm.config.keys import flatten
 from fbm.config.overrides import check_not_renamed, expand_home
 from fbm.runs.fingerprints import identify
 from fbm.runs.folder import Run
 from fbm.training.distributed.launcher import launch_training
-from fbm.training.loggers import FinishedRun
 from fbm.training.train import train
 from fbm.utils.machine import configure_malloc, silence_lightning
 
@@ -40,7 +39,7 @@ def _report(run: Run) -> float | None:
     metrics, monitor = run.summary.metrics, run.summary.monitor
     shown = [name for name in (monitor, *SUMMARY_METRICS) if name in metrics]
     numbers = ", ".join(f"{name} {metrics[name]:.4g}" for name in shown)
-    if part := FinishedRun(run.folder, run.summary).partial:
+    if part := run.summary.partial:
         numbers += f"; partial test: {part}"
     best = run.summary.best_epoch or 0
     print(f"{run.folder}: {numbers}; best epoch {best + 1} of {run.summary.epochs}")

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fbm.config.compose import flatten
-from fbm.config.keys import PERFORMANCE_KEYS, under
-from fbm.config.renamed import NOW
+from fbm.config.keys import PERFORMANCE_KEYS, flatten, under
+from fbm.config.renamed import NOW, with_targets
 from fbm.runs.checkpoints import read_checkpoint
 from fbm.runs.files import NONE
 from fbm.runs.folder import Run
 from fbm.training.callbacks.history import RunHistory
-from fbm.training.callbacks.preemption import RESUME, PreemptionCheckpoint
+from fbm.training.callbacks.preemption import RESUME, PreemptionCheckpoint, callbacks_of
 from fbm.training.callbacks.signals import SignalTrap
 from fbm.training.components import Components
 from fbm.training.loggers import Row
@@ -116,8 +115,7 @@ def _mismatch(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:
 
 def _check_settings(source: ResumeSource, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
     epochs, steps = source.checkpoint[RESUME]["place"]
-    there, here = flatten(theirs), flatten(ours)
-    there = {key: NOW.get(value, value) if key.endswith("_target_") else value for key, value in there.items()}
+    there, here = with_targets(flatten(theirs), NOW), flatten(ours)
     for part in MUST_MATCH + (EPOCH_KEYS if steps else ()):
         keys = [key for key in {*there, *here} if under(key, (part,)) and not under(key, PERFORMANCE_KEYS)]
         unlike = [key for key in keys if there.get(key) != here.get(key)]
@@ -152,7 +150,7 @@ def configure_checkpointer(components: Components, source: ResumeSource | None, 
     Args:
         resume: the config's value.
     """
-    callbacks: list[Any] = components.trainer.callbacks  # type: ignore[attr-defined]  # set, but not declared
+    callbacks = callbacks_of(components.trainer)
     checkpointer = next((one for one in callbacks if isinstance(one, PreemptionCheckpoint)), None)
     if checkpointer is None:
         checkpointer = PreemptionCheckpoint(Path(), None)

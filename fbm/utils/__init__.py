@@ -1,1 +1,1 @@
-"""What every room needs: errors, files, progress, memory, child processes."""
+"""What every package needs: errors, files, progress, memory, child processes."""

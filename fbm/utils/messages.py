@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Callable
 
 from fbm.utils.errors import Stopped, UserError
 from fbm.utils.files import describe_write_error
@@ -14,6 +15,24 @@ def signal_exit_status(stopped: Stopped | KeyboardInterrupt) -> int:
         return 128 + stopped.signum
     print_error("interrupted; what is done is kept")
     return 128 + signal.SIGINT
+
+
+def exit_status(command: Callable[[], int]) -> int:
+    """Run a command; an error that a user can fix becomes one line and exit status 1.
+
+    Raises:
+        OSError: one that is no fault of a user's.
+    """
+    try:
+        return command()
+    except (UserError, OSError) as error:
+        line = user_message(error)
+        if line is None:
+            raise
+        print_error(line)
+        return 1
+    except (Stopped, KeyboardInterrupt) as stopped:
+        return signal_exit_status(stopped)
 
 
 def user_message(error: Exception) -> str | None:

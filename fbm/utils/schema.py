@@ -1,6 +1,8 @@
 """Dataclasses as schemas of JSON files: content that does not fit becomes one line that says where."""
 
-from typing import Any, TypeVar
+from collections.abc import Hashable
+from functools import cache
+from typing import Any, TypeVar, cast
 
 Kind = TypeVar("Kind")
 
@@ -19,11 +21,18 @@ def from_plain(kind: type[Kind], content: Any) -> Kind:
     return _validated(kind, "validate_python", content)
 
 
+@cache  # making one takes ten milliseconds, and a study reads the summaries of all its runs again and again
+def _adapter(kind: Any) -> Any:
+    from pydantic import TypeAdapter  # imported late: it is slow to load
+
+    return TypeAdapter(kind)
+
+
 def _validated(kind: type[Kind], method: str, content: Any) -> Kind:
-    from pydantic import TypeAdapter, ValidationError  # imported late: it is slow to load
+    from pydantic import ValidationError
 
     try:
-        made: Kind = getattr(TypeAdapter(kind), method)(content)
+        made: Kind = getattr(_adapter(cast(Hashable, kind)), method)(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

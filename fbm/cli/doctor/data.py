@@ -12,6 +12,7 @@ from fbm.data.prepare import JOURNAL
 from fbm.data.store import Manifest, StoredVideo, files_of, read_manifest
 from fbm.data.store_array import IntegrityError
 from fbm.utils.errors import UserError
+from fbm.utils.files import TMP_SUFFIX
 from fbm.utils.progress import progress
 
 
@@ -110,7 +111,7 @@ def _unlisted(videos: list[Video]) -> list[Path]:
 def _store_problems(store: Path, listed: list[Video]) -> Iterator[str]:
     if (store / JOURNAL).exists():
         yield f"{store}: a preparation was interrupted; `fbm prepare` resumes it"
-    for leftover in sorted(store.rglob(".*.part")):
+    for leftover in sorted(store.rglob(f".*{TMP_SUFFIX}")):
         yield f"{leftover}: half-written and never used; `fbm prepare` removes it"
     try:
         manifest = read_manifest(store)

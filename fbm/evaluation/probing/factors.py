@@ -8,10 +8,11 @@ import numpy as np
 
 from fbm.data.clips import ClipDataset
 from fbm.data.store import StoredVideo
+from fbm.runs.probes import OWN_FACTOR
 from fbm.utils.errors import UserError
 
 FILE = "factors.json"
-FACTORS = ("motion", "object", "scene")  # on the demo data the motion is the class
+FACTORS = tuple(OWN_FACTOR.values())  # on the demo data the motion is the class
 
 Values = dict[str, str]  # by video
 

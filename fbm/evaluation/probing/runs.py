@@ -44,7 +44,13 @@ class Pretrained:
             UserError: it cannot be made from what the checkpoint carries.
         """
         encoder = encoder_of(self.checkpoint, str(self.folder))
-        maker = build({**self.config["task"], "_partial_": True}, encoder=encoder, optimizer=torch.optim.Adam)
+        maker = build(
+            {**self.config["task"], "_partial_": True},
+            encoder=encoder,
+            optimizer=torch.optim.Adam,
+            classes=self.summary.classes,
+            seed=self.summary.seed,
+        )
         # Looked at before it is called: a config from elsewhere could name any function.
         if not (isinstance(maker.func, type) and issubclass(maker.func, PretrainingTask)):
             raise UserError(f"{self.folder} is of task={self.summary.task}: fbm analyse takes pretraining runs")

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-from fbm.config.compose import flatten
-from fbm.config.keys import NON_SEMANTIC_KEYS, under
+from fbm.config.keys import NON_SEMANTIC_KEYS, flatten, under
+from fbm.config.renamed import NOW, with_targets
 from fbm.report.diff.read import RunSnapshot
 from fbm.report.diff.verdict import Comparability, verdict
 from fbm.runs.summary import RunSummary
@@ -80,6 +80,7 @@ def _settings(run: RunSnapshot, everything: bool) -> dict[str, Any]:
     settings = flatten(run.config)
     if everything:
         return settings
+    settings = with_targets(settings, NOW)
     folder = str(run.config.get("run_dir") or run.folder)
     for key, value in settings.items():
         if isinstance(value, str) and (value == folder or value.startswith(f"{folder}/")):

@@ -10,9 +10,9 @@ from fbm.report.read.validated import read_validated
 from fbm.runs.files import PROBES
 from fbm.runs.probes import OWN_FACTOR, Probe, ProbeReport
 
-PARTS = ("motion", "foreground", "background", "all")
+PARTS = (*OWN_FACTOR, "all")
 UNTRAINED = "all, untrained"
-FACTORS = ("motion", "object", "scene", "class")
+FACTORS = (*OWN_FACTOR.values(), "class")
 
 
 class Cell(NamedTuple):

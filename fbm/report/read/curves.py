@@ -5,6 +5,7 @@ import math
 
 from fbm.report.read.places import shown
 from fbm.report.read.runs import Run
+from fbm.runs.files import METRICS
 from fbm.utils.errors import UserError
 
 
@@ -13,7 +14,7 @@ def curve(run: Run, column: str) -> dict[int, float]:
 
     Rows are sparse and an epoch may come twice (after a resume): its last value counts.
     """
-    file = run.path / "metrics.csv"
+    file = run.path / METRICS
     if not file.exists():
         return {}
     found: dict[int, float] = {}

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from fbm.runs.files import CONFIG, SUMMARY
+
 
 def shown(path: Path) -> str:
     """`path` relative to the working directory where it lies inside, absolute elsewhere."""
@@ -12,7 +14,7 @@ def shown(path: Path) -> str:
 
 def is_run(folder: Path) -> bool:
     """Whether a run was started in `folder`."""
-    return (folder / "config.yaml").exists() or (folder / "summary.json").exists()
+    return (folder / CONFIG).exists() or (folder / SUMMARY).exists()
 
 
 def run_folders(top: Path) -> list[Path]:

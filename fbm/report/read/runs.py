@@ -11,6 +11,7 @@ import yaml
 from fbm.report.read.places import is_run, run_folders, shown
 from fbm.report.read.study import Job, Missing, read_study
 from fbm.report.read.validated import read_validated
+from fbm.runs.files import CONFIG, SUMMARY
 from fbm.runs.summary import RunSummary
 from fbm.utils.errors import UserError
 
@@ -83,7 +84,7 @@ class Run:
 
     @cached_property
     def _config(self) -> dict[str, Any]:
-        file = self.path / "config.yaml"
+        file = self.path / CONFIG
         try:
             loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -112,11 +113,6 @@ class RunSet:
         """Folders of runs that were started and never wrote a summary."""
         return tuple(run.path for run in self.missing if run.started)
 
-    @property
-    def not_started(self) -> tuple[Path, ...]:
-        """Folders of declared runs that are not there yet."""
-        return tuple(run.path for run in self.missing if not run.started)
-
     def of(self, *tasks: str) -> tuple[Run, ...]:
         """The finished runs of these tasks."""
         return tuple(run for run in self.runs if run.summary.task in tasks)
@@ -140,7 +136,7 @@ def find(paths: Sequence[Path]) -> RunSet:
     if not wanted:
         names = ", ".join(map(str, paths))
         raise UserError(f"{names}: no run found (no folder with a config.yaml). Train first.")
-    finished = [folder for folder in wanted if (folder / "summary.json").exists()]
+    finished = [folder for folder in wanted if (folder / SUMMARY).exists()]
     missing = tuple(_missing(folder, job) for folder, job in wanted.items() if folder not in finished)
     if not finished:
         raise UserError(_none_finished(missing))
@@ -150,7 +146,7 @@ def find(paths: Sequence[Path]) -> RunSet:
 
 
 def _run(folder: Path, job: Job | None) -> Run:
-    file = folder / "summary.json"
+    file = folder / SUMMARY
     summary = read_validated(file, RunSummary.from_json, "Delete the file and run that job again.")
     return Run(folder, summary, job.values if job else {})
 

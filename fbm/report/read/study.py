@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from fbm.report.read.places import shown
 from fbm.report.read.validated import damaged, read_validated
+from fbm.runs.files import STUDY
 from fbm.utils import schema
 
-STUDY = "study.json"
 REMEDY = "Run `fbm study` again: it rewrites the file."
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from fbm.data.batch import ClipBatch
 from fbm.data.clips import ClipDataset
 from fbm.data.datamodule import ClipDataModule
-from fbm.runs.files import BAD_BATCH
+from fbm.runs.files import BAD_BATCH, BEST, CHECKPOINTS, LAST
 from fbm.tasks.task import Task
 from fbm.utils.errors import UserError
 from fbm.utils.files import write_text
@@ -122,7 +122,7 @@ class NonFiniteGuard(pl.Callback):
         )
 
     def _last_good(self) -> str:
-        paths = [self.folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "best")]
+        paths = [self.folder / CHECKPOINTS / name for name in (LAST, BEST)]
         best = getattr(self._trainer and self._trainer.checkpoint_callback, "best_model_path", "")
         # The best checkpoint may be in memory still: it is written when this error ends the training.
         kept = [path for path in paths if path.is_file() or (best and path.resolve() == Path(best).resolve())]

@@ -131,7 +131,7 @@ class PreemptionCheckpoint(Checkpoint):
         if self.from_other_run:
             checkpoint["callbacks"] = {}  # the best epoch and early stopping depend on this run's epochs alone
         else:
-            _relocate(checkpoint["callbacks"], _callbacks(trainer))
+            _relocate(checkpoint["callbacks"], callbacks_of(trainer))
 
     def skip_fit(self, trainer: pl.Trainer, checkpoint: dict[str, Any]) -> None:
         """Restore the fit loop's state, so that a test started now behaves as if it had directly followed training."""
@@ -210,7 +210,8 @@ def _is_resumable_here(trainer: pl.Trainer, done: int) -> bool:
     return not trainer.val_check_batch or steps % trainer.val_check_batch != 0
 
 
-def _callbacks(trainer: pl.Trainer) -> list[pl.Callback]:
+def callbacks_of(trainer: pl.Trainer) -> list[pl.Callback]:
+    """A trainer's callbacks."""
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]  # set, but not declared
     return callbacks
 

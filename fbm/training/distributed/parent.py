@@ -1,4 +1,4 @@
-"""Ties ranks to their parent process. Imports no torch, so that a rank is tied before anything slow."""
+"""Ties ranks to their parent process. Imports no torch, so that a rank can be tied before anything slow is loaded."""
 
 import os
 import signal

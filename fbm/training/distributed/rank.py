@@ -11,7 +11,6 @@ from typing import cast
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from fbm.training.distributed.consistency import diff, environment_fingerprint
 from fbm.training.distributed.control_store import ControlStore
 from fbm.training.distributed.failures import RankFailure
 from fbm.training.distributed.parent import end_with_parent
@@ -52,6 +51,8 @@ def train_rank(store: ControlStore, rank: int) -> None:
     Raises:
         UserError: this machine's settings, data, code or libraries are not rank 0's; and what the training raises.
     """
+    from fbm.training.distributed.consistency import diff, environment_fingerprint  # loads Lightning: after the tie
+
     configure_malloc()
     silence_lightning()
     worker = WorkerConfig.from_json(store.get("config"), main=rank == 0)

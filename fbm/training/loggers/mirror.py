@@ -46,14 +46,6 @@ class FinishedRun:
         return find_checkpoint(Path(made_by.folder)) if made_by else None
 
     @property
-    def partial(self) -> str:
-        """`80 of 141 clips` where the test left clips out (`trainer.limit_test_batches`), empty for a whole one."""
-        tested, clips = self.summary.tested_clips, self.summary.samples.get("test")
-        if tested is None or clips is None or tested >= clips:
-            return ""
-        return f"{tested} of {clips} clips"
-
-    @property
     def pictures(self) -> list[Picture]:
         """The pictures of the gallery, in order of the epochs."""
         found = [_picture(path) for path in sorted((self.folder / "gallery").glob("*.png"))]

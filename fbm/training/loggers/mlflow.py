@@ -11,7 +11,8 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from fbm.config.compose import flatten
+from fbm.config.keys import flatten
+from fbm.runs.files import CONFIG, SUMMARY
 from fbm.training.loggers.mirror import PARTIAL, FinishedRun, RunMirror, kinds, saved_run_id
 from fbm.training.loggers.resumable import Row
 from fbm.utils.errors import UserError
@@ -115,11 +116,11 @@ class MLflowLogger(RunMirror, Logger):
             self.log_row(row.metrics, row.step)
 
     def log_run(self, run: FinishedRun) -> None:
-        if run.partial:
+        if run.summary.partial:
             self.client.set_tag(self.run_id, PARTIAL.replace(" ", "_"), "true")
         for picture in run.pictures:
             self.client.log_artifact(self.run_id, str(picture.path), "gallery")
-        for name in ("config.yaml", "summary.json"):
+        for name in (CONFIG, SUMMARY):
             self.client.log_artifact(self.run_id, str(run.folder / name))
 
     def close(self, failed: bool) -> None:

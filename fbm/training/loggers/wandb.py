@@ -188,7 +188,7 @@ class WandbLogger(RunMirror, pl.loggers.WandbLogger):
         self._log_confusions(run.summary)
         if not run.again:
             self._log_lineage(run)
-        if run.partial:
+        if run.summary.partial:
             self.experiment.tags = (*self.experiment.tags, PARTIAL)
         content = run.summary.to_dict()
         self.experiment.summary.update({**run.summary.metrics, **{key: content[key] for key in SUMMARY_KEYS}})
