@@ -13,7 +13,7 @@ from fbm.data.masks.boxes import BoxMasks
 from fbm.data.prepare import prepare
 from fbm.data.ucf101 import UCF101
 from tests import processes, tiny
-from tests.hydra_cache import cached_parsing
+from tests.hydra_cache import cache_parsing
 from tests.tiny import make_store
 
 REPOSITORY = Path(__file__).parents[1]
@@ -36,7 +36,8 @@ def _wandb_stays_here(tmp_path_factory) -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _quick_processes_and_configs() -> Iterator[None]:
     """Processes are forks of one that has imported everything, and a text of a config is parsed once."""
-    with pytest.MonkeyPatch.context() as patch, cached_parsing():
+    with pytest.MonkeyPatch.context() as patch:
+        cache_parsing(patch)
         processes.fork_what_is_started(patch)
         yield
 

@@ -23,7 +23,7 @@ import pytest
 import fbm
 from fbm.config.compose import compose
 from tests import processes
-from tests.hydra_cache import cached_parsing
+from tests.hydra_cache import cache_parsing
 from tests.processes import FBM, ROOM, Command, kind_of, receive
 
 ENTRY = "import sys; from fbm.cli.main import main; sys.exit(main())"
@@ -136,7 +136,7 @@ def _writer(fd: int, errors: str) -> Any:
 
 def preload() -> None:
     """Import what commands import, and parse the configs once; start no thread."""
-    cached_parsing().__enter__()
+    cache_parsing(pytest.MonkeyPatch())
     entered = ("__main__", "rank")  # modules that are run by their name
     names = [module.name for module in pkgutil.walk_packages(fbm.__path__, "fbm.")]
     for name in [*PRELOADED, *(name for name in names if name.rpartition(".")[2] not in entered)]:

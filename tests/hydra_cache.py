@@ -6,8 +6,6 @@ functions of a text alone are cached; a caller gets a copy of what it could chan
 
 import copy
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, cast
 
 import omegaconf._utils
@@ -26,9 +24,8 @@ def _parse_yaml(text: str) -> Any:
     return yaml.load(text, Loader=omegaconf._utils.get_yaml_loader())
 
 
-@contextmanager
-def cached_parsing() -> Iterator[None]:
-    """Hydra and OmegaConf with caches, to the end of the block."""
+def cache_parsing(patch: pytest.MonkeyPatch) -> None:
+    """Give Hydra and OmegaConf caches, until `patch` is undone."""
     # The tree is only read by OmegaConf, and each holds its own input: it can be shared.
     parse_once = functools.cache(parse)
     parse_rule, load, find_mode = OverridesParser.parse_rule, OmegaConf.load, Hydra.get_mode
@@ -64,10 +61,8 @@ def cached_parsing() -> Iterator[None]:
             return load(file)
         return OmegaConf.create(cast(dict[Any, Any], content))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(omegaconf.base, "parse", parse_once)
-        patch.setattr(omegaconf._utils, "parse", parse_once)
-        patch.setattr(OverridesParser, "parse_rule", parse_setting)
-        patch.setattr(OmegaConf, "load", staticmethod(load_file))
-        patch.setattr(Hydra, "get_mode", get_mode)
-        yield
+    patch.setattr(omegaconf.base, "parse", parse_once)
+    patch.setattr(omegaconf._utils, "parse", parse_once)
+    patch.setattr(OverridesParser, "parse_rule", parse_setting)
+    patch.setattr(OmegaConf, "load", staticmethod(load_file))
+    patch.setattr(Hydra, "get_mode", get_mode)

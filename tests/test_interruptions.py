@@ -1,7 +1,6 @@
 """The experiment that kills: it sees every difference, and a short round of it."""
 
 import csv
-import importlib.util
 import json
 import re
 import shutil
@@ -12,21 +11,13 @@ import pytest
 import torch
 
 from tests.conftest import REPOSITORY
+from tests.scripts import load_script
 from tests.tiny import fbm, settings
 
 PLACE = REPOSITORY / "experiments" / "interruptions"
 
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, PLACE / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-same = load("same")
+same = load_script("interruptions/same.py")
 
 
 @pytest.fixture(scope="module")

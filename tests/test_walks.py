@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from fbm import load_encoder
-from fbm.runs.checkpoint_io import AtomicCheckpointIO
 from tests.conftest import REPOSITORY
 from tests.data.small_videos import make_video
 from tests.tiny import fbm, settings
-from tests.training.interrupted import Killed, Moment, assert_same, end_at, summary
+from tests.training.interrupted import Moment, assert_same, killed, summary
 
 RUNS = Path("outputs/demo")
 QUICK = ("data.batch_size=4", "trainer.max_epochs=2", "test=true", "callbacks.last.minutes=0")  # four steps an epoch
@@ -45,14 +44,6 @@ def train(store) -> Callable[..., int]:
         return fbm("train", "--config-dir", "my_conf", *words, f"encoder={encoder}", *more)
 
     return run
-
-
-def killed(train: Callable[[], int], moment: Moment) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        end_at(patch, moment)
-        patch.setattr(AtomicCheckpointIO, "teardown", lambda _: None)  # a killed process writes nothing more
-        with pytest.raises(Killed):
-            train()
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """What is carried to a GPU machine without a network."""
 
-import importlib
 import re
 import sys
 import tomllib
@@ -11,8 +10,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from tests.conftest import REPOSITORY
-
-pytestmark = pytest.mark.slow
+from tests.scripts import load_script
 
 REQUIRED = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
 LOCK = (REPOSITORY / "requirements.lock").read_text()
@@ -23,9 +21,8 @@ BARE = {
 
 
 @pytest.fixture
-def carry(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(REPOSITORY / "experiments" / "bare_machine")
-    return importlib.import_module("carry")
+def carry() -> Any:
+    return load_script("bare_machine/carry.py")
 
 
 def carried(carry: Any, present: set[str] | None = None, also: str = "") -> set[str]:
@@ -143,6 +140,7 @@ def test_a_list_of_all_there_is_leaves_nothing_to_carry(carry, monkeypatch, tmp_
         run(carry, monkeypatch, "--present", str(listed))
 
 
+@pytest.mark.slow
 def test_pips_reason_is_one_line(carry):
     with pytest.raises(SystemExit, match="pip download: ERROR: ") as stopped:
         carry._pip("download", "--no-index", "--no-deps", "no-such-package==0")

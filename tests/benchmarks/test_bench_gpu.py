@@ -1,6 +1,5 @@
 """The experiment for GPUs: all of it on a processor, and by measures that are made up what it does with them."""
 
-import importlib
 import itertools
 import json
 import subprocess
@@ -16,6 +15,7 @@ from benchmarks.memory import Memory
 from benchmarks.profiles import Kernel, Profile
 from benchmarks.programs import Measured
 from tests.conftest import REPOSITORY
+from tests.scripts import load_script
 
 pytestmark = pytest.mark.slow
 
@@ -33,10 +33,7 @@ DETAILS: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The script as a module, whose measures are made up."""
-    for name in ("run", "table"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.syspath_prepend(PLACE)
-    module = importlib.import_module("run")
+    module = load_script("bench_gpu/run.py")
     monkeypatch.setattr(torch, "compile", torch.compile)  # --tiny puts another in its place
     monkeypatch.setattr(module, "agreement", lambda settings: {"bf16 and float32": agreed([])})
     monkeypatch.setattr(module, "measure", lambda program, settings, steps: Measured(0.05, 2**30, DETAILS[program]))

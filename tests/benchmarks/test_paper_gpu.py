@@ -1,6 +1,5 @@
 """The study at the paper's size: what is packed, how many epochs fit, when it ends, and all of it in tiny."""
 
-import importlib.util
 import json
 import signal
 import sys
@@ -8,7 +7,6 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,23 +20,13 @@ from fbm.data.ucf101 import UCF101
 from fbm.study.estimate import Cost
 from fbm.study.job import Job
 from fbm.utils.errors import UserError
-from tests.conftest import REPOSITORY
+from tests.scripts import load_script
 from tests.tiny import make_store
 
 CLASSES = ["Bounce", "Orbit"]
 
 
-def script(name: str) -> ModuleType:
-    path = REPOSITORY / "experiments" / "paper_gpu" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"paper_gpu_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-PACK, RUN = script("pack"), script("run")
+PACK, RUN = load_script("paper_gpu/pack.py"), load_script("paper_gpu/run.py")
 
 
 def content_of(folder: Path) -> dict[str, bytes]:

@@ -3,7 +3,8 @@ import pkgutil
 import pytest
 from omegaconf import OmegaConf
 
-from fbm.config.compose import compose, flatten, resolved
+from fbm.config.compose import compose, resolved
+from fbm.config.keys import flatten
 from fbm.config.renamed import FORMER
 from fbm.runs.fingerprints import fingerprint, identify, result_fingerprints
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from pytorch_lightning.trainer import call
 from torch import Tensor
 
 from fbm.data.batch import ClipBatch
+from fbm.runs.checkpoint_io import AtomicCheckpointIO
 from fbm.tasks.task import Task
+from fbm.training.callbacks import PreemptionCheckpoint, Throughput
 from fbm.training.callbacks.preemption import RESUME
 
 
@@ -49,6 +52,26 @@ def end_at(patch: pytest.MonkeyPatch, moment: Moment, how: Any = Killed) -> None
         real(trainer, hook, *values, **more)
 
     patch.setattr(call, "_call_callback_hooks", watched)
+
+
+def killed(run: Callable[[], Any], moment: Moment) -> None:
+    """Kill what `run` starts at a moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        end_at(patch, moment)
+        patch.setattr(AtomicCheckpointIO, "teardown", lambda _: None)  # a killed process writes nothing more
+        with pytest.raises(Killed):
+            run()
+
+
+def pass_minutes(patch: pytest.MonkeyPatch, minutes: float, hook: str = "on_train_batch_start") -> None:
+    """Let so many minutes pass at each call of a hook, for what is saved by time."""
+    real = getattr(Throughput, hook)
+
+    def later(self: Throughput, trainer: Any, *more: Any) -> None:
+        next(one for one in trainer.callbacks if isinstance(one, PreemptionCheckpoint)).saved_at -= 60 * minutes
+        real(self, trainer, *more)
+
+    patch.setattr(Throughput, hook, later)
 
 
 def draw_everywhere(patch: pytest.MonkeyPatch) -> None:

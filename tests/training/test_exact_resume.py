@@ -7,11 +7,9 @@ import pytest
 from pytorch_lightning.callbacks import EarlyStopping
 
 from fbm.config.compose import compose
-from fbm.runs.checkpoint_io import AtomicCheckpointIO
-from fbm.training.callbacks import PreemptionCheckpoint, Throughput
 from fbm.training.launch import run_training
 from tests.tiny import make_store, settings
-from tests.training.interrupted import Killed, Moment, assert_same, draw_everywhere, end_at, summary
+from tests.training.interrupted import Moment, assert_same, draw_everywhere, killed, pass_minutes, summary
 
 pytestmark = pytest.mark.slow
 
@@ -33,11 +31,7 @@ def ended_again_and_again(store, tmp_path, monkeypatch):
         alone, run = (compose(settings(store, *QUICK, *more, f"name={name}")) for name in ("alone", "run"))
         run_training(alone.copy())
         for moment in moments:
-            with monkeypatch.context() as patch:
-                end_at(patch, moment)
-                patch.setattr(AtomicCheckpointIO, "teardown", lambda _: None)  # who is killed writes no more
-                with pytest.raises(Killed):
-                    run_training(run.copy())
+            killed(lambda: run_training(run.copy()), moment)
         run_training(run.copy())
         assert_same(RUNS / "run", RUNS / "alone")
         return summary(RUNS / "run")
@@ -70,13 +64,7 @@ def test_saved_between_epochs_alone(ended_again_and_again):
 
 def test_by_time_at_any_of_ten_moments(ended_again_and_again, monkeypatch):
     """Twenty epochs of three steps; a save is due every seventh step: within epochs, and at the start of some."""
-    real = Throughput.on_train_batch_start
-
-    def a_minute(self: Throughput, trainer: Any, *more: Any) -> None:
-        next(one for one in trainer.callbacks if isinstance(one, PreemptionCheckpoint)).saved_at -= 60
-        real(self, trainer, *more)
-
-    monkeypatch.setattr(Throughput, "on_train_batch_start", a_minute)
+    pass_minutes(monkeypatch, 1)
     moments = [
         *(Moment("on_train_batch_start", 0, 2), Moment("on_train_epoch_start", 2), Moment("on_validation_end", 4)),
         *(Moment("on_train_batch_end", 6, 1), Moment("on_validation_batch_start", 8, 0)),

@@ -10,14 +10,14 @@ import torch
 
 from fbm.config.compose import compose
 from fbm.data.clips import ClipDataset
-from fbm.runs import checkpoint_io as whole_checkpoints
+from fbm.runs import checkpoint_io
 from fbm.runs.checkpoint_io import AtomicCheckpointIO
-from fbm.training.callbacks import PreemptionCheckpoint, Throughput
+from fbm.training.callbacks import PreemptionCheckpoint
 from fbm.training.callbacks.preemption import RESUME
 from fbm.training.launch import run_training
 from fbm.utils.errors import Stopped, UserError
 from tests.tiny import settings
-from tests.training.interrupted import Moment, end_at
+from tests.training.interrupted import Moment, end_at, pass_minutes
 
 pytestmark = pytest.mark.slow
 
@@ -68,45 +68,33 @@ def test_where_it_is_saved(saves, more, places):
 
 
 def test_every_so_many_minutes(saves, monkeypatch):
-    real = Throughput.on_train_batch_start
-
-    def two_minutes(self: Throughput, trainer: Any, *more: Any) -> None:
-        next(one for one in trainer.callbacks if isinstance(one, PreemptionCheckpoint)).saved_at -= 120
-        real(self, trainer, *more)
-
-    monkeypatch.setattr(Throughput, "on_train_batch_start", two_minutes)
+    pass_minutes(monkeypatch, 2)
     assert saves("callbacks.last.minutes=5") == ["step 3 of epoch 1", "step 2 of epoch 2", "the training"]
 
 
 def test_an_epochs_start_is_saved_when_the_time_is_up(saves, monkeypatch):
-    real = Throughput.on_train_epoch_start
-
-    def ten_minutes(self: Throughput, trainer: Any, *more: Any) -> None:
-        next(one for one in trainer.callbacks if isinstance(one, PreemptionCheckpoint)).saved_at -= 600
-        real(self, trainer, *more)
-
-    monkeypatch.setattr(Throughput, "on_train_epoch_start", ten_minutes)
+    pass_minutes(monkeypatch, 10, "on_train_epoch_start")
     assert saves("callbacks.last.minutes=15", "trainer.max_epochs=4") == ["epoch 1", "epoch 3", "the training"]
 
 
 def test_many_short_epochs_do_not_write_much(saves, monkeypatch):
     """Twenty epochs of three steps, of which many are better than any before: three large files' worth at most."""
     written: list[tuple[str, int]] = []
-    real = whole_checkpoints._write
+    real = checkpoint_io._write
 
     def write(checkpoint: dict[str, Any], path: Path) -> None:
         real(checkpoint, path)
         written.append((path.name, path.stat().st_size))
 
-    monkeypatch.setattr(whole_checkpoints, "_write", write)
+    monkeypatch.setattr(checkpoint_io, "_write", write)
     better: list[Any] = []
-    kept = whole_checkpoints._kept
+    kept = checkpoint_io._kept
 
     def keep(value: Any) -> Any:
         better.append(value)
         return kept(value)
 
-    monkeypatch.setattr(whole_checkpoints, "_kept", keep)
+    monkeypatch.setattr(checkpoint_io, "_kept", keep)
     assert saves("task=autoencode", "data.batch_size=6", "trainer.max_epochs=20") == ["the training"]
     last = torch.load("outputs/demo/run/checkpoints/last.ckpt", weights_only=True)
     assert last["global_step"] == 60

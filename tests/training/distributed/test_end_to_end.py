@@ -1,15 +1,12 @@
 """Runs of two real ranks, by every way to start them: one folder and one set of metrics for each run.
 
-Each rank costs some ten seconds of a processor, most of them for imports: what can be seen with fake ranks is tested in
+Each rank costs seconds of a processor: what can be seen with fake ranks is tested in
 test_launcher.py and test_supervisor.py.
 """
 
-import csv
-import json
 import signal
 import socket
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -18,6 +15,7 @@ import yaml
 from fbm.training.distributed import worker_group
 from tests.tiny import fbm, settings
 from tests.training.distributed.command import fbm_lines, finish, launcher_variables, ranks_of, start
+from tests.training.interrupted import load, rows, summary
 
 BOMB = "+callbacks.bomb._target_=tests.training.distributed.bomb.Bomb"
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "fbm")
@@ -32,22 +30,6 @@ def base(store: Path) -> list[str]:
     """Settings of a run that one and two ranks do alike, with the small encoder's own norms."""
     alike = [*SAME_AS_ONE, "trainer.max_epochs=2", "data.batch_size=6"]
     return [*settings(store), *alike, "study=s", "task=disentangle", "test=true", "callbacks.last.minutes=null"]
-
-
-def rows(run: Path) -> list[dict[str, str]]:
-    """Of the metrics, without times."""
-    with (run / "metrics.csv").open() as file:
-        return [{key: value for key, value in row.items() if "time/" not in key} for row in csv.DictReader(file)]
-
-
-def summary(run: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((run / "summary.json").read_text())
-    return content
-
-
-def checkpoint(run: Path) -> dict[str, Any]:
-    content: dict[str, Any] = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
-    return content
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +94,7 @@ def test_two_ranks_measure_what_one_does(one, two):
 
 
 def test_two_ranks_learn_what_one_does(one, two):
-    weights = [checkpoint(run)["state_dict"] for run in (one, two)]
+    weights = [load(run, "last")["state_dict"] for run in (one, two)]
     assert weights[0].keys() == weights[1].keys()
     for key, value in weights[0].items():
         assert torch.allclose(value.float(), weights[1][key].float(), atol=1e-4), key
@@ -135,15 +117,15 @@ def test_interrupted_ranks_save_and_resume_exactly(store, two, tmp_path, monkeyp
     assert fbm(*command) == 128 + signal.SIGUSR1
     (line,) = fbm_lines(capfd.readouterr().err)
     assert "SIGUSR1" in line
-    assert 0 < checkpoint(run)["global_step"] < 6
+    assert 0 < load(run, "last")["global_step"] < 6
     assert not (run / "summary.json").exists()
     assert not ranks_of(tmp_path)
 
     assert fbm(*command) == 0
     assert summary(run)["resumed"] == 1
-    assert checkpoint(run)["global_step"] == checkpoint(two)["global_step"] == 6
-    weights = checkpoint(run)["state_dict"]
-    assert all(torch.equal(weights[key], value) for key, value in checkpoint(two)["state_dict"].items())
+    assert load(run, "last")["global_step"] == load(two, "last")["global_step"] == 6
+    weights = load(run, "last")["state_dict"]
+    assert all(torch.equal(weights[key], value) for key, value in load(two, "last")["state_dict"].items())
     assert rows(run) == rows(two)
     assert launcher_variables() == before
     assert not torch.distributed.is_initialized()
