@@ -1,5 +1,6 @@
 """How long after a command something is there: its help, a composed config, the first training step."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from benchmarks.result import Result, Row, Table
 from benchmarks.rounds import in_turn
 from fbm.utils.errors import UserError
 
+ROOT = Path(__file__).parents[1]
 FBM = (sys.executable, "-m", "fbm")
 MODULE = "benchmarks.startup.FirstStep"
 
@@ -60,8 +62,9 @@ def bench_startup(settings: list[str], rounds: int, result: Result) -> None:
 
 
 def _run(command: list[str]) -> float:
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))  # the command finds `MODULE`
     began = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path})
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise UserError(f"{' '.join(command[1:])} failed: {said[-1].removeprefix('fbm: error: ') if said else ''}")
@@ -85,6 +88,6 @@ def _first_step(settings: list[str]) -> float:
 def peak(arguments: list[str]) -> tuple[float, int]:
     """Seconds of one `fbm` command, and bytes of its own process at the most."""
     with tempfile.TemporaryDirectory() as place:
-        peak = Path(place, "peak")
-        seconds = _run([sys.executable, "-c", PEAK, str(peak), *arguments])
-        return seconds, int(peak.read_text()) * 1024
+        file = Path(place, "peak")
+        seconds = _run([sys.executable, "-c", PEAK, str(file), *arguments])
+        return seconds, int(file.read_text()) * 1024
