@@ -17,8 +17,9 @@ LAYERS = (
     ("training",),
     ("evaluation", "report"),
     ("tasks", "runs"),
-    ("config", "data"),
-    ("models", "utils"),
+    ("config",),
+    ("data", "models"),
+    ("utils",),
 )
 METHOD = ("models", "tasks")  # the rooms that are the method itself
 WIDTH, HEIGHT = 4.6, 0.8
@@ -62,7 +63,7 @@ def imports_between_rooms() -> Counter[tuple[str, str]]:
 
 def draw(path: Path) -> None:
     """A box a room, an arrow for imports: thicker for more, red where it would go upwards."""
-    figure = Figure(figsize=(11, 8.2), layout="constrained")
+    figure = Figure(figsize=(11, 9.3), layout="constrained")
     axis = figure.subplots()
     places = {}
     for depth, layer in enumerate(LAYERS):
