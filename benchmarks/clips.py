@@ -18,7 +18,7 @@ from benchmarks.result import Result, Row, Table
 from benchmarks.rounds import in_turn
 from fbm.data.batch import ClipBatch
 from fbm.data.clips import ClipDataset, ResumableDistributedSampler, SampleKey, identity_collate
-from fbm.data.store import FrameStore, files_of
+from fbm.data.store.frame_store import FrameStore, files_of
 from fbm.utils.errors import UserError
 from fbm.utils.machine import configure_malloc
 

@@ -10,9 +10,9 @@ from benchmarks.made_store import make_store
 from benchmarks.result import Result, Row, Table
 from benchmarks.rounds import in_turn
 from benchmarks.startup import peak
+from fbm.data.datasets.ucf101 import NAME
 from fbm.data.demo import make_demo
-from fbm.data.store import FrameStore
-from fbm.data.ucf101 import NAME
+from fbm.data.store.frame_store import FrameStore
 from fbm.utils.errors import UserError
 
 GROUPS, TESTED, CLIPS, FRAMES = 10, 3, 1, 34  # of the demo's data, a class

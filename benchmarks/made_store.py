@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fbm.data.store import MANIFEST, Manifest, StoredVideo, frames_file, masks_file
-from fbm.data.store_array import checksum_of
-from fbm.data.ucf101 import UCF101
+from fbm.data.datasets.ucf101 import UCF101
+from fbm.data.store.array import checksum_of
+from fbm.data.store.frame_store import MANIFEST, Manifest, StoredVideo, frames_file, masks_file
 from fbm.utils.files import write_text
 
 DISTINCT = 8  # files with values of their own

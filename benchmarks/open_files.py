@@ -14,8 +14,8 @@ from benchmarks.made_store import make_store
 from benchmarks.result import Result, Row, Table
 from benchmarks.rounds import alone, in_turn
 from fbm.data.clips import ClipDataset
-from fbm.data.store import FrameStore
-from fbm.data.store_array import HEADER, StoreArray
+from fbm.data.store.array import HEADER, StoreArray
+from fbm.data.store.frame_store import FrameStore
 from fbm.utils.errors import UserError
 from fbm.utils.machine import configure_malloc
 

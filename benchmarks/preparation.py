@@ -13,10 +13,10 @@ from benchmarks.decoders import Peer, missing, peers
 from benchmarks.result import Result, Row, Table
 from benchmarks.rounds import in_turn
 from fbm.data.dataset import Video
-from fbm.data.decode import decode
-from fbm.data.prepare import prepare
-from fbm.data.prepare_video import PrepareJob, prepare_video
-from fbm.data.ucf101 import UCF101
+from fbm.data.datasets.ucf101 import UCF101
+from fbm.data.decoding.pyav import decode
+from fbm.data.store.prepare import prepare
+from fbm.data.store.prepare_video import PrepareJob, prepare_video
 from fbm.utils.errors import UserError
 
 TIMEOUT = 600.0  # seconds a file

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.demo import make_demo
 from fbm.data.masks.boxes import BoxMasks
-from fbm.data.prepare import prepare
-from fbm.data.ucf101 import UCF101
+from fbm.data.store.prepare import prepare
 from tests import processes, tiny
 from tests.hydra_cache import cache_parsing
 from tests.tiny import make_store

@@ -9,8 +9,8 @@ from hydra.core.hydra_config import HydraConfig
 
 from benchmarks.made_store import put
 from fbm.cli.main import main
-from fbm.data.store import MANIFEST, Manifest, StoredVideo
-from fbm.data.ucf101 import UCF101
+from fbm.data.datasets.ucf101 import UCF101
+from fbm.data.store.frame_store import MANIFEST, Manifest, StoredVideo
 from fbm.utils.files import write_text
 
 SIZE, FRAMES = 32, 34

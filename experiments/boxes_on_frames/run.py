@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from fbm.data.store import FrameStore
+from fbm.data.store.frame_store import FrameStore
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.colors import rgb_to_hsv
 
 from fbm.data.annotations import read_pickle
-from fbm.data.decode import decode
+from fbm.data.decoding.pyav import decode
 
 QUARTILES = (25, 50, 75)
 WIDTH, HEIGHT = 320, 240  # UCF-101's frames

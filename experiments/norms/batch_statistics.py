@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from fbm.data.clips import ClipDataset, SampleKey
-from fbm.data.store import FrameStore
+from fbm.data.store.frame_store import FrameStore
 from fbm.evaluation.probing.runs import Pretrained, read_pretrained
 from fbm.models.losses import disentangling_losses
 from fbm.tasks import Disentangle

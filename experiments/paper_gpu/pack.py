@@ -11,10 +11,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from fbm.data.datasets.ucf101 import NAME, check_no_leak
 from fbm.data.encode import write_list, write_video
 from fbm.data.masks.files import save_packed
-from fbm.data.store import FrameStore
-from fbm.data.ucf101 import NAME, check_no_leak
+from fbm.data.store.frame_store import FrameStore
 from fbm.utils.errors import UserError
 from fbm.utils.progress import progress
 

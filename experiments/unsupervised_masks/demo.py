@@ -8,7 +8,7 @@ import numpy as np
 from measures import iou, tight_boxes
 
 from fbm.data.masks.files import shrunk
-from fbm.data.store import FrameStore
+from fbm.data.store.frame_store import FrameStore
 
 
 def main() -> None:

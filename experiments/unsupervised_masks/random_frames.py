@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from measures import save
 
-from fbm.data.store import FrameStore
+from fbm.data.store.frame_store import FrameStore
 
 COLUMNS, ROWS = 12, 2
 

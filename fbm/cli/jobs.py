@@ -42,7 +42,7 @@ def prepare_job(config: DictConfig) -> None:
     _check_settings(config)
     if config.data.generate is not None:
         build(config.data.generate)
-    from fbm.data.prepare import prepare
+    from fbm.data.store.prepare import prepare
 
     prepared = prepare(
         build(config.data.source),

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fbm.config.keys import PATH_KEYS, under
 from fbm.config.targets import path_keys
-from fbm.data.store_settings import read_store_settings
+from fbm.data.store.settings import read_store_settings
 
 # Part of every name, or of the folder that the run is in.
 ALWAYS_NAMED = frozenset(["task", "init", "seed", "study", "name", "run_dir"])

@@ -11,6 +11,8 @@ NOW = {
     "fbm.callbacks.OnlineProbes": "fbm.training.callbacks.OnlineProbes",
     "fbm.callbacks.ResumePoint": "fbm.training.callbacks.PreemptionCheckpoint",
     "fbm.callbacks.Throughput": "fbm.training.callbacks.Throughput",
+    "fbm.data.folders.Folders": "fbm.data.datasets.folders.Folders",
+    "fbm.data.ucf101.UCF101": "fbm.data.datasets.ucf101.UCF101",
     "fbm.loggers.csv.CSVLogger": "fbm.training.loggers.csv.CSVLogger",
     "fbm.loggers.mlflow.MLflowLogger": "fbm.training.loggers.mlflow.MLflowLogger",
     "fbm.loggers.tensorboard.TensorBoardLogger": "fbm.training.loggers.tensorboard.TensorBoardLogger",

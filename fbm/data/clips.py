@@ -14,7 +14,7 @@ from torch.utils.data import Dataset, Sampler, get_worker_info
 from xxhash import xxh3_64_intdigest
 
 from fbm.data.batch import ClipBatch
-from fbm.data.store import FrameStore, StoredVideo
+from fbm.data.store.frame_store import FrameStore, StoredVideo
 
 
 class SampleKey(NamedTuple):

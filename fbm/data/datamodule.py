@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader
 from fbm.data.batch import ClipBatch
 from fbm.data.clips import FROM_START, ClipDataset, ResumableDistributedSampler, ResumePosition, identity_collate
 from fbm.data.dataset import VideoDataset
-from fbm.data.store import FrameStore
-from fbm.data.ucf101 import check_no_leak
+from fbm.data.datasets.ucf101 import check_no_leak
+from fbm.data.store.frame_store import FrameStore
 from fbm.utils.errors import UserError
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from fbm.data.decode import Status
+from fbm.data.decoding.video import Status
 from fbm.utils.signatures import path_parameters
 
 Split = Literal["train", "val", "test"]

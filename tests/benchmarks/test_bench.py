@@ -10,8 +10,8 @@ from benchmarks import growth, open_files, startup
 from benchmarks.made_store import make_store
 from benchmarks.result import Result
 from benchmarks.rounds import alone
-from fbm.data.store import FrameStore
-from fbm.data.ucf101 import UCF101
+from fbm.data.datasets.ucf101 import UCF101
+from fbm.data.store.frame_store import FrameStore
 from fbm.utils.errors import UserError
 from tests.tiny import only_error
 

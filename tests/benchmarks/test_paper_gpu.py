@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from hydra.core.hydra_config import HydraConfig
 
+from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.files import FileMasks
-from fbm.data.prepare import prepare
-from fbm.data.store import FrameStore
-from fbm.data.ucf101 import UCF101
+from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.prepare import prepare
 from fbm.study.estimate import Cost
 from fbm.study.job import Job
 from fbm.utils.errors import UserError

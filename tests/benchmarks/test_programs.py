@@ -14,7 +14,7 @@ from benchmarks.profiles import kernels_of, profiled, shares_of
 from benchmarks.programs import loss_of
 from benchmarks.result import Row, Table
 from fbm.data.clips import ClipDataset, SampleKey
-from fbm.data.store import FrameStore
+from fbm.data.store.frame_store import FrameStore
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks.autoencode import Autoencode
 from fbm.tasks.classify import Classify

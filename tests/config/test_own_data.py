@@ -9,7 +9,7 @@ import pytest
 
 from fbm.config.compose import compose
 from fbm.config.targets import path_keys
-from fbm.data.store import FrameStore, read_manifest
+from fbm.data.store.frame_store import FrameStore, read_manifest
 from fbm.runs.fingerprints import result_fingerprints
 from tests.tiny import fbm
 

@@ -18,9 +18,9 @@ from fbm.data.clips import (
     subsample_groups,
 )
 from fbm.data.datamodule import ClipDataModule
+from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.boxes import rasterise
-from fbm.data.store import FrameStore, StoredVideo
-from fbm.data.ucf101 import UCF101
+from fbm.data.store.frame_store import FrameStore, StoredVideo
 
 
 @pytest.mark.parametrize(

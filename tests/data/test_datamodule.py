@@ -8,10 +8,10 @@ import torch
 
 from fbm.data.batch import SizedEvaluation
 from fbm.data.datamodule import ClipDataModule, resume_position
+from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.demo import CLASSES
-from fbm.data.store import MANIFEST, Manifest, files_of, read_manifest
-from fbm.data.store_array import checksum_of
-from fbm.data.ucf101 import UCF101
+from fbm.data.store.array import checksum_of
+from fbm.data.store.frame_store import MANIFEST, Manifest, files_of, read_manifest
 from fbm.utils.errors import UserError
 
 

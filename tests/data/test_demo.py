@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from fbm.data.decode import decode as frames
+from fbm.data.decoding.pyav import decode as frames
 from fbm.data.demo import CLASSES, FACTORS, MARKER, OBJECTS, SCENES, make_demo
 from fbm.data.demo.render import render_group
 from fbm.data.demo.settings import Group, Settings, draw_group, draw_groups

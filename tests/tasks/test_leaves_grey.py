@@ -15,10 +15,10 @@ import torch
 from fbm.config.compose import compose
 from fbm.config.instantiate import build
 from fbm.data.clips import ClipDataset, SampleKey
+from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.boxes import BoxMasks
-from fbm.data.prepare import prepare
-from fbm.data.store import FrameStore
-from fbm.data.ucf101 import UCF101
+from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.prepare import prepare
 from fbm.models.losses import disentangling_losses
 from fbm.tasks import Disentangle
 from fbm.tasks.quality import ForegroundIoU

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fbm.data.prepare import JOURNAL
+from fbm.data.store.prepare import JOURNAL
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.slow
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.slow
 PREPARE = """
 import sys
 from pathlib import Path
-from fbm.data.prepare import prepare
-from fbm.data.ucf101 import UCF101
+from fbm.data.store.prepare import prepare
+from fbm.data.datasets.ucf101 import UCF101
 from tests.data.failing_masks import ChosenMasks, Hanging
 
 root, store, name = sys.argv[1:]

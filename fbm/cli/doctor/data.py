@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fbm.data.dataset import Video, VideoDataset
-from fbm.data.decode import EXCLUDED, VideoError, count_packets, opened, read_header
+from fbm.data.decoding.pyav import count_packets, opened, read_header
+from fbm.data.decoding.video import EXCLUDED, VideoError
 from fbm.data.masks.matching import match_masks
 from fbm.data.masks.source import MaskSource, VideoMasks
-from fbm.data.prepare import JOURNAL
-from fbm.data.store import Manifest, StoredVideo, files_of, read_manifest
-from fbm.data.store_array import IntegrityError
+from fbm.data.store.array import IntegrityError
+from fbm.data.store.frame_store import Manifest, StoredVideo, files_of, read_manifest
+from fbm.data.store.prepare import JOURNAL
 from fbm.utils.errors import UserError
 from fbm.utils.files import TMP_SUFFIX
 from fbm.utils.progress import progress

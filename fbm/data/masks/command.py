@@ -5,9 +5,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from fbm.data.inputs import Inputs, Skipped, Video, check_any_video, classify_files, find_files, video_at
+from fbm.data.datasets.inputs import Inputs, Skipped, Video, check_any_video, classify_files, find_files, video_at
+from fbm.data.datasets.walk import File, video_names
 from fbm.data.masks.frame_folder import PICTURES, is_picture
-from fbm.data.walk import File, video_names
 from fbm.utils.errors import UserError, parsed
 from fbm.utils.files import exclusive_lock
 from fbm.utils.progress import progress
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     found = find_inputs(asked.inputs, asked.out)
     for line in found.skip_lines:
         print(line)
-    from fbm.data.decode import VideoError
+    from fbm.data.decoding.video import VideoError
     from fbm.data.masks.unsupervised.settings import Settings
     from fbm.data.masks.video import make_masks
     from fbm.utils.process import CrashedError, in_processes

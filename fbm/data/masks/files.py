@@ -8,8 +8,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from fbm.data.datasets.walk import walk
 from fbm.data.masks.source import DecodedVideo, InvalidMasks, MaskError, MaskSource, VideoMasks
-from fbm.data.walk import walk
 from fbm.utils.errors import UserError
 
 ONE_CHANNEL = ("1", "L", "P", "I", "I;16")  # Pillow's names for pictures that a mask can be

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fbm.data.decode import count_packets, decode, read_header
+from fbm.data.decoding.pyav import count_packets, decode, read_header
 from fbm.data.masks.frame_folder import pictures_in, read_pictures
 from fbm.data.masks.unsupervised.segment import piece_masks, pieces, scaled, working_size
 from fbm.data.masks.unsupervised.settings import Settings

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fbm.data.resize import resized
+from fbm.data.decoding.resize import resized
 from fbm.evaluation.extract.windows import SlidingWindow
 from fbm.models.encoder import Encoder
 from fbm.models.layers import to_input

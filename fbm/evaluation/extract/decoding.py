@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fbm.data.decode import VideoError, opened
+from fbm.data.decoding.pyav import opened
+from fbm.data.decoding.video import VideoError
 
 
 class Frames(NamedTuple):

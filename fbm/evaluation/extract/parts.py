@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from fbm.data.inputs import Video
+from fbm.data.datasets.inputs import Video
 from fbm.utils.errors import UserError
 from fbm.utils.files import atomic_write, exclusive_lock
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from fbm import __version__
-from fbm.data.decode import decoder
-from fbm.data.inputs import Video, find_videos
+from fbm.data.datasets.inputs import Video, find_videos
+from fbm.data.decoding.pyav import decoder
 from fbm.evaluation.extract.decoding import Failed, decoded
 from fbm.evaluation.extract.gather import ClipBatcher
 from fbm.evaluation.extract.network import Network, load_network

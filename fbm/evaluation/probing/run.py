@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 
 from fbm.data.clips import ClipDataset, SampleKey
-from fbm.data.store import FrameStore
+from fbm.data.store.frame_store import FrameStore
 from fbm.evaluation.probing.draw import draw_grid
 from fbm.evaluation.probing.factors import read_factors
 from fbm.evaluation.probing.features import effective_rank, features, parts_of

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from fbm.config.instantiate import build
-from fbm.data.store import FrameStore
+from fbm.data.store.frame_store import FrameStore
 from fbm.models.encoder import Encoder
 from fbm.runs.checkpoints import encoder_of, read_checkpoint
 from fbm.runs.files import CONFIG, STUDY, SUMMARY

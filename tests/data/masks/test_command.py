@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from fbm.data.decode import Header
+from fbm.data.decoding.video import Header
 from fbm.data.masks.command import find_inputs
 from fbm.data.masks.unsupervised import Settings
 from fbm.data.masks.video import make_masks, sheet
-from fbm.data.store import FrameStore
+from fbm.data.store.frame_store import FrameStore
 from fbm.utils.errors import UserError
 from tests.data.masks.moving import iou, moving_square, read, write_video
 from tests.tiny import fbm, only_error

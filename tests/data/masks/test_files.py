@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
+from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.files import FileMasks
 from fbm.data.masks.source import DecodedVideo, MaskError
-from fbm.data.prepare import prepare
-from fbm.data.store import FrameStore
-from fbm.data.ucf101 import UCF101
+from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.prepare import prepare
 from fbm.utils.errors import UserError
 
 NAME = "Bounce/v_Bounce_g01_c01"

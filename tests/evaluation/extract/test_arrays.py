@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import fbm
-from fbm.data.decode import decode
+from fbm.data.decoding.pyav import decode
 from fbm.evaluation.extract import Options, extract
 from fbm.utils.errors import UserError
 from tests.evaluation.extract.test_network import trained

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fbm.data.decode import decode
+from fbm.data.decoding.pyav import decode
 from fbm.evaluation.extract import decoding
 from fbm.evaluation.extract.decoding import Ended, Failed, Frames, Message, decoded
 from tests.evaluation.extract.videos import make_video, moody, only_hanging_takes_time

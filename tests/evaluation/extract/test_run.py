@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import fbm
-from fbm.data.decode import decode
+from fbm.data.decoding.pyav import decode
 from fbm.evaluation.extract import Options, decoding, extract, main
 from fbm.evaluation.extract.parts import write_part
 from fbm.utils.errors import UserError

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fbm.data.clips import ClipDataset, SampleKey
-from fbm.data.store import FrameStore
+from fbm.data.store.frame_store import FrameStore
 from fbm.evaluation.probing.features import effective_rank, features, labels_of, parts_of
 from fbm.models.encoder import C3DEncoder
 from fbm.models.layers import to_input

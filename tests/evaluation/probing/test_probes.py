@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fbm.data.clips import ClipDataset
-from fbm.data.store import FrameStore
+from fbm.data.store.frame_store import FrameStore
 from fbm.evaluation.probing.factors import FACTORS, Values, labels, read_factors
 from fbm.evaluation.probing.fit import Labelled, chosen_linear
 from fbm.evaluation.probing.intervals import Resampling

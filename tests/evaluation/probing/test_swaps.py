@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from fbm.data.clips import ClipDataset
-from fbm.data.store import FrameStore
+from fbm.data.store.frame_store import FrameStore
 from fbm.evaluation.probing.swaps import Grid, chosen_samples, compose, swaps
 from fbm.models.disentangler import FOREGROUND_THRESHOLD, Disentangler, split_features
 from fbm.models.encoder import C3DEncoder

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fbm.data.clips import ClipDataset, SampleKey
-from fbm.data.store import FrameStore
+from fbm.data.store.frame_store import FrameStore
 from fbm.tasks.task import Pictures
 from fbm.training.callbacks import Gallery
 from fbm.training.callbacks.gallery import draw, fixed_clips

@@ -9,7 +9,7 @@ from torch import nn
 
 from fbm.data.clips import SampleKey
 from fbm.data.datamodule import ClipDataModule
-from fbm.data.ucf101 import UCF101
+from fbm.data.datasets.ucf101 import UCF101
 from fbm.models.encoder import Encoder
 from fbm.tasks.task import PretrainingTask
 from fbm.training.callbacks import NonFiniteGuard, non_finite

@@ -8,7 +8,7 @@ import torch
 
 from fbm.data.clips import ClipDataset, spread
 from fbm.data.datamodule import ClipDataModule
-from fbm.data.store import FrameStore
+from fbm.data.store.frame_store import FrameStore
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks import Autoencode
 from fbm.training.callbacks import OnlineProbes

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fbm.data.dataset import Video
-from fbm.data.store import MANIFEST, read_manifest
+from fbm.data.store.frame_store import MANIFEST, read_manifest
 from fbm.utils.errors import UserError
 
 

@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from fbm.data.store_array import PREPARE, REPLACE, IntegrityError, StoreArray, checksum_of
+from fbm.data.store.array import PREPARE, REPLACE, IntegrityError, StoreArray, checksum_of
 
 SHAPE = (5, 4, 4, 3)
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from fbm.config.compose import compose, resolved
-from fbm.data.store import MANIFEST, Manifest, StoredVideo, read_manifest
-from fbm.data.store_settings import check_keeps_classes, read_store_settings
+from fbm.data.store.frame_store import MANIFEST, Manifest, StoredVideo, read_manifest
+from fbm.data.store.settings import check_keeps_classes, read_store_settings
 from fbm.utils.errors import UserError
 
 SELECTION: dict[str, Any] = {"classes": ["Archery", "Biking"], "split": 2, "validation": 0.25, "validation_seed": 7}

@@ -4,8 +4,8 @@ from collections import Counter
 import pytest
 
 from fbm.data.dataset import Video
-from fbm.data.ucf24 import ANNOTATED_CLASSES, VALIDATION_GROUPS
-from fbm.data.ucf101 import UCF101, check_no_leak, read_split_file
+from fbm.data.datasets.ucf24 import ANNOTATED_CLASSES, VALIDATION_GROUPS
+from fbm.data.datasets.ucf101 import UCF101, check_no_leak, read_split_file
 from fbm.utils.errors import UserError
 
 

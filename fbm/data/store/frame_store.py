@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from fbm.data.cached_reader import Made, VerifiedReader
-from fbm.data.decode import EXCLUDED, Status
-from fbm.data.store_array import HEADER, IntegrityError, StoreArray
+from fbm.data.decoding.video import EXCLUDED, Status
+from fbm.data.store.array import HEADER, IntegrityError, StoreArray
+from fbm.data.store.reader import Made, VerifiedReader
 from fbm.utils.errors import UserError
 from fbm.utils.files import is_locked
 

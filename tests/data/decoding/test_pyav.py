@@ -6,8 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from fbm.data.decode import VideoError, count_packets, decode, decoder, opened, read_header
-from fbm.data.resize import rgb_frames
+from fbm.data.decoding.pyav import count_packets, decode, decoder, opened, read_header
+from fbm.data.decoding.resize import rgb_frames
+from fbm.data.decoding.video import VideoError
 
 REAL = [  # (file, whether its frames are stored in another order than shown)
     ("BabyCrawling/v_BabyCrawling_g02_c01", True),

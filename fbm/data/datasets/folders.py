@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fbm.data.dataset import Rejection, Split, Video, VideoDataset
-from fbm.data.decode import VideoError
-from fbm.data.dedup import (
+from fbm.data.datasets.dedup import (
     ScannedFile,
     UCFGroup,
     connected_groups,
@@ -17,9 +16,10 @@ from fbm.data.dedup import (
     ucf_group,
     with_checksums,
 )
-from fbm.data.probe import probe_videos
-from fbm.data.ucf101 import UCF101, carve, read_split_file
-from fbm.data.walk import File, folder_name, iter_files, unique_names, video_names
+from fbm.data.datasets.ucf101 import UCF101, carve, read_split_file
+from fbm.data.datasets.walk import File, folder_name, iter_files, unique_names, video_names
+from fbm.data.decoding.probe import probe_videos
+from fbm.data.decoding.video import VideoError
 from fbm.utils.errors import UserError
 
 Choice = Literal["leave_out", "keep"]

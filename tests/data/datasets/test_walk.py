@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from fbm.data.walk import LONGEST, File, iter_files, video_names
+from fbm.data.datasets.walk import LONGEST, File, iter_files, video_names
 from fbm.utils.errors import UserError
 
 

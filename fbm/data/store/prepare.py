@@ -10,12 +10,22 @@ from typing import Any
 from rich.filesize import decimal
 
 from fbm.data.dataset import Video, VideoDataset
-from fbm.data.decode import VideoError, read_header
+from fbm.data.decoding.pyav import read_header
+from fbm.data.decoding.video import VideoError
 from fbm.data.masks.matching import match_masks
 from fbm.data.masks.source import MaskSource, VideoMasks
-from fbm.data.prepare_video import PrepareJob, empty_row, prepare_video, with_split
-from fbm.data.store import FORMAT, MANIFEST, Manifest, StoredVideo, frames_file, is_whole, masks_file, read_manifest
-from fbm.data.store_settings import check_keeps_classes
+from fbm.data.store.frame_store import (
+    FORMAT,
+    MANIFEST,
+    Manifest,
+    StoredVideo,
+    frames_file,
+    is_whole,
+    masks_file,
+    read_manifest,
+)
+from fbm.data.store.prepare_video import PrepareJob, empty_row, prepare_video, with_split
+from fbm.data.store.settings import check_keeps_classes
 from fbm.utils.errors import UserError
 from fbm.utils.files import checksum, exclusive_lock, remove_partial, write_text
 from fbm.utils.process import CrashedError, in_processes

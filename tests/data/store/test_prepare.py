@@ -11,11 +11,11 @@ import av
 import numpy as np
 import pytest
 
+from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.boxes import BoxMasks, rasterise
-from fbm.data.prepare import JOURNAL, prepare, time_limit
-from fbm.data.prepare_video import PrepareJob
-from fbm.data.store import MANIFEST, FrameStore, files_of, frames_file, masks_file, read_manifest
-from fbm.data.ucf101 import UCF101
+from fbm.data.store.frame_store import MANIFEST, FrameStore, files_of, frames_file, masks_file, read_manifest
+from fbm.data.store.prepare import JOURNAL, prepare, time_limit
+from fbm.data.store.prepare_video import PrepareJob
 from fbm.utils.errors import UserError
 from fbm.utils.files import exclusive_lock
 from tests.data.failing_masks import ChosenMasks, Crashing, Hanging
@@ -289,7 +289,9 @@ def make_long(path, frames=1000):
 
 def test_hanging_long_and_crashing_videos_are_stopped_and_the_others_are_stored(small_root, store, monkeypatch):
     late = {small_root.names[1], small_root.names[3]}  # the others may take as long as a busy machine does
-    monkeypatch.setattr("fbm.data.prepare.time_limit", lambda job, limit: limit if job.video.name in late else 600)
+    monkeypatch.setattr(
+        "fbm.data.store.prepare.time_limit", lambda job, limit: limit if job.video.name in late else 600
+    )
     broken = ChosenMasks({small_root.names[1]: Hanging(), small_root.names[2]: Crashing()})
     whole = small_root.video(3).read_bytes()
     make_long(small_root.video(3))
@@ -348,7 +350,7 @@ def test_a_manifest_that_cannot_be_written_is_one_error(small_root, store, monke
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("fbm.data.prepare.write_text", full)
+        patch.setattr("fbm.data.store.prepare.write_text", full)
         with pytest.raises(UserError, match=r"cannot be written: No space left on device; all videos are done"):
             run(small_root, store)
     assert run(small_root, store).worked_on == 0  # the journal kept what was done

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from fbm.data.prepare import JOURNAL
-from fbm.data.store import MANIFEST, read_manifest
+from fbm.data.store.frame_store import MANIFEST, read_manifest
+from fbm.data.store.prepare import JOURNAL
 from fbm.utils.files import exclusive_lock
 from tests import processes
 from tests.disks import disk
@@ -225,7 +225,7 @@ PAUSES = """
 import signal, sys
 from contextlib import contextmanager
 from fbm.cli.main import main
-from fbm.data import prepare
+from fbm.data.store import prepare
 
 shown, done = prepare.progress, 0
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fbm.data.decode import VideoError
-from fbm.data.probe import probe_video
+from fbm.data.decoding.probe import probe_video
+from fbm.data.decoding.video import VideoError
 from tests.data.small_videos import make_video
 
 

@@ -2,39 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from fbm.data.decoding.video import Header, VideoError
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-Exclusion = Literal["not_a_video", "duplicate", "test_video"]
-Status = Literal["ok", "missing", "undecodable", "short", "timeout", "bad_annotation"] | Exclusion
-EXCLUDED: tuple[str, ...] = get_args(Exclusion)  # left out on purpose: nothing is broken
 REPEATS = 1000  # of a frame, at most, by empty chunks: more is damage
-
-
-class VideoError(Exception):
-    """A file that cannot be used; `status` and `reason` go into the manifest."""
-
-    def __init__(self, status: Status, reason: str) -> None:
-        super().__init__(status, reason)  # both, so that it can be pickled
-        self.status, self.reason = status, reason
-
-
-@dataclass(frozen=True)
-class Header:
-    """The container's header: frame count (a hint, 0 if unknown), size in pixels, frames per second."""
-
-    frames: int
-    width: int
-    height: int
-    fps: float
 
 
 def decoder() -> str:
@@ -160,7 +140,7 @@ class OpenVideo:
         Raises:
             VideoError: a frame is damaged, or the file is truncated.
         """
-        from fbm.data.resize import rgb_frames  # OpenCV takes a while to import
+        from fbm.data.decoding.resize import rgb_frames  # OpenCV takes a while to import
 
         self._stream.thread_type = "NONE"  # parallel over files, not within one
         # By default FFmpeg conceals errors, and at most marks the frame.

@@ -9,8 +9,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from fbm.data.dataset import Video, VideoDataset
-from fbm.data.file_lists import fields, is_header, read_lines
-from fbm.data.ucf24 import ANNOTATED_CLASSES, VALIDATION_GROUPS
+from fbm.data.datasets.file_lists import fields, is_header, read_lines
+from fbm.data.datasets.ucf24 import ANNOTATED_CLASSES, VALIDATION_GROUPS
 from fbm.utils.errors import UserError
 from fbm.utils.suggest import did_you_mean
 

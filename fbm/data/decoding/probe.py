@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
-from fbm.data.decode import VideoError, video_stream
+from fbm.data.decoding.pyav import video_stream
+from fbm.data.decoding.video import VideoError
 from fbm.utils.progress import progress
 
 HEAD = 12  # bytes that identify a container

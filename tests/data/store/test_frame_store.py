@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from fbm.data.store import (
+from fbm.data.store.array import checksum_of
+from fbm.data.store.frame_store import (
     MANIFEST,
     FrameStore,
     Manifest,
@@ -19,7 +20,6 @@ from fbm.data.store import (
     masks_file,
     read_manifest,
 )
-from fbm.data.store_array import checksum_of
 from fbm.utils.errors import UserError
 from fbm.utils.files import exclusive_lock
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fbm.data.decode import VideoError
-from fbm.data.file_lists import is_header, read_lines, resolve_path
-from fbm.data.probe import probe_videos
-from fbm.data.walk import File, files_below, video_names
+from fbm.data.datasets.file_lists import is_header, read_lines, resolve_path
+from fbm.data.datasets.walk import File, files_below, video_names
+from fbm.data.decoding.probe import probe_videos
+from fbm.data.decoding.video import VideoError
 from fbm.utils.errors import UserError
 
 LISTS = frozenset([".txt", ".csv", ".tsv", ".lst"])
@@ -83,7 +83,7 @@ def find_videos(inputs: Sequence[Path]) -> Inputs:
 
 
 def find_files(inputs: Sequence[Path], seen: set[str]) -> list[File]:
-    """Every file of the inputs in their order, those of a folder sorted; see `fbm.data.walk.walk`.
+    """Every file of the inputs in their order, those of a folder sorted; see `fbm.data.datasets.walk.walk`.
 
     Files that a list names are included even if they do not exist: they are reported like damaged ones.
 

@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 
-from fbm.data.folders import Folders
+from fbm.data.datasets.folders import Folders
+from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.unsupervised import UnsupervisedMasks
-from fbm.data.prepare import prepare
-from fbm.data.store import FrameStore, masks_file
-from fbm.data.ucf101 import UCF101
+from fbm.data.store.frame_store import FrameStore, masks_file
+from fbm.data.store.prepare import prepare
 from fbm.utils.errors import UserError
 from tests.data.small_videos import make_video
 from tests.tiny import SIZE, fbm, only_error

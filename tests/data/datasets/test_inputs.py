@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fbm.data.inputs import NAMED, find_videos
+from fbm.data.datasets.inputs import NAMED, find_videos
 from fbm.utils.errors import UserError
 from tests.data.small_videos import make_video
 

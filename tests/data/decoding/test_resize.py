@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from av.video.reformatter import Interpolation
 
-from fbm.data.decode import decode
-from fbm.data.resize import BATCH, rgb_frames
+from fbm.data.decoding.pyav import decode
+from fbm.data.decoding.resize import BATCH, rgb_frames
 
 BARS = [(255, 255, 255), (255, 255, 0), (0, 255, 255), (0, 255, 0), (255, 0, 255), (255, 0, 0), (0, 0, 255), (0, 0, 0)]
 EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT  # without them swscale is 1.4 levels too dark

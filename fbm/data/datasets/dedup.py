@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fbm.data.dataset import Rejection, Video
-from fbm.data.decode import Exclusion
-from fbm.data.walk import File
+from fbm.data.datasets.walk import File
+from fbm.data.decoding.video import Exclusion
 from fbm.utils.files import checksum
 from fbm.utils.progress import progress
 

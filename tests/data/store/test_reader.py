@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fbm.data import cached_reader
-from fbm.data.cached_reader import VerifiedReader
-from fbm.data.store_array import IntegrityError, StoreArray, checksum_of
+from fbm.data.store import reader as cached_reader
+from fbm.data.store.array import IntegrityError, StoreArray, checksum_of
+from fbm.data.store.reader import VerifiedReader
 
 LONG_AGO = time.time() - 1000
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fbm.data.store_array import StoreArray, unreadable
+from fbm.data.store.array import StoreArray, unreadable
 
 RACE_WINDOW_NS = 1_000_000_000  # two changes within one tick of the file system's clock look like one
 MAX_MAPS = 30_000  # kept by a process; Linux allows 65,530, including those of shared libraries

@@ -8,10 +8,11 @@ import numpy as np
 import xxhash
 
 from fbm.data.dataset import Video
-from fbm.data.decode import Status, VideoError, decoder, opened
+from fbm.data.decoding.pyav import decoder, opened
+from fbm.data.decoding.video import Status, VideoError
 from fbm.data.masks.source import DecodedVideo, MaskError, VideoMasks
-from fbm.data.store import StoredVideo, frames_file, masks_file
-from fbm.data.store_array import checksum_of
+from fbm.data.store.array import checksum_of
+from fbm.data.store.frame_store import StoredVideo, frames_file, masks_file
 from fbm.utils.files import atomic_write, checksum
 
 

@@ -1,0 +1,1 @@
+"""Which videos a data set consists of, with labels, groups and splits."""

@@ -1,0 +1,1 @@
+"""Prepared data on disk: made by `fbm prepare`, read by training."""
