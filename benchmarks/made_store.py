@@ -7,7 +7,7 @@ import numpy as np
 
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.store.array import checksum_of
-from fbm.data.store.frame_store import MANIFEST, Manifest, StoredVideo, frames_file, masks_file
+from fbm.data.store.manifest import MANIFEST, Manifest, StoredVideo, frames_file, masks_file
 from fbm.utils.files import write_text
 
 DISTINCT = 8  # files with values of their own

@@ -72,7 +72,7 @@ def _measure(store: Path, allowed: int, numpys: bool, batch: int, workers: int) 
     clips.mask_frames = (0, -1)  # as pretraining reads them
     batches = len(clips) // batch
     made = loader(clips, batch, workers)
-    with patch.object(StoreArray, "mapped", _numpys_map) if numpys else nullcontext():
+    with patch.object(StoreArray, "opened", _numpys_map) if numpys else nullcontext():
         return rate(made, batches, warm=0), rate(made, EPOCHS * batches)
 
 

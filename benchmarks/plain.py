@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from fbm.data.clips import ClipDataset, SampleKey, draw_window
-from fbm.data.store.frame_store import frames_file, masks_file
+from fbm.data.store.manifest import frames_file, masks_file
 from fbm.models.autoencoder import Autoencoder
 from fbm.models.classifier import Classifier
 from fbm.models.disentangler import Disentangler, split_features

@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from benchmarks.made_store import put
 from fbm.cli.main import main
 from fbm.data.datasets.ucf101 import UCF101
-from fbm.data.store.frame_store import MANIFEST, Manifest, StoredVideo
+from fbm.data.store.manifest import MANIFEST, Manifest, StoredVideo
 from fbm.utils.files import write_text
 
 SIZE, FRAMES = 32, 34

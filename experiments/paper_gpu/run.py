@@ -17,7 +17,7 @@ from typing import Any
 
 from fbm.cli.main import main as fbm
 from fbm.config.overrides import text
-from fbm.data.store.frame_store import read_manifest
+from fbm.data.store.manifest import read_manifest
 from fbm.runs.files import CONFIG, METRICS, STUDY, SUMMARY
 from fbm.study.declared import StudySpec, read
 from fbm.study.estimate import Cost, costs

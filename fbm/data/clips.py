@@ -14,7 +14,8 @@ from torch.utils.data import Dataset, Sampler, get_worker_info
 from xxhash import xxh3_64_intdigest
 
 from fbm.data.batch import ClipBatch
-from fbm.data.store.frame_store import FrameStore, StoredVideo
+from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.manifest import StoredVideo
 
 
 class SampleKey(NamedTuple):

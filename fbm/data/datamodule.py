@@ -38,6 +38,7 @@ class ClipDataModule(pl.LightningDataModule):
         num_workers: loader processes; 0 reads in the training process.
         seed: of windows, flips and order.
         empty_classes: "leave_out" gives no label to classes without clips.
+        frames, quality: how the store keeps frames, which must be so.
 
     Raises:
         UserError: the store is missing, was prepared with other settings, is broken, or leaks between splits.
@@ -57,6 +58,8 @@ class ClipDataModule(pl.LightningDataModule):
         num_workers: int,
         seed: int,
         empty_classes: Literal["leave_out"] | None = None,
+        frames: str = "raw",
+        quality: int | None = None,
     ) -> None:
         super().__init__()
         if not 0 < clip_frames <= chunk_frames:
@@ -73,7 +76,8 @@ class ClipDataModule(pl.LightningDataModule):
             raise UserError(f"data.label_fraction={label_fraction} must be above 0 and at most 1")
         self.store = FrameStore(Path(store))
         self.batch_size, self.num_workers = batch_size, num_workers
-        self._check({"size": size, "masks": masks, **(source.selection() if source else {})}, skip_broken)
+        kept = {"size": size, "masks": masks, "frames": frames, "quality": quality}
+        self._check({**kept, **(source.selection() if source else {})}, skip_broken)
         classes = self.store.manifest.classes
         self.empty_classes = self.store.manifest.classes_without_clips(chunk_frames)
         if empty_classes == "leave_out":
@@ -153,7 +157,7 @@ class ClipDataModule(pl.LightningDataModule):
 
     def _check(self, asked: dict[str, Any], skip_broken: bool) -> None:
         manifest = self.store.manifest
-        stored = {"size": manifest.size, "masks": manifest.masks, **manifest.selection}
+        stored = {name: getattr(manifest, name) for name in ("size", "masks", "frames", "quality")} | manifest.selection
         for name, value in asked.items():
             if stored.get(name) != value:
                 key = "masks" if name == "masks" else f"data.{name}"

@@ -28,6 +28,11 @@ HANDLING_KEYS = (
 # fingerprints of earlier runs stay valid.
 NULLABLE_KEYS = {
     "float32_matmul": None,
+    "data.frames": "raw",
+    "data.module.frames": "raw",
+    "data.quality": None,
+    "data.module.quality": None,
+    "data.decoder": "pyav",
     "data.empty_classes": None,
     "data.module.empty_classes": None,
     "masks.source.misfits": None,

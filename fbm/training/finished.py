@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from fbm.data.store.frame_store import read_manifest
+from fbm.data.store.manifest import read_manifest
 from fbm.runs.checkpoints import read_checkpoint
 from fbm.runs.folder import Run
 from fbm.runs.summary import RunSummary

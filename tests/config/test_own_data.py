@@ -9,7 +9,8 @@ import pytest
 
 from fbm.config.compose import compose
 from fbm.config.targets import path_keys
-from fbm.data.store.frame_store import FrameStore, read_manifest
+from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.manifest import read_manifest
 from fbm.runs.fingerprints import result_fingerprints
 from tests.tiny import fbm
 

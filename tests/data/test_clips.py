@@ -20,7 +20,8 @@ from fbm.data.clips import (
 from fbm.data.datamodule import ClipDataModule
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.boxes import rasterise
-from fbm.data.store.frame_store import FrameStore, StoredVideo
+from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.manifest import StoredVideo
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from fbm.data.datamodule import ClipDataModule, resume_position
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.demo import CLASSES
 from fbm.data.store.array import checksum_of
-from fbm.data.store.frame_store import MANIFEST, Manifest, files_of, read_manifest
+from fbm.data.store.frame_store import files_of
+from fbm.data.store.manifest import MANIFEST, Manifest, read_manifest
 from fbm.utils.errors import UserError
 
 

@@ -9,7 +9,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from fbm.data.batch import ClipBatch
 from fbm.data.datamodule import ClipDataModule
 from fbm.data.datasets.ucf101 import UCF101
-from fbm.data.store.frame_store import MANIFEST, Manifest, read_manifest
+from fbm.data.store.manifest import MANIFEST, Manifest, read_manifest
 from fbm.tasks.task import Task
 from fbm.training.callbacks import OnlineProbes, Throughput
 from fbm.utils.files import write_text

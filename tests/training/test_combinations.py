@@ -9,7 +9,7 @@ import pytest
 from fbm.config.compose import compose
 from fbm.config.instantiate import check_run
 from fbm.data.datasets.folders import Folders
-from fbm.data.store.frame_store import MANIFEST, Manifest, read_manifest
+from fbm.data.store.manifest import MANIFEST, Manifest, read_manifest
 from fbm.training.components import build_components
 from fbm.utils.errors import UserError
 from fbm.utils.files import write_text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fbm.data.store.frame_store import MANIFEST, frames_file, masks_file, read_manifest
+from fbm.data.store.manifest import MANIFEST, frames_file, masks_file, read_manifest
 from tests.tiny import fbm, make_store, only_error, settings
 from tests.training.interrupted import Moment, assert_same, end_at
 

@@ -20,7 +20,7 @@ from pytorch_lightning import Trainer
 from fbm import load_encoder
 from fbm.data.batch import ClipBatch
 from fbm.data.clips import ClipDataset, SampleKey
-from fbm.data.store.frame_store import MANIFEST, read_manifest
+from fbm.data.store.manifest import MANIFEST, read_manifest
 from fbm.runs.checkpoints import PREFIX, read_checkpoint
 from fbm.tasks import Autoencode
 from tests.conftest import REPOSITORY

@@ -10,7 +10,8 @@ from fbm.data.decoding.video import EXCLUDED, VideoError
 from fbm.data.masks.matching import match_masks
 from fbm.data.masks.source import MaskSource, VideoMasks
 from fbm.data.store.array import IntegrityError
-from fbm.data.store.frame_store import Manifest, StoredVideo, files_of, read_manifest
+from fbm.data.store.frame_store import files_of
+from fbm.data.store.manifest import Manifest, StoredVideo, read_manifest
 from fbm.data.store.prepare import JOURNAL
 from fbm.utils.errors import UserError
 from fbm.utils.files import TMP_SUFFIX
@@ -138,6 +139,6 @@ def _row_problems(store: Path, manifest: Manifest, row: StoredVideo) -> Iterator
         return
     for file in files_of(store, manifest, row):
         try:
-            file.check()
+            file.check_all()
         except IntegrityError as error:
             yield f"{file.path} {error}: {error.remedy}"

@@ -6,7 +6,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn, Protocol
 
 import numpy as np
 import xxhash
@@ -72,7 +72,11 @@ class StoreArray:
         if digest.hexdigest() != self.checksum:
             raise IntegrityError("is not what was stored (checksum)", REPLACE)
 
-    def mapped(self) -> np.ndarray:
+    def check_all(self) -> None:
+        """The same as `check`, which leaves nothing out."""
+        self.check()
+
+    def opened(self) -> np.ndarray:
         """The values, uint8 and read-only, as a map of the file, which must be verified already.
 
         Raises:
@@ -101,6 +105,26 @@ class StoreArray:
     def _compare_size(self, found: int) -> None:
         if found != self.size:
             raise IntegrityError(f"has {found:,} bytes in place of {self.size:,}", PREPARE)
+
+
+class Sized(Protocol):
+    """A file of a store whose size is known."""
+
+    def check_size(self) -> None: ...
+
+
+def is_whole(file: Sized) -> bool:
+    """Whether a file is there and has the right size."""
+    try:
+        file.check_size()
+    except IntegrityError:
+        return False
+    return True
+
+
+def write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
+    """Begin a uint8 `.npy` file. numpy keeps room for a longer first axis, so it can be written again in place."""
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
 def checksum_of(values: np.ndarray) -> str:

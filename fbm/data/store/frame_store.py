@@ -1,172 +1,36 @@
-"""The frame store: decoded videos as uint8 arrays, their masks, and a manifest.
+"""The frame store: frames and masks of videos, and a manifest.
 
 STORE/manifest.json          what is in it; written last and in one piece
-STORE/frames/NAME.npy        uint8 T size size 3
+STORE/frames/NAME.npy        uint8: T size size 3, or compressed in one dimension; none with data.frames=files
 STORE/masks/SOURCE/NAME.npy  uint8 T size size/8: bits, packed along the last axis
 """
 
-import hashlib
-import json
-import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fbm.data.decoding.video import EXCLUDED, Status
-from fbm.data.store.array import HEADER, IntegrityError, StoreArray
+from fbm.data.store.array import IntegrityError, StoreArray
+from fbm.data.store.kinds.choose import kind_of
+from fbm.data.store.kinds.kind import FramesFile
+from fbm.data.store.manifest import Manifest, StoredVideo, masks_file, read_manifest
 from fbm.data.store.reader import Made, VerifiedReader
 from fbm.utils.errors import UserError
 from fbm.utils.files import is_locked
 
-FORMAT = 2
-MANIFEST = "manifest.json"
 
-
-@dataclass(frozen=True)
-class StoredVideo:
-    """One row of the manifest; checksums as in `StoreArray`.
-
-    `reason` is the fault, or for an ok `status` the part of the annotation that is not used.
-    """
-
-    name: str
-    action: str
-    group: int
-    split: str
-    status: Status
-    reason: str = ""
-    frames: int = 0
-    width: int = 0
-    height: int = 0
-    fps: float = 0.0
-    masked_frames: int = 0  # frames with any foreground
-    source_bytes: int = 0
-    source_mtime_ns: int = 0
-    source_checksum: str = ""  # SHA-256
-    checksum: str = ""  # of the stored frames
-    masks: str = ""  # source and fingerprint of the masks
-    masks_checksum: str = ""
-    decoder: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether it can be trained on."""
-        return self.status == "ok"
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a store holds.
-
-    Attributes:
-        size: of the frames, pixels.
-        masks: the mask source's name.
-        selection: the data set's choices that made the splits (`VideoDataset.selection`).
-        videos: every video of that selection, usable or not.
-        others: decoded for an earlier selection, and kept so that they need not be decoded again.
-        settings: other defaults for training: `name` of the data, `skip_broken`.
-    """
-
-    size: int
-    masks: str
-    selection: dict[str, Any]
-    videos: list[StoredVideo] = field(default_factory=list)
-    others: list[StoredVideo] = field(default_factory=list)
-    format: int = FORMAT
-    settings: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def classes(self) -> list[str]:
-        """In label order."""
-        return sorted({video.action for video in self.videos if video.action})
-
-    @property
-    def broken(self) -> list[StoredVideo]:
-        """The videos that should be used but cannot."""
-        return [video for video in self.videos if not video.ok and video.status not in EXCLUDED]
-
-    @property
-    def excluded(self) -> list[StoredVideo]:
-        """Files left out on purpose: not videos, duplicates, or test videos."""
-        return [video for video in self.videos if video.status in EXCLUDED]
-
-    def classes_without_clips(self, chunk_frames: int) -> list[str]:
-        """The classes without a usable video of so many frames."""
-        filled = {video.action for video in self.videos if video.ok and video.frames >= chunk_frames}
-        return [name for name in self.classes if name not in filled]
-
-    @property
-    def partly_masked(self) -> list[StoredVideo]:
-        """Usable videos with a part of their annotation unused."""
-        return [video for video in self.videos if video.ok and video.reason]
-
-    @property
-    def fingerprint(self) -> str:
-        """Of all that a run reads: frames, masks, labels and splits. 16 hex digits."""
-        rows = [(v.name, v.split, v.checksum, v.masks_checksum) for v in self.videos if v.ok]
-        return hashlib.sha256(json.dumps([self.size, self.masks, rows]).encode()).hexdigest()[:16]
-
-    def to_json(self) -> str:
-        """JSON with one video a line, to be compared with diff."""
-        head = {"format": self.format, "size": self.size, "masks": self.masks, "selection": self.selection}
-        content = json.dumps({**head, "settings": self.settings, "fingerprint": self.fingerprint})[:-1]
-        videos, others = (",\n".join(json.dumps(asdict(row)) for row in rows) for rows in (self.videos, self.others))
-        return f'{content}, "videos": [\n{videos}\n], "others": [\n{others}\n]}}\n'
-
-
-def read_manifest(store: Path) -> Manifest:
-    """Read a store's manifest.
-
-    Raises:
-        UserError: the store does not exist or is unfinished, or its manifest is damaged or of another format.
-    """
-    path = store / MANIFEST
-    if not path.is_file():
-        hint = "its preparation was not finished" if store.is_dir() else "no such folder"
-        raise UserError(f"no store at {store} ({hint}): run `fbm prepare` with the same data settings")
-    try:
-        content = json.loads(path.read_text())
-        if content.pop("format") != FORMAT:
-            raise UserError(f"{path} is not of this fbm's format ({FORMAT}): delete {store}, then `fbm prepare` again")
-        stated = content.pop("fingerprint")
-        videos, others = ([StoredVideo(**row) for row in content.pop(key)] for key in ("videos", "others"))
-        manifest = Manifest(**content, videos=videos, others=others)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{path} is damaged ({error}): delete it and run `fbm prepare` again") from error
-    if stated != manifest.fingerprint:
-        raise UserError(f"{path} was changed by hand (wrong fingerprint): delete it and run `fbm prepare` again")
-    return manifest
-
-
-def frames_file(store: Path, name: str) -> Path:
-    """The file of a video's frames."""
-    return store / "frames" / f"{name}.npy"
-
-
-def masks_file(store: Path, source: str, name: str) -> Path:
-    """The file of a video's masks from one source."""
-    return store / "masks" / source / f"{name}.npy"
-
-
-def is_whole(path: Path, *shape: int) -> bool:
-    """Whether an array file has the size of uint8 values of this shape."""
-    return path.is_file() and path.stat().st_size == HEADER + math.prod(shape)
-
-
-def files_of(store: Path, manifest: Manifest, video: StoredVideo) -> list[StoreArray]:
-    """A video's frames `T size size 3` and, if the store has masks, its packed masks `T size ceil(size/8)`."""
-    shape = (video.frames, manifest.size, manifest.size, 3)
-    frames = StoreArray(frames_file(store, video.name), shape, video.checksum)
-    if manifest.masks == "none":
-        return [frames]
+def masks_of(store: Path, manifest: Manifest, video: StoredVideo) -> StoreArray:
+    """A video's packed masks, `T size ceil(size/8)`."""
     packed = (video.frames, manifest.size, -(-manifest.size // 8))
-    return [frames, StoreArray(masks_file(store, manifest.masks, video.name), packed, video.masks_checksum)]
+    return StoreArray(masks_file(store, manifest.masks, video.name), packed, video.masks_checksum)
+
+
+def files_of(store: Path, manifest: Manifest, video: StoredVideo) -> list[FramesFile | StoreArray]:
+    """The file of a video's frames and, if the store has masks, that of its masks."""
+    frames = kind_of(manifest).file(store, manifest.size, video)
+    return [frames] if manifest.masks == "none" else [frames, masks_of(store, manifest, video)]
 
 
 class StoreError(UserError):
@@ -188,13 +52,12 @@ class FrameStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.manifest = read_manifest(root)
-        files: list[StoreArray] = []
-        self._first: dict[str, int] = {}  # index of a video's frames; its masks follow
-        for video in self.usable:
-            self._first[video.name] = len(files)
-            files += files_of(root, self.manifest, video)
-        self._reader = VerifiedReader(files)
-        self._check_sizes()
+        kind, size = kind_of(self.manifest), self.manifest.size
+        self._numbers = {video.name: number for number, video in enumerate(self.usable)}
+        self._files = [kind.file(root, size, video) for video in self.usable]
+        masks = [] if self.manifest.masks == "none" else [masks_of(root, self.manifest, video) for video in self.usable]
+        self._frames, self._masks = VerifiedReader(self._files, kind.most_open), VerifiedReader(masks)
+        self._check_sizes([*self._files, *masks])
 
     @cached_property
     def usable(self) -> list[StoredVideo]:
@@ -202,31 +65,39 @@ class FrameStore:
         return [video for video in self.manifest.videos if video.ok]
 
     def frames(self, name: str, start: int, stop: int) -> np.ndarray:
-        """uint8 `stop-start size size 3`."""
-        return self._read(self._first[name], lambda frames: frames[start:stop].copy())
+        """uint8 `N size size 3`, of the frames from `start` to `stop`, as far as there are any."""
+        size, count = self.manifest.size, self.usable[self._numbers[name]].frames
+        frames = np.empty((max(0, min(stop, count) - start), size, size, 3), np.uint8)
+        self.fill(name, start, frames)
+        return frames
 
     def masks(self, name: str, frames: slice | list[int]) -> np.ndarray:
         """The masks of these frames, uint8 `N size size`, 1 on foreground; zeros if the store has no masks."""
-        size = self.manifest.size
+        size, number = self.manifest.size, self._numbers[name]
         if self.manifest.masks == "none":
-            count = self._reader.files[self._first[name]].shape[0]
-            return np.zeros((len(np.arange(count)[frames]), size, size), np.uint8)
-        return self._read(self._first[name] + 1, lambda packed: np.unpackbits(packed[frames], axis=-1, count=size))
+            return np.zeros((len(np.arange(self.usable[number].frames)[frames]), size, size), np.uint8)
+        return self._read(self._masks, number, lambda packed: np.unpackbits(packed[frames], axis=-1, count=size))
 
     def fill(self, name: str, start: int, frames: np.ndarray) -> None:
-        """Copy the frames from `start` on into `frames`, uint8 `N size size 3`."""
-        self._read(self._first[name], lambda stored: np.copyto(frames, stored[start : start + len(frames)]))
+        """Write the frames from `start` on into `frames`, uint8 `N size size 3`."""
+        number = self._numbers[name]
+        fill = self._files[number].fill
+        self._read(self._frames, number, lambda opened: fill(opened, start, frames))
 
-    def _read(self, number: int, use: Callable[[np.ndarray], Made]) -> Made:
+    def close(self) -> None:
+        """Close all files; they are opened again when they are needed."""
+        self._frames.close()
+        self._masks.close()
+
+    def _read(self, reader: VerifiedReader, number: int, use: Callable[[Any], Made]) -> Made:
         try:
-            return self._reader.read(number, use)
+            return reader.read(number, use)
         except IntegrityError as error:
-            path = self._reader.files[number].path
-            raise StoreError(f"{path} {error}: {self._advice(error.remedy)}") from error
+            raise StoreError(f"{reader.files[number].path} {error}: {self._advice(error.remedy)}") from error
 
-    def _check_sizes(self) -> None:
+    def _check_sizes(self, files: Sequence[FramesFile | StoreArray]) -> None:
         wrong: list[tuple[Path, IntegrityError]] = []
-        for file in self._reader.files:
+        for file in files:
             try:
                 file.check_size()
             except IntegrityError as error:

@@ -1,29 +1,20 @@
 """`fbm prepare`: decode every video once into the frame store, in parallel, resuming where it was interrupted."""
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich.filesize import decimal
-
 from fbm.data.dataset import Video, VideoDataset
-from fbm.data.decoding.pyav import read_header
-from fbm.data.decoding.video import VideoError
+from fbm.data.decoding.decoders import Decoder
 from fbm.data.masks.matching import match_masks
 from fbm.data.masks.source import MaskSource, VideoMasks
-from fbm.data.store.frame_store import (
-    FORMAT,
-    MANIFEST,
-    Manifest,
-    StoredVideo,
-    frames_file,
-    is_whole,
-    masks_file,
-    read_manifest,
-)
+from fbm.data.store.array import StoreArray, is_whole
+from fbm.data.store.disk import check_disk, expected_frames
+from fbm.data.store.kinds.choose import frame_kind, kind_of
+from fbm.data.store.kinds.kind import FrameKind
+from fbm.data.store.manifest import FORMAT, MANIFEST, Manifest, StoredVideo, masks_file, read_manifest
 from fbm.data.store.prepare_video import PrepareJob, empty_row, prepare_video, with_split
 from fbm.data.store.settings import check_keeps_classes
 from fbm.utils.errors import UserError
@@ -60,6 +51,9 @@ def prepare(
     timeout: float,
     settings: dict[str, Any] | None = None,
     drop_classes: bool = False,
+    frames: str = "raw",
+    quality: int | None = None,
+    decoder: Decoder = "pyav",
 ) -> Prepared:
     """Update the store to `source` and `masks`, doing only what is missing.
 
@@ -70,24 +64,33 @@ def prepare(
         timeout: seconds that a file of up to `TIMED` frames may take, longer ones in proportion.
         settings: see `Manifest`.
         drop_classes: allow classes of the store to be removed that `source` does not have.
+        frames, quality: how frames are kept, see `frame_kind`.
+        decoder: of the videos, and of clips if no frames are kept.
 
     Raises:
         UserError: the data set, the store or the disk is unsuitable. A broken video is noted in its row.
     """
+    kind = frame_kind(frames, quality, decoder)
     videos = source.videos()
     masks_by_name, notes = match_masks(videos, masks)
     with exclusive_lock(store, "the store"):
         remove_partial(store)
-        known = _known(store, size)
+        known = _known(store, size, kind)
         if not drop_classes:
             check_keeps_classes(store, videos)
-        rows, jobs = _plan(videos, known, masks_by_name, masks_name, store, size)
+        rows, jobs = _plan(videos, known, masks_by_name, masks_name, store, size, kind, decoder)
         if jobs:
-            _check_disk(jobs, store, size)
+            check_disk(jobs, store, size, workers)
             rows |= _work(jobs, store, workers, timeout)
         others = [row for name, row in known.items() if name not in rows and row.checksum]
         placed_rows = [rows[video.name] for video in videos]
-        manifest = Manifest(size, masks_name, source.selection(), placed_rows, others, settings=settings or {})
+        manifest = Manifest(
+            *(size, masks_name, source.selection(), placed_rows, others),
+            settings=settings or {},
+            frames=frames,
+            quality=kind.quality,
+            decoder=decoder,
+        )
         _finish(store, manifest)
     return Prepared(manifest, len(jobs), notes)
 
@@ -103,7 +106,7 @@ def _finish(store: Path, manifest: Manifest) -> None:
     (store / JOURNAL).unlink(missing_ok=True)
 
 
-def _known(store: Path, size: int) -> dict[str, StoredVideo]:
+def _known(store: Path, size: int, kind: FrameKind) -> dict[str, StoredVideo]:
     """The rows of an earlier, perhaps interrupted, preparation."""
     rows: dict[str, StoredVideo] = {}
     if (store / MANIFEST).is_file():
@@ -112,6 +115,11 @@ def _known(store: Path, size: int) -> dict[str, StoredVideo]:
             raise UserError(
                 f"the store {store} holds frames of {manifest.size} pixels, data.size={size} needs others: "
                 "choose another data.store"
+            )
+        if (found := kind_of(manifest).label) != kind.label:
+            raise UserError(
+                f"the store {store} keeps its frames as {found}, these settings as {kind.label} (data.frames, "
+                "data.quality, data.decoder): choose another data.store, or its own settings"
             )
         rows = {video.name: video for video in (*manifest.others, *manifest.videos)}
     if (store / JOURNAL).is_file():
@@ -131,6 +139,8 @@ def _plan(
     masks_name: str,
     store: Path,
     size: int,
+    kind: FrameKind,
+    decoder: Decoder,
 ) -> tuple[dict[str, StoredVideo], list[PrepareJob]]:
     """The rows of videos that are up to date, and the jobs for the others."""
     rows, jobs = {}, []
@@ -142,8 +152,8 @@ def _plan(
             rows[video.name] = empty_row(video, "missing", f"listed in the split files but not there: {video.path}")
             continue
         track = masks_by_name.get(video.name)
-        decoded = _still_decoded(video, known.get(video.name), store, size)
-        job = PrepareJob(video, store, size, masks_name, track, decoded)
+        decoded = _still_decoded(video, known.get(video.name), store, size, kind)
+        job = PrepareJob(video, store, size, masks_name, track, decoded, kind, decoder)
         if decoded and decoded.ok and decoded.masks == job.masks_fingerprint and _has_masks(job):
             rows[video.name] = with_split(decoded, video)
         else:
@@ -151,11 +161,16 @@ def _plan(
     return rows, jobs
 
 
-def _still_decoded(video: Video, row: StoredVideo | None, store: Path, size: int) -> StoredVideo | None:
+def _still_decoded(
+    video: Video, row: StoredVideo | None, store: Path, size: int, kind: FrameKind
+) -> StoredVideo | None:
     """The row of a video, if its stored frames are complete and still those of the file."""
-    # The exact size: a preparation with another data.size may have left its frames and a journal.
-    if row is None or not row.checksum or not is_whole(frames_file(store, video.name), row.frames, size, size, 3):
+    # Another preparation that was not finished may have left its frames and a journal.
+    if row is None or not row.checksum or row.kept != kind.label:
         return None
+    if kind.stored and not is_whole(kind.file(store, size, row)):
+        return None
+    row = row if kind.stored else replace(row, path=str(video.path.absolute()))  # it may have moved
     stat = video.path.stat()
     if (stat.st_size, stat.st_mtime_ns) == (row.source_bytes, row.source_mtime_ns):
         return row
@@ -168,28 +183,7 @@ def _has_masks(job: PrepareJob) -> bool:
     if job.masks_name == "none" or job.decoded is None:
         return job.masks_name == "none"
     path = masks_file(job.store, job.masks_name, job.video.name)
-    return is_whole(path, job.decoded.frames, job.size, -(-job.size // 8))
-
-
-def _check_disk(jobs: Sequence[PrepareJob], store: Path, size: int) -> None:
-    """Print how much disk the frames will need; UserError if there is less."""
-    frames = sum(expected_frames(job) for job in jobs if job.decoded is None)
-    need = frames * size * size * 3 + frames * size * size // 8
-    free = shutil.disk_usage(store).free
-    sizes = f"{frames:,} frames need {decimal(need)}, {decimal(free)} are free"
-    print(f"{len(jobs)} videos to prepare: {sizes} at {store}")
-    if need > free:
-        raise UserError(f"not enough disk for {store}: {sizes}; free some or choose another data.store")
-
-
-def expected_frames(job: PrepareJob) -> int:
-    """The number of frames of a video, as far as it is known before decoding, else 0."""
-    if job.decoded is not None:
-        return job.decoded.frames
-    try:
-        return read_header(job.video.path).frames if job.video.expected is None else job.video.expected
-    except VideoError:
-        return 0  # reported when it is decoded
+    return is_whole(StoreArray(path, (job.decoded.frames, job.size, -(-job.size // 8)), ""))
 
 
 def time_limit(job: PrepareJob, timeout: float) -> float:

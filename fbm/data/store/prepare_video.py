@@ -1,19 +1,21 @@
 """Prepare one video, in a child process of `fbm prepare`."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 import numpy as np
-import xxhash
 
 from fbm.data.dataset import Video
-from fbm.data.decoding.pyav import decoder, opened
+from fbm.data.decoding.decoders import Decoder, open_video
+from fbm.data.decoding.pyav import decoder
 from fbm.data.decoding.video import Status, VideoError
 from fbm.data.masks.source import DecodedVideo, MaskError, VideoMasks
-from fbm.data.store.array import checksum_of
-from fbm.data.store.frame_store import StoredVideo, frames_file, masks_file
-from fbm.utils.files import atomic_write, checksum
+from fbm.data.store.array import IntegrityError, StoreArray, checksum_of
+from fbm.data.store.kinds.kind import FrameKind
+from fbm.data.store.kinds.raw import RAW
+from fbm.data.store.manifest import StoredVideo, frames_file, masks_file
+from fbm.utils.files import TMP_SUFFIX, atomic_write, checksum
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class PrepareJob:
     masks_name: str
     track: VideoMasks | None
     decoded: StoredVideo | None
+    kind: FrameKind = RAW
+    decoder: Decoder = "pyav"
 
     @property
     def masks_fingerprint(self) -> str:
@@ -49,52 +53,47 @@ def prepare_video(job: PrepareJob) -> StoredVideo:
     Raises:
         OSError: the store cannot be written.
     """
+    # In the store, where the next preparation removes those of killed processes.
+    scratch = job.store / f".frames.{os.getpid()}{TMP_SUFFIX}"
     try:
-        row = job.decoded or _store_frames(job)
-        return _store_masks(job, row)
+        row = job.decoded or _store_frames(job, scratch if job.masks_name != "none" else None)
+        return _store_masks(job, row, scratch)
     except VideoError as error:
         return empty_row(job.video, error.status, error.reason)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
-def _store_frames(job: PrepareJob) -> StoredVideo:
+def _store_frames(job: PrepareJob, scratch: Path | None) -> StoredVideo:
     path = job.video.path
-    digest = xxhash.xxh3_128()
-    count = 0
-    with opened(path) as video, atomic_write(frames_file(job.store, job.video.name)) as file:
-        _write_header(file, (video.header.frames, job.size, job.size, 3))
-        for batch in video.decode(job.size):
-            file.write(batch.data)
-            digest.update(batch.data)
-            count += len(batch)
+    with open_video(path, job.decoder) as video:
+        place = frames_file(job.store, job.video.name)
+        written = job.kind.write(place, scratch, video.decode(job.size), job.size)
         header = video.header  # now of upright frames
-        file.seek(0)  # the container's count is only a hint
-        _write_header(file, (count, job.size, job.size, 3))
     stat = path.stat()
     return replace(
         empty_row(job.video, "ok"),
-        frames=count,
+        frames=written.frames,
         width=header.width,
         height=header.height,
         fps=round(header.fps, 3),
         source_bytes=stat.st_size,
         source_mtime_ns=stat.st_mtime_ns,
         source_checksum=checksum(path),
-        checksum=digest.hexdigest(),
+        checksum=written.checksum,
         decoder=decoder(),
+        kept=job.kind.label,
+        frames_bytes=written.frames_bytes,
+        path="" if job.kind.stored else str(path.absolute()),
     )
 
 
-def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
-    """Begin a uint8 `.npy` file. numpy keeps room for a longer first axis, so it can be written again in place."""
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-
-
-def _store_masks(job: PrepareJob, row: StoredVideo) -> StoredVideo:
+def _store_masks(job: PrepareJob, row: StoredVideo, scratch: Path) -> StoredVideo:
     row = replace(with_split(row, job.video), status="ok", reason="")
     row = replace(row, masks=job.masks_fingerprint, masked_frames=0, masks_checksum="")
     if job.masks_name == "none":
         return row
-    frames = np.load(frames_file(job.store, job.video.name), mmap_mode="r")
+    frames = _all_frames(job, row, scratch)
     try:
         video = DecodedVideo(job.video.name, frames, row.width, row.height)
         masks = job.track.compute(video) if job.track else np.zeros(frames.shape[:3], bool)
@@ -106,3 +105,22 @@ def _store_masks(job: PrepareJob, row: StoredVideo) -> StoredVideo:
         np.save(file, packed)
     masked = int(masks.any((1, 2)).sum())
     return replace(row, masked_frames=masked, masks_checksum=checksum_of(packed), reason=unused)
+
+
+def _all_frames(job: PrepareJob, row: StoredVideo, scratch: Path) -> np.ndarray:
+    """The frames as training reads them, `T size size 3`, mapped; compressed ones are decoded into `scratch`."""
+    if scratch.is_file():  # just written
+        written: np.ndarray = np.load(scratch, mmap_mode="r")
+        return written
+    file = job.kind.file(job.store, job.size, row)
+    shape = (row.frames, job.size, job.size, 3)
+    try:
+        # Not `opened`, which would import torch.
+        opened = np.load(file.path, mmap_mode="r") if isinstance(file, StoreArray) else file.opened()
+        if isinstance(opened, np.ndarray) and opened.shape == shape:
+            return opened
+        frames = np.lib.format.open_memmap(scratch, "w+", np.uint8, shape)
+        file.fill(opened, 0, frames)
+    except IntegrityError as error:
+        raise VideoError("undecodable", str(error)) from error
+    return frames

@@ -1,26 +1,39 @@
-"""Read values from a store's files, each of which is verified by its checksum before its first use."""
+"""Read from a store's files, each of which is verified before its first use."""
 
 import mmap
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from fbm.data.store.array import StoreArray, unreadable
+from fbm.data.store.array import unreadable
 
 RACE_WINDOW_NS = 1_000_000_000  # two changes within one tick of the file system's clock look like one
-MAX_MAPS = 30_000  # kept by a process; Linux allows 65,530, including those of shared libraries
+# Maps kept by a reader, of which a store has two; Linux allows a process 65,530, including those of shared libraries.
+MAX_OPEN = 25_000
 
 Made = TypeVar("Made")
 
 
-class VerifiedReader:
-    """Reads array files and caches which ones are verified, by inode, size and times, so that changes are detected.
+class VerifiedFile(Protocol):
+    """A file to read from: `opened` gives what is read, after `check` has passed."""
 
-    Files are mapped, so that a read is a plain copy. Accessing a mapped file beyond its end kills the process, so its
-    status is compared before and after each read: only truncation within these microseconds can have that effect.
+    @property
+    def path(self) -> Path: ...
+
+    def check(self) -> None: ...
+
+    def opened(self) -> Any: ...
+
+
+class VerifiedReader:
+    """Reads files and caches which ones are verified, by inode, size and times, so that changes are detected.
+
+    Array files are mapped, so that a read is a plain copy. Accessing a mapped file beyond its end kills the process,
+    so its status is compared before and after each read: only truncation within these microseconds can do that.
     Maps need no descriptors, so a store may have more files than a process may open.
 
     The cache is memory shared with forked processes (a loader's workers): each file is verified once by any of them.
@@ -28,51 +41,54 @@ class VerifiedReader:
 
     Args:
         files: indexed by their number here.
+        most: files that are kept open; then the one that was not read for longest is closed.
     """
 
-    def __init__(self, files: Sequence[StoreArray]) -> None:
-        self.files = files
+    def __init__(self, files: Sequence[VerifiedFile], most: int = MAX_OPEN) -> None:
+        self.files, self.most = files, most
         self._paths = [os.fspath(file.path) for file in files]  # `Path.stat` takes twice as long
         self._verified = np.frombuffer(
             mmap.mmap(-1, 8 * max(1, len(files))), np.int64
         )  # zeros, shared with forked processes
-        self._maps: dict[int, tuple[int, np.ndarray]] = {}  # with the signature of the mapped file
+        self._open: dict[int, tuple[int, Any]] = {}  # with the signature of the file
 
     def __reduce__(self) -> Any:
-        return VerifiedReader, (self.files,)
+        return VerifiedReader, (self.files, self.most)
 
-    def read(self, number: int, use: Callable[[np.ndarray], Made]) -> Made:
-        """The result of `use` on the values of the file with this number; it must copy the values it keeps.
+    def read(self, number: int, use: Callable[[Any], Made]) -> Made:
+        """The result of `use` on what the file with this number opens as; of an array it must copy what it keeps.
 
         Raises:
             IntegrityError: the file is not the one that was stored.
         """
         try:
             while True:
-                before, values = self._open(number)
-                made = use(values)
+                before, opened = self._verified_and_open(number)
+                made = use(opened)
                 if _stat_signature(os.stat(self._paths[number])) == before:  # noqa: PTH116
                     return made
         except OSError as error:
             raise unreadable(error) from error
 
-    def _open(self, number: int) -> tuple[int, np.ndarray]:
-        """The signature of the verified file, and its values as a map."""
+    def close(self) -> None:
+        """Close all files; a later read opens them again."""
+        self._open.clear()
+
+    def _verified_and_open(self, number: int) -> tuple[int, Any]:
+        """The signature of the verified file, and what it opens as."""
         stat = os.stat(self._paths[number])  # noqa: PTH116
         mark = _stat_signature(stat)
-        known, values = self._maps.get(number, (0, None))
-        if values is not None and known == mark == self._verified[number]:
-            return mark, values
-        if self._verified[number] != mark:
-            self.files[number].check()
-        values = self.files[number].mapped()
-        if abs(time.time_ns() - stat.st_ctime_ns) > RACE_WINDOW_NS:
-            self._verified[number] = mark
-        self._maps.pop(number, None)
-        if len(self._maps) >= MAX_MAPS:
-            del self._maps[next(iter(self._maps))]  # the oldest
-        self._maps[number] = mark, values
-        return mark, values
+        known, opened = self._open.pop(number, (0, None))
+        if opened is None or not known == mark == self._verified[number]:
+            if self._verified[number] != mark:
+                self.files[number].check()
+            opened = self.files[number].opened()
+            if abs(time.time_ns() - stat.st_ctime_ns) > RACE_WINDOW_NS:
+                self._verified[number] = mark
+            if len(self._open) >= self.most:
+                del self._open[next(iter(self._open))]
+        self._open[number] = mark, opened  # as the newest
+        return mark, opened
 
 
 def _stat_signature(stat: os.stat_result) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fbm.data.dataset import Video
-from fbm.data.store.frame_store import MANIFEST, read_manifest
+from fbm.data.store.manifest import MANIFEST, read_manifest
 from fbm.utils.errors import UserError
 
 
@@ -18,7 +18,12 @@ def read_store_settings(store: Path) -> dict[str, Any]:
     try:
         with (store / MANIFEST).open() as file:
             head = json.loads(file.readline().rpartition(', "videos": [')[0] + "}")
-        return {"size": head["size"], "masks": head["masks"], **head["selection"], **head.get("settings", {})}
+        kept = {
+            "frames": head.get("frames", "raw"),
+            "quality": head.get("quality"),
+            "decoder": head.get("decoder", "pyav"),
+        }
+        return {"size": head["size"], "masks": head["masks"], **kept, **head["selection"], **head.get("settings", {})}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fbm.data.clips import ClipDataset
-from fbm.data.store.frame_store import StoredVideo
+from fbm.data.store.manifest import StoredVideo
 from fbm.runs.probes import OWN_FACTOR
 from fbm.utils.errors import UserError
 

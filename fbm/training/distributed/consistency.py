@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 import fbm
 from fbm.config.instantiate import check_run
-from fbm.data.store.frame_store import read_manifest
+from fbm.data.store.manifest import read_manifest
 from fbm.runs.fingerprints import identify
 from fbm.runs.provenance import versions
 

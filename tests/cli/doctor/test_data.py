@@ -9,7 +9,7 @@ from fbm.cli.doctor.data import check_data
 from fbm.data.datasets.folders import Folders
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.boxes import BoxMasks
-from fbm.data.store.frame_store import MANIFEST, frames_file, masks_file
+from fbm.data.store.manifest import MANIFEST, frames_file, masks_file
 from fbm.data.store.prepare import JOURNAL, prepare
 from tests.conftest import SIZE
 

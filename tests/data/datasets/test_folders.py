@@ -8,7 +8,8 @@ import pytest
 from fbm.data.datasets.folders import Folders
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.unsupervised import UnsupervisedMasks
-from fbm.data.store.frame_store import FrameStore, masks_file
+from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.manifest import masks_file
 from fbm.data.store.prepare import prepare
 from fbm.utils.errors import UserError
 from tests.data.small_videos import make_video

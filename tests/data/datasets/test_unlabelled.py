@@ -10,7 +10,8 @@ import pytest
 from fbm.data.clips import ClipDataset, SampleKey
 from fbm.data.datamodule import ClipDataModule
 from fbm.data.datasets.ucf101 import UCF101
-from fbm.data.store.frame_store import MANIFEST, FrameStore, read_manifest
+from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.manifest import MANIFEST, read_manifest
 from fbm.training.callbacks.probes import KNN, LINEAR
 from fbm.utils.errors import UserError
 from tests.tiny import CLASSES, SIZE, fbm, make_store, settings

@@ -23,8 +23,8 @@ def file(tmp_path, values):
 def test_a_whole_file_gives_its_values(file, values):
     file.check_size()
     file.check()
-    assert (file.mapped() == values).all()
-    assert not file.mapped().flags.writeable
+    assert (file.opened() == values).all()
+    assert not file.opened().flags.writeable
 
 
 def test_a_byte_flipped_anywhere_is_found_wherever_it_can_matter(file, values):
@@ -90,4 +90,4 @@ def test_a_file_cut_after_it_was_looked_at_cannot_be_mapped(file):
     file.check()
     os.truncate(file.path, 200)
     with pytest.raises(IntegrityError, match="has 200 bytes in place of 368"):
-        file.mapped()
+        file.opened()

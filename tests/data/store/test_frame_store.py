@@ -7,19 +7,9 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from fbm.data.store.array import checksum_of
-from fbm.data.store.frame_store import (
-    MANIFEST,
-    FrameStore,
-    Manifest,
-    StoredVideo,
-    StoreError,
-    files_of,
-    frames_file,
-    is_whole,
-    masks_file,
-    read_manifest,
-)
+from fbm.data.store.array import StoreArray, checksum_of, is_whole
+from fbm.data.store.frame_store import FrameStore, StoreError, files_of
+from fbm.data.store.manifest import MANIFEST, Manifest, StoredVideo, frames_file, masks_file, read_manifest
 from fbm.utils.errors import UserError
 from fbm.utils.files import exclusive_lock
 
@@ -93,13 +83,13 @@ def test_no_store_is_told_from_an_unfinished_one(tmp_path):
 
 def test_an_array_file_is_whole_to_the_byte(tmp_path):
     path = tmp_path / "a.npy"
-    assert not is_whole(path, 3, 8, 8, 3)
+    assert not is_whole(StoreArray(path, (3, 8, 8, 3), ""))
     for shape in ((3, 8, 8, 3), (100_000, 4, 1), (34, 128, 16)):
         np.save(path, np.zeros(shape, np.uint8))
-        assert is_whole(path, *shape)
-        assert not is_whole(path, shape[0] + 1, *shape[1:])
+        assert is_whole(StoreArray(path, shape, ""))
+        assert not is_whole(StoreArray(path, (shape[0] + 1, *shape[1:]), ""))
         path.write_bytes(path.read_bytes()[:-1])
-        assert not is_whole(path, *shape)
+        assert not is_whole(StoreArray(path, shape, ""))
 
 
 def stored(root, packed=None, **values):
@@ -246,6 +236,8 @@ def test_the_checksums_are_those_of_the_manifest(demo_store):
     manifest = read_manifest(demo_store)
     for video in manifest.videos:
         frames, masks = files_of(demo_store, manifest, video)
+        assert isinstance(frames, StoreArray)
+        assert isinstance(masks, StoreArray)
         assert (frames.checksum, masks.checksum) == (video.checksum, video.masks_checksum)
         frames.check()
         masks.check()

@@ -168,12 +168,15 @@ def test_a_store_may_have_more_files_than_a_process_may_open(many, few_descripto
     assert first_values(reader) == first_values(reader) == list(range(100))
 
 
-def test_no_more_maps_are_kept_than_a_process_may_have(many, checked, monkeypatch):
-    monkeypatch.setattr(cached_reader, "MAX_MAPS", 3)
-    reader = VerifiedReader(many)
+def test_no_more_files_are_kept_open_than_allowed(many, checked):
+    reader = VerifiedReader(many, most=3)
     assert first_values(reader) == first_values(reader) == list(range(100))
-    assert list(reader._maps) == [97, 98, 99]
-    assert len(checked) == 100  # a file is looked at once, however often it is mapped
+    assert list(reader._open) == [97, 98, 99]
+    assert len(checked) == 100  # a file is looked at once, however often it is opened
+    for number in (97, 0):
+        reader.read(number, np.copy)
+    assert list(reader._open) == [99, 97, 0]  # those that were read last
+    assert len(pickle.loads(pickle.dumps(reader)).files) == 100
 
 
 def test_where_no_descriptor_is_left_the_limit_is_named(many, few_descriptors):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fbm.config.compose import compose, resolved
-from fbm.data.store.frame_store import MANIFEST, Manifest, StoredVideo, read_manifest
+from fbm.data.store.manifest import MANIFEST, Manifest, StoredVideo, read_manifest
 from fbm.data.store.settings import check_keeps_classes, read_store_settings
 from fbm.utils.errors import UserError
 

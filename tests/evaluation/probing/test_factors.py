@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from fbm.data.clips import ClipDataset
-from fbm.data.store.frame_store import FrameStore, StoredVideo
+from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.manifest import StoredVideo
 from fbm.evaluation.probing.factors import groups, labels, read_factors
 from fbm.utils.errors import UserError
 from tests.tiny import make_store
