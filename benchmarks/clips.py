@@ -1,8 +1,10 @@
-"""Clips/s of training's own loader, of decoders in its place, and of a plain memory copy of the same bytes."""
+"""Clips/s of training's own loader from every kind of store, of decoders alone, and of a plain memory copy."""
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterable
+from copy import copy
 from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -13,12 +15,16 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.converted import converted
 from benchmarks.decoders import Peer, missing, peers
 from benchmarks.result import Result, Row, Table
 from benchmarks.rounds import in_turn
 from fbm.data.batch import ClipBatch
 from fbm.data.clips import ClipDataset, ResumableDistributedSampler, SampleKey, identity_collate
+from fbm.data.decoding.decoders import Decoder
 from fbm.data.store.frame_store import FrameStore, files_of
+from fbm.data.store.kinds.choose import frame_kind
+from fbm.data.store.kinds.kind import FrameKind
 from fbm.utils.errors import UserError
 from fbm.utils.machine import configure_malloc
 
@@ -62,13 +68,21 @@ def bench_clips(store: Path, root: Path, batch: int, batches: int, rounds: int, 
     measures: dict[str, Callable[[], float]] = {
         f"store, {workers} workers": partial(_read, clips, batch, batches, workers) for workers in WORKERS
     }
-    measures["plain memory copy of the same bytes"] = partial(_copied, batch, batches, size)
-    for kind, chosen in (("one-keyframe files", _single(paths, clips)), ("any file", list(range(len(clips))))):
-        for name, peer in peers().items() if len(chosen) >= batch else ():
-            sampler = [SampleKey(0, int(sample)) for sample in np.random.default_rng(0).permutation(chosen)]
-            reading = DataLoader(FromFiles(clips, paths, peer), batch, sampler=sampler, drop_last=True)
-            measures[f"{name}, {kind}"] = partial(rate, reading, DECODED, warm=0)
-    found = in_turn(measures, rounds)
+    with tempfile.TemporaryDirectory() as place:
+        for kind in kinds():
+            other = copy(clips)
+            other.store = FrameStore(converted(opened, kind, paths, Path(place, kind.label)))
+            few = batches if kind.stored else DECODED
+            for workers in (0, 2):
+                name = f"data.frames={kind.label}, {workers} workers"
+                measures[name] = partial(_read, other, batch, few, workers, WARM if kind.stored else 0)
+        measures["plain memory copy of the same bytes"] = partial(_copied, batch, batches, size)
+        for group, chosen in (("one-keyframe files", _single(paths, clips)), ("any file", list(range(len(clips))))):
+            for name, peer in peers().items() if len(chosen) >= batch else ():
+                sampler = [SampleKey(0, int(sample)) for sample in np.random.default_rng(0).permutation(chosen)]
+                reading = DataLoader(FromFiles(clips, paths, peer), batch, sampler=sampler, drop_last=True)
+                measures[f"{name}, {group}"] = partial(rate, reading, DECODED, warm=0)
+        found = in_turn(measures, rounds)
     title = f"batches of {batch} clips of {CLIP} frames, {size} x {size}, page cache warm"
     result.tables.append(Table(title, "clips/s", "more", [Row(name, values) for name, values in found.items()]))
     note = "every file read whole and compared with its checksum"
@@ -78,8 +92,18 @@ def bench_clips(store: Path, root: Path, batch: int, batches: int, rounds: int, 
     result.notes += missing()
 
 
-def _read(clips: ClipDataset, batch: int, batches: int, workers: int) -> float:
-    return rate(loader(clips, batch, workers), batches)
+def kinds() -> list[FrameKind]:
+    """The kinds of frames besides raw: files with every decoder that is installed."""
+    return [frame_kind("jpeg"), frame_kind("webp"), *(frame_kind("files", decoder=name) for name in decoders())]
+
+
+def decoders() -> list[Decoder]:
+    """Those of `data.decoder` that can be used here."""
+    return ["pyav"]
+
+
+def _read(clips: ClipDataset, batch: int, batches: int, workers: int, warm: int = WARM) -> float:
+    return rate(loader(clips, batch, workers), batches, warm)
 
 
 def loader(clips: ClipDataset, batch: int, workers: int) -> Iterable[Any]:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from fbm.data.clips import ClipDataset, SampleKey, draw_window
-from fbm.data.store.manifest import frames_file, masks_file
 from fbm.models.autoencoder import Autoencoder
 from fbm.models.classifier import Classifier
 from fbm.models.disentangler import Disentangler, split_features
@@ -37,9 +36,8 @@ class PlainClips(Dataset[tuple[Tensor, ...]]):
         name = clips.videos[number].name
         window = draw_window(clips.seed, SampleKey(0, sample), clips.slack)
         taken = slice(chunk + window.start, chunk + window.start + clips.clip_frames)
-        frames = np.load(frames_file(store.root, name), mmap_mode="r")[taken].astype(np.float32) / 255 * 2 - 1
-        packed = np.load(masks_file(store.root, "boxes", name), mmap_mode="r")[taken]
-        masks = np.unpackbits(packed, axis=-1, count=frames.shape[2]).astype(np.float32)
+        frames = store.frames(name, taken.start, taken.stop).astype(np.float32) / 255 * 2 - 1
+        masks = store.masks(name, taken).astype(np.float32)
         if window.reversed:
             frames, masks = frames[::-1], masks[::-1]
         if window.hflipped:

@@ -54,9 +54,9 @@ def prepare_job(config: DictConfig) -> None:
         config.prepare.timeout,
         {"name": config.data.name, "skip_broken": config.data.skip_broken},
         config.prepare.drop_classes,
+        config.data.decoder,
         config.data.frames,
         config.data.quality,
-        config.data.decoder,
     )
     manifest = prepared.manifest
     for line in (*_named(manifest.excluded, config.data.store), *_named(manifest.broken, config.data.store)):

@@ -15,6 +15,8 @@ from fbm.data.datasets.ucf101 import check_no_leak
 from fbm.data.store.frame_store import FrameStore
 from fbm.utils.errors import UserError
 
+HANGING = 900  # seconds without a batch
+
 
 class ClipDataModule(pl.LightningDataModule):
     """Clips of a prepared store.
@@ -200,6 +202,8 @@ class ClipDataModule(pl.LightningDataModule):
             collate_fn=identity_collate,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
+            # Decoding can hang; a copy of stored frames cannot.
+            timeout=0 if self.store.kind.stored or not self.num_workers else HANGING,
             pin_memory=on_gpu,
             generator=torch.Generator(),  # its workers' seeds would otherwise be drawn from the global one
         )

@@ -12,6 +12,7 @@ from fbm.config.compose import resolved
 from fbm.config.instantiate import build
 from fbm.config.trainer_settings import batches_of, steps_of
 from fbm.data.datamodule import ClipDataModule
+from fbm.data.reading_cost import reading_cost
 from fbm.models.checkpointing import checkpoint_activations
 from fbm.models.compilation import compile_networks
 from fbm.models.contract import checked_encoder
@@ -78,6 +79,8 @@ def build_data(config: DictConfig) -> ClipDataModule:
             print(
                 f"no clip has the class {', '.join(empty)}: data.empty_classes=leave_out removes it from the label set"
             )
+    if cost := reading_cost(data.clips["train"]):
+        print(cost)
     return data
 
 

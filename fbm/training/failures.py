@@ -36,6 +36,11 @@ def user_errors() -> Iterator[None]:
     except Exception as error:
         if message := out_of_memory(error):
             raise UserError(message) from error
+        if "DataLoader timed out" in str(error):
+            raise UserError(
+                f"{error}: a video may hang its decoder; `fbm doctor` names those that do not decode, and "
+                "`fbm prepare data.frames=jpeg data.store=PATH` makes a store that decodes each only once"
+            ) from error
         if "more than 1 value per channel" in str(error):  # torch's batch norm; a last batch may be one clip
             raise UserError(
                 "batch norm cannot learn from a single value a channel: take a data.batch_size that leaves no batch of "

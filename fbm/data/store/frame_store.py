@@ -52,11 +52,11 @@ class FrameStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.manifest = read_manifest(root)
-        kind, size = kind_of(self.manifest), self.manifest.size
+        self.kind, size = kind_of(self.manifest), self.manifest.size
         self._numbers = {video.name: number for number, video in enumerate(self.usable)}
-        self._files = [kind.file(root, size, video) for video in self.usable]
+        self._files = [self.kind.file(root, size, video) for video in self.usable]
         masks = [] if self.manifest.masks == "none" else [masks_of(root, self.manifest, video) for video in self.usable]
-        self._frames, self._masks = VerifiedReader(self._files, kind.most_open), VerifiedReader(masks)
+        self._frames, self._masks = VerifiedReader(self._files, self.kind.most_open), VerifiedReader(masks)
         self._check_sizes([*self._files, *masks])
 
     @cached_property

@@ -51,9 +51,9 @@ def prepare(
     timeout: float,
     settings: dict[str, Any] | None = None,
     drop_classes: bool = False,
+    decoder: Decoder = "pyav",
     frames: str = "raw",
     quality: int | None = None,
-    decoder: Decoder = "pyav",
 ) -> Prepared:
     """Update the store to `source` and `masks`, doing only what is missing.
 
@@ -64,8 +64,8 @@ def prepare(
         timeout: seconds that a file of up to `TIMED` frames may take, longer ones in proportion.
         settings: see `Manifest`.
         drop_classes: allow classes of the store to be removed that `source` does not have.
-        frames, quality: how frames are kept, see `frame_kind`.
         decoder: of the videos, and of clips if no frames are kept.
+        frames, quality: how frames are kept, see `frame_kind`.
 
     Raises:
         UserError: the data set, the store or the disk is unsuitable. A broken video is noted in its row.

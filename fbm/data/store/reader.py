@@ -68,6 +68,7 @@ class VerifiedReader:
                 if _stat_signature(os.stat(self._paths[number])) == before:  # noqa: PTH116
                     return made
         except OSError as error:
+            self.files[number].check()  # which knows the remedy for its kind of file
             raise unreadable(error) from error
 
     def close(self) -> None:

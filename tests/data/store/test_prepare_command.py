@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from fbm.data.store.frame_store import MANIFEST, read_manifest
+from fbm.data.store.manifest import MANIFEST, read_manifest
 from fbm.data.store.prepare import JOURNAL
 from fbm.utils.files import exclusive_lock
 from tests import processes

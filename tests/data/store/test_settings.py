@@ -23,11 +23,15 @@ def made(store: Path, **more: Any) -> Path:
 
 
 def test_the_first_line_of_a_manifest_says_what_a_store_is_made_of(tmp_path):
-    store = made(tmp_path / "store")
-    expected = {"size": 48, "masks": "unsupervised", **SELECTION, "name": "mine", "skip_broken": True}
+    store = made(tmp_path / "store", frames="jpeg", quality=80)
+    kept = {"frames": "jpeg", "quality": 80, "decoder": "pyav"}
+    expected = {"size": 48, "masks": "unsupervised", **kept, **SELECTION, "name": "mine", "skip_broken": True}
     assert read_store_settings(store) == expected
     manifest = read_manifest(store)
-    assert {"size": manifest.size, "masks": manifest.masks, **manifest.selection, **manifest.settings} == expected
+    found = {name: getattr(manifest, name) for name in ("size", "masks", *kept)}
+    assert {**found, **manifest.selection, **manifest.settings} == expected
+    config = resolved(compose([f"data.store={store}"]))["data"]
+    assert (config["module"]["frames"], config["module"]["quality"]) == ("jpeg", 80)
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]", '{"format": 2, "videos": ['])

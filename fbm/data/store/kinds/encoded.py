@@ -30,14 +30,14 @@ OFFSET = np.dtype("<i8")
 
 @dataclass(frozen=True)
 class EncodedFrames(StoreArray):
-    """A video's compressed frames, one dimension; `count` of them, of `size` pixels."""
+    """A video's compressed frames, one dimension: `count` pictures of `pixels` x `pixels`."""
 
     count: int
-    size: int
+    pixels: int
 
     def check_all(self) -> None:
         self.check()
-        values, frame = self.opened(), np.empty((1, self.size, self.size, 3), np.uint8)
+        values, frame = self.opened(), np.empty((1, self.pixels, self.pixels, 3), np.uint8)
         for number in range(self.count):
             self.fill(values, number, frame)
 
@@ -69,7 +69,7 @@ class Encoded(FrameKind):
 
     def file(self, store: Path, size: int, video: StoredVideo) -> EncodedFrames:
         path, shape = frames_file(store, video.name), (video.frames_bytes,)
-        return EncodedFrames(path, shape, video.checksum, count=video.frames, size=size)
+        return EncodedFrames(path, shape, video.checksum, count=video.frames, pixels=size)
 
     def write(self, path: Path, scratch: Path | None, batches: Iterable[np.ndarray], size: int) -> Written:
         cv2.setNumThreads(1)

@@ -1,0 +1,41 @@
+"""The same store, its frames kept in another way."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.kinds.kind import FrameKind
+from fbm.data.store.manifest import MANIFEST, StoredVideo, frames_file, masks_file
+from fbm.utils.files import write_text
+from fbm.utils.progress import progress
+
+
+def converted(store: FrameStore, kind: FrameKind, videos: dict[str, Path], root: Path) -> Path:
+    """Write the usable videos of a store to `root`, and gives it; masks are links.
+
+    Args:
+        videos: the files of the videos by name.
+    """
+    rows = []
+    with progress(kind.label, len(store.usable), "videos") as advance:
+        for video in store.usable:
+            rows.append(_row(store, kind, video, videos[video.name], root))
+            if store.manifest.masks != "none":
+                link = masks_file(root, store.manifest.masks, video.name)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(masks_file(store.root, store.manifest.masks, video.name).absolute())
+            advance()
+    decoder = getattr(kind, "decoder", store.manifest.decoder)
+    kept = {"frames": kind.name, "quality": kind.quality, "decoder": decoder}
+    write_text(root / MANIFEST, replace(store.manifest, videos=rows, others=[], **kept).to_json())
+    return root
+
+
+def _row(store: FrameStore, kind: FrameKind, video: StoredVideo, path: Path, root: Path) -> StoredVideo:
+    if not kind.stored:
+        stat = path.stat()
+        sizes = {"source_bytes": stat.st_size, "source_mtime_ns": stat.st_mtime_ns}
+        return replace(video, path=str(path.absolute()), kept=kind.label, **sizes)
+    frames = store.frames(video.name, 0, video.frames)
+    made = kind.write(frames_file(root, video.name), None, [frames], store.manifest.size)
+    return replace(video, checksum=made.checksum, frames_bytes=made.frames_bytes, kept=kind.label)
