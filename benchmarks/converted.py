@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.kinds.files import Files
 from fbm.data.store.kinds.kind import FrameKind
 from fbm.data.store.manifest import MANIFEST, StoredVideo, frames_file, masks_file
 from fbm.utils.files import write_text
@@ -25,17 +26,18 @@ def converted(store: FrameStore, kind: FrameKind, videos: dict[str, Path], root:
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(masks_file(store.root, store.manifest.masks, video.name).absolute())
             advance()
-    decoder = getattr(kind, "decoder", store.manifest.decoder)
-    kept = {"frames": kind.name, "quality": kind.quality, "decoder": decoder}
-    write_text(root / MANIFEST, replace(store.manifest, videos=rows, others=[], **kept).to_json())
+    manifest = replace(store.manifest, videos=rows, others=[], frames=kind.name, quality=kind.quality)
+    if isinstance(kind, Files):
+        manifest = replace(manifest, decoder=kind.decoder)
+    write_text(root / MANIFEST, manifest.to_json())
     return root
 
 
 def _row(store: FrameStore, kind: FrameKind, video: StoredVideo, path: Path, root: Path) -> StoredVideo:
     if not kind.stored:
         stat = path.stat()
-        sizes = {"source_bytes": stat.st_size, "source_mtime_ns": stat.st_mtime_ns}
-        return replace(video, path=str(path.absolute()), kept=kind.label, **sizes)
+        video = replace(video, source_bytes=stat.st_size, source_mtime_ns=stat.st_mtime_ns)
+        return replace(video, path=str(path.absolute()), kept=kind.label)
     frames = store.frames(video.name, 0, video.frames)
     made = kind.write(frames_file(root, video.name), None, [frames], store.manifest.size)
     return replace(video, checksum=made.checksum, frames_bytes=made.frames_bytes, kept=kind.label)
