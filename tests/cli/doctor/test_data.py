@@ -1,4 +1,5 @@
 import hashlib
+import os
 import re
 import shutil
 
@@ -12,6 +13,7 @@ from fbm.data.masks.boxes import BoxMasks
 from fbm.data.store.manifest import MANIFEST, frames_file, masks_file
 from fbm.data.store.prepare import JOURNAL, prepare
 from tests.conftest import SIZE
+from tests.tiny import fbm
 
 
 def tree(root):
@@ -179,3 +181,27 @@ def test_folders_are_looked_at_and_what_is_left_out_is_no_problem(small_root, tm
         "not usable, short",
     ]
     assert found.summary.startswith("5 videos listed, 2 files left out, 0 more files")
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "files"])
+def test_stores_of_other_kinds_are_checked_whole(small_root, tmp_path, kind):
+    source, store = UCF101(small_root.path), tmp_path / "store"
+    prepare(source, None, "none", store, SIZE, 1, 600, frames=kind)
+    assert not check_data(source, None, store).problems
+    name = small_root.names[1]
+    path = small_root.video(1) if kind == "files" else frames_file(store, name)
+    stat, content = path.stat(), bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    (problem,) = check_data(None, None, store).problems
+    assert problem.startswith(f"{name}: {path} is not ")
+    path.unlink()
+    (problem,) = check_data(None, None, store).problems
+    assert "is missing: " in problem
+
+
+def test_what_reading_from_videos_costs_is_said(small_root, tmp_path, capsys):
+    prepare(UCF101(small_root.path), None, "none", tmp_path / "store", SIZE, 1, 600, frames="files")
+    assert fbm("doctor", "data=ucf101", f"data.store={tmp_path / 'store'}", "masks=none") == 0
+    assert "data.frames=files: a process decodes about" in capsys.readouterr().out
