@@ -100,13 +100,19 @@ def _check_settings(config: DictConfig) -> None:
 
 
 def _named(videos: list[Any], store: str, label: str = "") -> Iterator[str]:
-    """A line for each video that is not used; of many with the same status the first ones and their number.
+    """A line for each video that is not used; of many with the same status the first ones and their number, and one
+    line for those that are missing.
 
     Args:
         label: replaces the status.
     """
+    from fbm.data.masks.matching import first_names
+
     for status in sorted({video.status for video in videos}):
         faulty = [video for video in videos if video.status == status]
+        if status == "missing":
+            yield f"missing: {len(faulty)} listed videos are not there: {first_names([v.name for v in faulty])}"
+            continue
         yield from (f"{label or status}: {video.name}: {video.reason}" for video in faulty[:NAMED])
         if len(faulty) > NAMED:
             yield f"{label or status}: {len(faulty) - NAMED} more, each with its reason in {store}/manifest.json"

@@ -21,7 +21,7 @@ DISPLAY_KEYS = (
 )
 # Where the files of fbm's own data sets are, for reports, which import no data set. Those of any other data set follow
 # from its signature, see `fbm.config.targets.path_keys`.
-PATH_KEYS = ("data.root", "data.folders", "data.test_lists", "data.annotations", "data.store")
+PATH_KEYS = ("data.root", "data.folders", "data.csv", "data.lists", "data.test_lists", "data.annotations", "data.store")
 NON_SEMANTIC_KEYS = (
     *PERFORMANCE_KEYS,
     *DISPLAY_KEYS,

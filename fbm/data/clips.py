@@ -66,11 +66,13 @@ def subsample_groups(videos: Sequence[StoredVideo], fraction: float) -> list[Sto
     Whole groups, because clips of one group are nearly copies. Smaller fractions are subsets of larger ones, and do
     not depend on the seed.
     """
+    groups: dict[str, set[int]] = {}
+    for video in videos:
+        groups.setdefault(video.action, set()).add(video.group)
     kept: set[tuple[str, int]] = set()
-    for action in {video.action for video in videos if video.action}:
-        groups = sorted({video.group for video in videos if video.action == action})
-        order = np.random.default_rng([*action.encode()]).permutation(groups)
-        kept |= {(action, int(group)) for group in order[: max(1, round(fraction * len(groups)))]}
+    for action, own in groups.items():
+        order = np.random.default_rng([*action.encode()]).permutation(sorted(own))
+        kept |= {(action, int(group)) for group in order[: max(1, round(fraction * len(own)))]}
     return [video for video in videos if not video.action or (video.action, video.group) in kept]
 
 

@@ -118,7 +118,7 @@ class ClipDataModule(pl.LightningDataModule):
         if not len(self.clips["train"]):
             raise UserError(
                 f"the store {self.store.root} holds no training video with a label, which task=classify needs: "
-                "prepare it from UCF-101 (data.root=PATH), alone or beside data.folders"
+                "prepare it from labelled ones (data=classes data.root=PATH, data=ucf101 data.root=PATH)"
             )
 
     def select_mask_frames(self, frames: Sequence[int] | None) -> None:

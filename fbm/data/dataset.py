@@ -31,6 +31,7 @@ class Video:
         expected: frames that it should have; None if unknown.
         fault: why it is not stored; None for every usable video.
         name_in_use: the name that a video with a fault would have without it, which its masks have.
+        start, end: of the part of the file that it is, in seconds; an end of None is the file's.
     """
 
     name: str
@@ -41,6 +42,20 @@ class Video:
     expected: int | None = None
     fault: Rejection | None = None
     name_in_use: str = ""
+    start: float = 0.0
+    end: float | None = None
+
+    @property
+    def segment(self) -> str:
+        """`START-END` in seconds; empty if it is the whole file."""
+        return segment_name(self.start, self.end)
+
+
+def segment_name(start: float, end: float | None) -> str:
+    """`START-END` in seconds, `START-end` up to the end of a file, or nothing for a whole file."""
+    if not start and end is None:
+        return ""
+    return "-".join("end" if number is None else repr(number).removesuffix(".0") for number in (start, end))
 
 
 class VideoDataset(ABC):

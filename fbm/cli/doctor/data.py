@@ -7,12 +7,13 @@ from pathlib import Path
 from fbm.data.dataset import Video, VideoDataset
 from fbm.data.decoding.pyav import count_packets, opened, read_header
 from fbm.data.decoding.video import EXCLUDED, VideoError
-from fbm.data.masks.matching import match_masks
+from fbm.data.masks.matching import first_names, match_masks
 from fbm.data.masks.source import MaskSource, VideoMasks
 from fbm.data.store.array import IntegrityError
 from fbm.data.store.frame_store import files_of
 from fbm.data.store.manifest import Manifest, StoredVideo, read_manifest
 from fbm.data.store.prepare import JOURNAL
+from fbm.data.store.segments import check_inside, cut, frame_range
 from fbm.utils.errors import UserError
 from fbm.utils.files import TMP_SUFFIX
 from fbm.utils.progress import progress
@@ -60,8 +61,16 @@ def _data_problems(videos: list[Video], masks: MaskSource | None) -> Iterator[st
         masks_by_name, _ = match_masks(videos, masks)
     except UserError as error:
         yield str(error)
-    with progress("data set", len(videos), "videos") as advance:
-        for video in videos:
+    there = [video for video in videos if video.fault or video.path.is_file()]
+    if len(there) < len(videos):
+        known = {video.name for video in there}
+        missing = [video for video in videos if video.name not in known]
+        yield (
+            f"missing: {len(missing)} of {len(videos)} listed videos are not there: "
+            f"{first_names([video.name for video in missing])}; the first should be at {missing[0].path}"
+        )
+    with progress("data set", len(there), "videos") as advance:
+        for video in there:
             yield from (f"{video.name}: {problem}" for problem in _video_problems(video, masks_by_name.get(video.name)))
             advance()
 
@@ -71,17 +80,16 @@ def _video_problems(video: Video, masks: VideoMasks | None) -> Iterator[str]:
         if not _is_left_out(video):
             yield f"{video.fault.status}: {video.fault.reason}"
         return
-    if not video.path.is_file():
-        yield f"missing: listed in the split files but not at {video.path}"
-        return
     try:
         header = read_header(video.path)
         packets = count_packets(video.path)
+        wanted = frame_range(video, header)
+        check_inside(wanted, video, header, max(header.frames, packets))
     except VideoError as error:
         yield f"{error.status}: {error.reason}"
         return
     # First by the header, whose numbers are hints, so that few videos need to be decoded.
-    if masks and masks.validate(header.frames or packets, header.width, header.height):
+    if masks and masks.validate(wanted.length(header.frames or packets), header.width, header.height):
         yield from _misfit(video, masks)
 
 
@@ -89,7 +97,7 @@ def _misfit(video: Video, masks: VideoMasks) -> Iterator[str]:
     """The fault of an annotation, by the decoded frames of its video."""
     try:
         with opened(video.path) as frames:
-            count = sum(len(batch) for batch in frames.decode(8))
+            count = sum(len(batch) for batch in cut(frames.decode(8), video, frames.header))
             header = frames.header
     except VideoError as error:
         yield f"{error.status}: {error.reason}"
@@ -125,6 +133,8 @@ def _store_problems(store: Path, listed: list[Video]) -> Iterator[str]:
     outdated = sum(splits.get(video.name) != video.split for video in listed)
     if outdated:
         yield f"{store}: {outdated} of the listed videos are not in it or in another split; `fbm prepare` updates it"
+    if missing := [row.name for row in rows if row.status == "missing"]:
+        yield f"{store}: {len(missing)} videos were missing when it was prepared: {first_names(missing)}"
     with progress("store", len(rows), "videos") as advance:
         for row in rows:
             yield from (f"{row.name}: {problem}" for problem in _row_problems(store, manifest, row))
@@ -132,7 +142,7 @@ def _store_problems(store: Path, listed: list[Video]) -> Iterator[str]:
 
 
 def _row_problems(store: Path, manifest: Manifest, row: StoredVideo) -> Iterator[str]:
-    if row.status in EXCLUDED:
+    if row.status in EXCLUDED or row.status == "missing":
         return
     if not row.ok:
         yield f"not usable, {row.status}: {row.reason}"

@@ -1,7 +1,7 @@
 """Duplicates, test videos and groups among the files of folders."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,6 +48,11 @@ class ScannedFile:
         """The group in its name, if it is named as in UCF-101."""
         return ucf_group(self.file.path.name)
 
+    @property
+    def marks(self) -> list[Hashable]:
+        """What it has in common with the other files of its group."""
+        return [mark for mark in (self.content, self.group) if mark]
+
     def excluded(self, status: Exclusion, reason: str) -> "ScannedFile":
         """The same file, with a fault."""
         return replace(self, fault=Rejection(status, reason))
@@ -67,23 +72,33 @@ def with_checksums(
     UCF-101's videos are not compared with each other.
     """
     own = [one.file.path for one in found if not one.fault]
+    sizes = by_size(own)
+    others = by_size([video.path for video in labelled])
+    sums = checksums([*own, *(path for size in sizes for path in others.get(size, ()))])
+    contents = {sums[video.path]: video for video in labelled if video.path in sums}
+    return [one if one.fault else replace(one, content=sums.get(one.file.path, "")) for one in found], contents
+
+
+def by_size(paths: Iterable[Path]) -> dict[int, list[Path]]:
+    """Files by their size in bytes, without those that cannot be found."""
     sizes: dict[int, list[Path]] = {}
-    sums: dict[Path, str] = {}
-    with suppress(OSError):  # a file that is deleted meanwhile is reported when it is decoded
-        for path in own:
+    for path in paths:
+        with suppress(OSError):  # reported when it is decoded
             sizes.setdefault(path.stat().st_size, []).append(path)
-        for video in labelled:
-            if video.path.is_file() and (size := video.path.stat().st_size) in sizes:
-                sizes[size].append(video.path)
-    alike = {path for several in sizes.values() if len(several) > 1 for path in several}
+    return sizes
+
+
+def checksums(paths: Iterable[Path]) -> dict[Path, str]:
+    """The checksums of files whose size comes more than once: no others can have the same content."""
+    alike = sorted({path for several in by_size(paths).values() if len(several) > 1 for path in several})
+    sums = {}
     if alike:
         with progress("same sizes", len(alike), "files") as advance:
-            for path in sorted(alike):
+            for path in alike:
                 with suppress(OSError):
                     sums[path] = checksum(path)
                 advance()
-    contents = {sums[video.path]: video for video in labelled if video.path in sums}
-    return [one if one.fault else replace(one, content=sums.get(one.file.path, "")) for one in found], contents
+    return sums
 
 
 def drop_test_videos(
@@ -125,16 +140,15 @@ def drop_duplicates(found: Sequence[ScannedFile], of_ucf101: Mapping[str, Video]
     return made
 
 
-def connected_groups(found: Sequence[ScannedFile]) -> list[int]:
-    """A group number for each file, from 1: files of the same content, or of the same group by name, share one."""
+def connected_groups(marks: Sequence[Collection[Hashable]]) -> list[int]:
+    """A group number for each file, from 1: files with a mark in common, such as content or a name, share one."""
     from scipy.cluster.hierarchy import DisjointSet
 
-    joined = DisjointSet(range(len(found)))
-    first: dict[str | UCFGroup, int] = {}
-    for number, one in enumerate(found):
-        for mark in (one.content, one.group):
-            if mark:
-                joined.merge(number, first.setdefault(mark, number))
-    roots = [joined[number] for number in range(len(found))]
+    joined = DisjointSet(range(len(marks)))
+    first: dict[Hashable, int] = {}
+    for number, own in enumerate(marks):
+        for mark in own:
+            joined.merge(number, first.setdefault(mark, number))
+    roots = [joined[number] for number in range(len(marks))]
     numbers = {root: place for place, root in enumerate(dict.fromkeys(roots), start=1)}
     return [numbers[root] for root in roots]

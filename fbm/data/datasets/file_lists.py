@@ -4,11 +4,15 @@ import codecs
 import csv
 import os
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from fbm.utils.errors import UserError
 
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+SEPARATORS = "\t;,"
+LONGEST = 80  # characters of a header that are quoted
 HEADER_WORDS = frozenset(
     ["path", "paths", "video", "videos", "file", "filename", "file_name", "name", "video_path", "clip"]
 )
@@ -38,9 +42,9 @@ def read_lines(path: Path, form: str) -> list[str]:
     return [line.strip() for line in re.split("\r\n|\r|\n", text)]
 
 
-def fields(line: str) -> list[str]:
+def fields(line: str, separator: str | None = None) -> list[str]:
     """The values of a line, separated by tabs, semicolons or commas, or else by spaces; quotes are respected."""
-    separator = next((mark for mark in "\t;," if mark in line), " ")
+    separator = separator or next((mark for mark in SEPARATORS if mark in line), " ")
     values = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
     return [value.strip().strip("'") for value in values]
 
@@ -61,3 +65,55 @@ def resolve_path(line: str, folder: Path) -> Path:
         if value and (folder / value).is_file():
             return folder / value
     return folder / line
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: where it is, and its values by column, stripped; empty ones are left out."""
+
+    place: str
+    values: dict[str, str]
+
+
+def read_table(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence[str]) -> list[Row]:
+    """The rows of a table with a header, as `fields` reads its lines; the header decides what separates values.
+
+    Args:
+        columns: the names that each column may have, capitals aside; other columns are ignored.
+        needed: columns that a row must have a value of.
+
+    Raises:
+        UserError: it cannot be read, has no rows, lacks a column that is needed, or a row lacks a value or has too
+            many.
+    """
+    lines = [(number, line) for number, line in enumerate(read_lines(path, "one row"), start=1) if line]
+    if not lines:
+        raise UserError(f"{path} is empty: it should begin with the names of its columns, {','.join(needed)}")
+    separator = next((mark for mark in SEPARATORS if mark in lines[0][1]), " ")
+    header = [value.casefold() for value in fields(lines[0][1], separator)]
+    where = {
+        column: next((header.index(name) for name in names if name in header), None)
+        for column, names in columns.items()
+    }
+    if absent := [column for column in needed if where[column] is None]:
+        raise UserError(
+            f"{path} has no column {' and no column '.join(absent)}: its first line should name the columns "
+            f"{','.join(needed)}, it is {lines[0][1][:LONGEST]!r}"
+        )
+    rows = [_row(f"{path}, line {number}", fields(line, separator), where, len(header)) for number, line in lines[1:]]
+    for row in rows:
+        if empty := [column for column in needed if column not in row.values]:
+            raise UserError(f"{row.place} has no {empty[0]}")
+    if not rows:
+        raise UserError(f"{path} has no rows below its header")
+    return rows
+
+
+def _row(place: str, values: list[str], where: Mapping[str, int | None], columns: int) -> Row:
+    if len(values) > columns:
+        raise UserError(
+            f"{place} has {len(values)} values, the header {columns} columns: put quotes around a value that "
+            "contains what separates them"
+        )
+    found = {column: values[at] for column, at in where.items() if at is not None and at < len(values)}
+    return Row(place, {column: value for column, value in found.items() if value})

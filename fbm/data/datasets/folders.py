@@ -16,7 +16,8 @@ from fbm.data.datasets.dedup import (
     ucf_group,
     with_checksums,
 )
-from fbm.data.datasets.ucf101 import UCF101, carve, read_split_file
+from fbm.data.datasets.draw import check_seed, check_share, draw, quota
+from fbm.data.datasets.ucf101 import UCF101, read_split_file
 from fbm.data.datasets.walk import File, folder_name, iter_files, unique_names, video_names
 from fbm.data.decoding.probe import probe_videos
 from fbm.data.decoding.video import VideoError
@@ -107,7 +108,7 @@ class Folders(VideoDataset):
     def _placed(self, found: list[ScannedFile], labelled: list[Video], of_ucf101: dict[str, Video]) -> list[Video]:
         """The files as videos, with unique names and with groups that stay in one split."""
         whole = [one for one in found if not one.fault]
-        groups = dict(zip(whole, connected_groups(whole), strict=True))
+        groups = dict(zip(whole, connected_groups([one.marks for one in whole]), strict=True))
         splits = self._splits(groups, labelled, of_ucf101)
         taken = {video.name.casefold() for video in labelled}
         videos = [one for one in found if one.is_video]
@@ -138,7 +139,10 @@ class Folders(VideoDataset):
         free = [group for group in dict.fromkeys(groups.values()) if group not in settled]
         # The published groups are only of UCF-101.
         share = 0.0 if self.validation == "paper" else float(self.validation)
-        return {**settled, **dict.fromkeys(carve("", free, share, self.validation_seed), "val")}
+        check_share("data.validation", share, ", or the word paper")
+        check_seed("data.validation_seed", self.validation_seed)
+        drawn = draw({"": free}, {"": quota(share, len(free))}, self.validation_seed)
+        return {**settled, **dict.fromkeys(drawn, "val")}
 
 
 def _scan(files: list[File]) -> list[ScannedFile]:

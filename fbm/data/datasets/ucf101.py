@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import numpy as np
-
 from fbm.data.dataset import Video, VideoDataset
+from fbm.data.datasets.draw import check_seed, check_share, draw, quota
 from fbm.data.datasets.file_lists import fields, is_header, read_lines
 from fbm.data.datasets.ucf24 import ANNOTATED_CLASSES, VALIDATION_GROUPS
 from fbm.utils.errors import UserError
@@ -162,22 +161,11 @@ class UCF101(VideoDataset):
                     "give a share instead, data.validation=0.1"
                 )
             return {(action, group) for action in groups for group in VALIDATION_GROUPS[action]}
-        return {
-            (action, group)
-            for action in sorted(groups)
-            for group in carve(action, groups[action], float(self.validation), self.validation_seed)
-        }
-
-
-def carve(action: str, groups: list[int], share: float, seed: int) -> Iterable[int]:
-    """About `share` of one class's groups, whichever other classes are chosen."""
-    if not 0 <= share < 1:
-        raise UserError(f"data.validation={share} must be a share of at least 0 and under 1, or the word paper")
-    if seed < 0:
-        raise UserError(f"data.validation_seed={seed} must be at least 0")
-    count = min(max(1, round(share * len(groups))), len(groups) - 1) if share else 0
-    generator = np.random.default_rng([seed, *action.encode()])
-    return [int(group) for group in generator.permutation(groups)[:count]]
+        share = float(self.validation)
+        check_share("data.validation", share, ", or the word paper")
+        check_seed("data.validation_seed", self.validation_seed)
+        named = {action: [(action, group) for group in groups[action]] for action in groups}
+        return draw(named, {action: quota(share, len(named[action])) for action in named}, self.validation_seed)
 
 
 def read_split_file(path: Path) -> list[str]:

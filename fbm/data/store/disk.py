@@ -7,12 +7,11 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from fbm.data.decoding.pyav import read_header
-from fbm.data.decoding.video import VideoError
 from fbm.data.store.kinds.encoded import Encoded
 from fbm.data.store.kinds.kind import FrameKind
 from fbm.data.store.kinds.raw import RAW
 from fbm.data.store.prepare_video import PrepareJob
+from fbm.data.store.segments import expected
 from fbm.utils.errors import UserError
 
 
@@ -35,12 +34,7 @@ def check_disk(jobs: Sequence[PrepareJob], store: Path, size: int, workers: int 
 
 def expected_frames(job: PrepareJob) -> int:
     """The number of frames of a video, as far as it is known before decoding, else 0."""
-    if job.decoded is not None:
-        return job.decoded.frames
-    try:
-        return read_header(job.video.path).frames if job.video.expected is None else job.video.expected
-    except VideoError:
-        return 0  # reported when it is decoded
+    return job.decoded.frames if job.decoded is not None else expected(job.video)[0]
 
 
 def _compared(frames: int, size: int, kind: FrameKind) -> str:

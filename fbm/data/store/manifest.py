@@ -42,6 +42,8 @@ class StoredVideo:
     kept: str = "raw"  # how its frames are kept, see `FrameKind.label`
     frames_bytes: int = 0  # of the compressed frames
     path: str = ""  # of the source, absolute, if training reads it
+    segment: str = ""  # as in `Video`
+    first_frame: int = 0  # its first one's number in the source, 0 unless it is a segment
 
     @property
     def ok(self) -> bool:

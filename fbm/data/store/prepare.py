@@ -16,6 +16,7 @@ from fbm.data.store.kinds.choose import frame_kind, kind_of
 from fbm.data.store.kinds.kind import FrameKind
 from fbm.data.store.manifest import FORMAT, MANIFEST, Manifest, StoredVideo, masks_file, read_manifest
 from fbm.data.store.prepare_video import PrepareJob, empty_row, prepare_video, with_split
+from fbm.data.store.segments import expected
 from fbm.data.store.settings import check_keeps_classes
 from fbm.utils.errors import UserError
 from fbm.utils.files import checksum, exclusive_lock, remove_partial, write_text
@@ -166,7 +167,7 @@ def _still_decoded(
 ) -> StoredVideo | None:
     """The row of a video, if its stored frames are complete and still those of the file."""
     # Another preparation that was not finished may have left its frames and a journal.
-    if row is None or not row.checksum or row.kept != kind.label:
+    if row is None or not row.checksum or row.kept != kind.label or row.segment != video.segment:
         return None
     if kind.stored and not is_whole(kind.file(store, size, row)):
         return None
@@ -188,7 +189,8 @@ def _has_masks(job: PrepareJob) -> bool:
 
 def time_limit(job: PrepareJob, timeout: float) -> float:
     """Seconds that a video may take, see `prepare`."""
-    return timeout * max(1, expected_frames(job) / TIMED)
+    frames = job.decoded.frames if job.decoded is not None else expected(job.video)[1]
+    return timeout * max(1, frames / TIMED)
 
 
 def _work(jobs: Sequence[PrepareJob], store: Path, workers: int | None, timeout: float) -> dict[str, StoredVideo]:

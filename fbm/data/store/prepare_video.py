@@ -15,6 +15,7 @@ from fbm.data.store.array import IntegrityError, StoreArray, checksum_of
 from fbm.data.store.kinds.kind import FrameKind
 from fbm.data.store.kinds.raw import RAW
 from fbm.data.store.manifest import StoredVideo, frames_file, masks_file
+from fbm.data.store.segments import cut, frame_range
 from fbm.utils.files import TMP_SUFFIX, atomic_write, checksum
 
 
@@ -68,12 +69,15 @@ def _store_frames(job: PrepareJob, scratch: Path | None) -> StoredVideo:
     path = job.video.path
     with open_video(path, job.decoder) as video:
         place = frames_file(job.store, job.video.name)
-        written = job.kind.write(place, scratch, video.decode(job.size), job.size)
+        frames = cut(video.decode(job.size), job.video, video.header)
+        written = job.kind.write(place, scratch, frames, job.size)
         header = video.header  # now of upright frames
     stat = path.stat()
     return replace(
         empty_row(job.video, "ok"),
         frames=written.frames,
+        first_frame=frame_range(job.video, header).first,
+        segment=job.video.segment,
         width=header.width,
         height=header.height,
         fps=round(header.fps, 3),

@@ -79,7 +79,7 @@ class VideoFrames:
 
     def fill(self, opened: OwnReader, start: int, frames: np.ndarray) -> None:
         try:
-            opened.in_this_process(self).read(start, frames)
+            opened.in_this_process(self).read(self.video.first_frame + start, frames)
         except VideoError as error:
             self.check_all()  # if the file has changed, that explains it
             reason = f"frames {start} to {start + len(frames) - 1} do not decode ({error.reason})"
