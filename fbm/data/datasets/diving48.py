@@ -53,7 +53,7 @@ def _read(file: Path, split: Split, vocabulary: Sequence[str]) -> Iterator[Liste
         place = f"{file}, video {number}"
         try:
             name, label, first = video["vid_name"], video["label"], video["start_frame"]
-            known = isinstance(label, int) and 0 <= label < len(vocabulary)
+            known = type(label) is int and 0 <= label < len(vocabulary)
             wrong = not isinstance(name, str) or "/" in name
         except (KeyError, TypeError) as error:
             raise UserError(f"{place} lacks vid_name, label or start_frame") from error

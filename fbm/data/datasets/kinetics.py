@@ -56,7 +56,8 @@ class Kinetics(PublishedVideos):
                 other = files.setdefault(SPLIT_WORDS[match[1].casefold()], path)
                 if other != path:
                     raise UserError(f"{other} and {path} are lists of one split: name a folder with one, data.lists=")
-        return files
+        order: tuple[Split, ...] = ("train", "val", "test")
+        return {split: files[split] for split in order if split in files}
 
     def _listed(self, row: Row, of_file: Split) -> Listed:
         values = row.values

@@ -49,11 +49,11 @@ def _blank(side: float) -> tuple[Figure, Axes]:
 
 
 def _name_row(axis: Axes, x: float, y: float, name: str) -> None:
-    axis.text(x - 0.03, y + 0.5, name, rotation=90, ha="right", va="center", fontsize=8)
+    axis.text(x - 0.03, y + 0.5, name, rotation=90, ha="right", va="center", fontsize=8, parse_math=False)
 
 
 def _name_column(axis: Axes, x: float, y: float, name: str) -> None:
-    axis.text(x + 0.5, y - 0.03, name, ha="center", va="bottom", fontsize=8)
+    axis.text(x + 0.5, y - 0.03, name, ha="center", va="bottom", fontsize=8, parse_math=False)
 
 
 def _show(axis: Axes, x: float, y: float, frame: Tensor) -> None:

@@ -11,6 +11,7 @@ from fbm.data.datamodule import ClipDataModule
 from fbm.tasks import Classify
 from fbm.utils.files import atomic_write
 
+LARGEST = 40  # inches of a side, for any number of classes
 FEW = 30  # classes whose counts can still be read when they are written in
 
 
@@ -43,12 +44,14 @@ def draw_confusion(counts: Sequence[Sequence[int]], classes: Sequence[str], clip
     """
     numbers = np.asarray(counts)
     shares = numbers / np.maximum(numbers.sum(1, keepdims=True), 1)
-    side = 2.5 + 0.3 * len(classes)
+    side = min(2.5 + 0.3 * len(classes), LARGEST)
     figure = Figure(figsize=(side, side), layout="constrained")
     axis = figure.subplots()
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axis.set_xticks(range(len(classes)), classes, rotation=90, fontsize=7)
-    axis.set_yticks(range(len(classes)), classes, fontsize=7)
+    size = min(7.0, 25 * side / len(classes))
+    # Dollars in a name are no formula.
+    axis.set_xticks(range(len(classes)), classes, rotation=90, fontsize=size, parse_math=False)
+    axis.set_yticks(range(len(classes)), classes, fontsize=size, parse_math=False)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true")
     part = f"{numbers.sum()} of {clips} " if clips is not None and numbers.sum() < clips else ""

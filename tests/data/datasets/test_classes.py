@@ -3,10 +3,14 @@
 import os
 import shutil
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from fbm.data.datasets.classes import Classes
+from fbm.data.masks.boxes import BoxMasks
+from fbm.data.masks.matching import match_masks
 from fbm.utils.errors import UserError
 from tests.data.small_videos import make_video
 
@@ -105,7 +109,7 @@ def test_groups_of_folders_and_names_stay_together(root, form, group_by):
         for twice in (1, 2)
     ]
     videos = of(root(paths=paths), group_by=group_by)
-    of_group = {}
+    of_group: dict[int, set[str]] = {}
     for video in videos:
         of_group.setdefault(video.group, set()).add(video.split)
     named = group_by == "content"  # UCF-101 numbers the groups of each class
@@ -142,11 +146,11 @@ def test_a_tree_like_kaggles_leaks_and_is_drawn_by_group(root):
     assert Counter(drawn.values()) == {"train": 4, "val": 4, "test": 4}
 
 
-REFUSED = {
-    "no root": (lambda place: None, {}, r"data\.root is not given.*data\.csv=FILE"),
+REFUSED: dict[str, tuple[Callable[[Any], object], dict[str, Any], str]] = {
+    "no root": (lambda place: place, {}, r"data\.root is not given.*data\.csv=FILE"),
     "no folder": (shutil.rmtree, {}, "mine: no such folder"),
     "no classes": (
-        lambda place: (shutil.rmtree(place), place.mkdir()),
+        lambda place: [done() for done in (lambda: shutil.rmtree(place), place.mkdir)],
         {},
         "holds no folders: it should hold one a class",
     ),
@@ -179,7 +183,7 @@ REFUSED = {
     "few groups": (
         lambda place: [(place / "Run" / f"{number}.avi").unlink() for number in range(1, 5)],
         {},
-        r"class 'Run' has 1 group of videos to divide between train and test and val.*data\.test=0 or data\.validation=0",
+        r"class 'Run' has 1 group of videos to divide between train and test and val.*data\.test=0 or data\.validatio",
     ),
     "no such class": (lambda place: place, {"classes": ["Rum"]}, "no class 'Rum'; did you mean 'Run'"),
     "share": (lambda place: place, {"test": 1.0}, r"data\.test=1\.0 must be a share"),
@@ -203,8 +207,19 @@ def test_bad_folders_are_refused(root, case):
 
 def test_labels_of_any_bytes_become_text(tmp_path, made):
     for name in (b"caf\xe9  x", "été".encode()):
-        folder = os.fsencode(tmp_path / "odd") + b"/" + name
-        os.makedirs(folder)
+        folder = tmp_path / "odd" / os.fsdecode(name)
+        folder.mkdir(parents=True)
         for number in range(3):
-            shutil.copyfile(made[number + 3 * (name[0] == 99)], folder + b"/%d.avi" % number)
+            shutil.copyfile(made[number + 3 * (name[0] == 99)], folder / f"{number}.avi")
     assert {video.action for video in of(tmp_path / "odd")} == {"caf\\xe9 x", "été"}
+
+
+@pytest.mark.parametrize("split", ["", "train"])
+def test_boxes_and_masks_of_ucf_101_fit_its_names(demo_root, tmp_path, split):
+    (tmp_path / split).mkdir(exist_ok=True)
+    for folder in (demo_root / "UCF-101").iterdir():
+        (tmp_path / split / folder.name).symlink_to(folder)
+    masks, notes = match_masks(of(tmp_path), BoxMasks(None, demo_root / "annotations"))
+    assert len(masks) == 30
+    assert all(masks.values())
+    assert not notes

@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 import torch
@@ -50,3 +52,10 @@ def test_sources_and_what_is_taken_from_them_are_named(axis):
         assert texts[f"r{n}"] == pytest.approx((0, START + n + 0.5), abs=0.05)
     assert {"as it is", "decoded", "first", "last", "motion of  →", "foreground of  ↓"} <= texts.keys()
     assert [text.get_text() for text in axis.figure.texts] == ["Both"]
+
+
+def test_names_are_no_formulas():
+    margin = Margin("motion of", ("$c^$", "a_b", "100 %"), ("first", "last"), grey(COUNT, SOURCE, start=0))
+    figure = draw_grid(Grid("Both", margin, margin, grey(COUNT, COUNT, start=50)))
+    figure.savefig(io.BytesIO(), format="png")
+    assert "$c^$" in [text.get_text() for text in figure.axes[0].texts]

@@ -1,3 +1,4 @@
+import io
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks import Autoencode, Classify
 from fbm.training.callbacks import ConfusionPicture
-from fbm.training.callbacks.confusion import FEW, draw_confusion
+from fbm.training.callbacks.confusion import FEW, LARGEST, draw_confusion
 from tests.tasks.test_task import ADAM
 
 COUNTS = [[3, 1, 0], [0, 2, 2], [0, 0, 0]]
@@ -51,3 +52,13 @@ def test_a_pretraining_has_none(tmp_path):
     trainer: Any = SimpleNamespace(is_global_zero=True)
     ConfusionPicture(tmp_path).on_test_end(trainer, Autoencode(C3DEncoder(4, 8, 32), ADAM))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_are_no_formulas():
+    figure = draw_confusion(COUNTS, ["$x^$", "a_b \\frac", "100 %"])
+    figure.savefig(io.BytesIO(), format="png")
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["$x^$", "a_b \\frac", "100 %"]
+
+
+def test_a_picture_of_many_classes_does_not_grow_without_end():
+    assert draw_confusion([[0] * 700] * 700, [str(label) for label in range(700)]).get_figwidth() == LARGEST
