@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from fbm.data.store.frame_store import read_manifest
+from fbm.data.store.manifest import read_manifest
 from tests.data.small_videos import make_video
 from tests.tiny import fbm, only_error
 

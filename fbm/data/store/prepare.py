@@ -11,7 +11,7 @@ from fbm.data.decoding.decoders import Decoder
 from fbm.data.masks.matching import match_masks
 from fbm.data.masks.source import MaskSource, VideoMasks
 from fbm.data.store.array import StoreArray, is_whole
-from fbm.data.store.disk import check_disk, expected_frames
+from fbm.data.store.disk import check_disk
 from fbm.data.store.kinds.choose import frame_kind, kind_of
 from fbm.data.store.kinds.kind import FrameKind
 from fbm.data.store.manifest import FORMAT, MANIFEST, Manifest, StoredVideo, masks_file, read_manifest

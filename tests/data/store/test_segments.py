@@ -35,16 +35,17 @@ def part(file, start, end, name="part"):
     return Video(name, file, "Run", 1, "train", start=start, end=end)
 
 
-def stored(store, *videos):
-    return prepare(Fixed(list(videos)), None, "none", store, SIZE, workers=1, timeout=60)
+def stored(store, *videos, frames="raw"):
+    return prepare(Fixed(list(videos)), None, "none", store, SIZE, workers=1, timeout=60, frames=frames)
 
 
+@pytest.mark.parametrize("frames", ["raw", "files"])
 @pytest.mark.parametrize(
     ("start", "end", "first", "stop"),
     [(0.0, 1.0, 0, 25), (1.0, 2.5, 25, 62), (4.49, None, 112, 200), (0.0, 8.0, 0, 200), (7.96, 8.0, 199, 200)],
 )
-def test_exactly_the_frames_of_a_segment_are_stored(file, tmp_path, start, end, first, stop):
-    done = stored(tmp_path / "store", part(file, start, end))
+def test_exactly_the_frames_of_a_segment_are_read(file, tmp_path, start, end, first, stop, frames):
+    done = stored(tmp_path / "store", part(file, start, end), frames=frames)
     row = done.manifest.videos[0]
     assert (row.status, row.first_frame, row.frames) == ("ok", first, stop - first)
     every = np.concatenate(list(decode(file, SIZE)))
