@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from fbm.models.discriminator import PatchDiscriminator
 from fbm.models.disentangler import Reconstruction
 from fbm.models.losses import adversarial_loss, discriminator_loss
+from fbm.tasks.quality import frames_with_loss
 
 
 class Adversarial(NamedTuple):
@@ -41,18 +42,18 @@ class PatchGANLoss(nn.Module):
         Args:
             first_frame: of the clips, `B 3 H W`.
             fake, real: the reconstruction and its target.
-            masks: first to last, `B M H W`: a foreground with an empty mask has weight 0, as it has no loss.
+            masks: first to last, `B M H W`: frames without a loss have weight 0.
         """
-        has_mask = [masks[:, frame].flatten(1).amax(1) for frame in (0, -1)]
+        first, background, last = (counted.to(masks.dtype) for counted in frames_with_loss(masks))
         foregrounds = self._losses(
             self.foreground,
             torch.cat([first_frame, first_frame]),
             torch.cat([fake.first_foreground, fake.last_foreground]),
             torch.cat([real.first_foreground, real.last_foreground]),
-            torch.cat(has_mask),
+            torch.cat([first, last]),
         )
         backgrounds = self._losses(
-            self.background, first_frame, fake.first_background, real.first_background, torch.ones_like(has_mask[0])
+            self.background, first_frame, fake.first_background, real.first_background, background
         )
         return Adversarial(
             torch.stack([foregrounds.adversarial, backgrounds.adversarial]).mean(),

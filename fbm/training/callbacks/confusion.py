@@ -7,8 +7,8 @@ import numpy as np
 import pytorch_lightning as pl
 from matplotlib.figure import Figure
 
-from fbm.data.datamodule import ClipDataModule
 from fbm.tasks import Classify
+from fbm.training.callbacks.clip_data import clip_data
 from fbm.utils.files import atomic_write
 
 LARGEST = 40  # inches of a side, for any number of classes
@@ -27,8 +27,8 @@ class ConfusionPicture(pl.Callback):
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero and isinstance(pl_module, Classify):
-            data = getattr(trainer, "datamodule", None)  # Lightning sets it without declaring it
-            clips = data.samples["test"] if isinstance(data, ClipDataModule) else None
+            data = clip_data(trainer)
+            clips = data.samples["test"] if data else None
             with atomic_write(self.folder / "confusion.png") as file:
                 figure = draw_confusion(pl_module.test_artifacts["confusion"], pl_module.classes, clips)
                 figure.savefig(file, format="png", dpi=120)

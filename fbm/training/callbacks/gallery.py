@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from fbm.data.batch import ClipBatch
 from fbm.data.clips import ClipDataset, SampleKey, spread
-from fbm.data.datamodule import ClipDataModule
 from fbm.tasks.task import Pictures, PretrainingTask
+from fbm.training.callbacks.clip_data import clip_data
 from fbm.utils.errors import UserError
 from fbm.utils.files import atomic_write
 
@@ -42,8 +42,8 @@ class Gallery(pl.Callback):
         self._draw(trainer, pl_module, "test", "test.png")
 
     def _draw(self, trainer: pl.Trainer, task: pl.LightningModule, split: str, name: str) -> None:
-        data = getattr(trainer, "datamodule", None)  # Lightning sets it without declaring it
-        if not (trainer.is_global_zero and isinstance(task, PretrainingTask) and isinstance(data, ClipDataModule)):
+        data = clip_data(trainer)
+        if not (trainer.is_global_zero and isinstance(task, PretrainingTask) and data):
             return
         batch = fixed_clips(data.clips[split] if len(data.clips[split]) else data.clips["train"], self.examples)
         training = task.training

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from fbm.data.batch import ClipBatch
 from fbm.data.clips import ClipDataset
-from fbm.data.datamodule import ClipDataModule
 from fbm.runs.files import BAD_BATCH, BEST, CHECKPOINTS, LAST
 from fbm.tasks.task import Task
+from fbm.training.callbacks.clip_data import clip_data
 from fbm.utils.errors import UserError
 from fbm.utils.files import write_text
 
@@ -132,8 +132,8 @@ class NonFiniteGuard(pl.Callback):
         """Write the names of the clips; gives the file."""
         rank = 0 if self._trainer is None else self._trainer.global_rank
         path = self.folder / f"{BAD_BATCH}{f'-{rank}' if rank else ''}.json"
-        data = getattr(self._trainer, "datamodule", None)  # Lightning sets it without declaring it
-        clips = data.clips["train"] if isinstance(data, ClipDataModule) else None
+        data = clip_data(self._trainer)
+        clips = data.clips["train"] if data else None
         batches = dict(zip(("clips", "clips_before"), samples, strict=False))
         named = {name: [_named(clips, sample) for sample in batch.tolist()] for name, batch in batches.items()}
         write_text(path, json.dumps({**place._asdict(), "not_finite": bad, **named}, indent=1) + "\n")

@@ -3,10 +3,10 @@
 import pytorch_lightning as pl
 
 from fbm.data.clips import ClipDataset, spread
-from fbm.data.datamodule import ClipDataModule
 from fbm.evaluation.probing.features import features, labels_of, rows
 from fbm.evaluation.probing.fit import Labelled, linear, neighbours
 from fbm.tasks.task import PretrainingTask
+from fbm.training.callbacks.clip_data import clip_data
 from fbm.utils.errors import UserError
 
 KNN, LINEAR = "val/knn_top1", "val/linear_top1"
@@ -36,8 +36,8 @@ class OnlineProbes(pl.Callback):
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         for name in (KNN, LINEAR):  # an earlier epoch's would pass for this one's in the checkpoint
             trainer.callback_metrics.pop(name, None)
-        data = getattr(trainer, "datamodule", None)  # Lightning sets it without declaring it
-        if not (isinstance(pl_module, PretrainingTask) and isinstance(data, ClipDataModule) and self._due(trainer)):
+        data = clip_data(trainer)
+        if not (isinstance(pl_module, PretrainingTask) and data and self._due(trainer)):
             return
         train, val = data.clips["train"].labelled, data.clips["val"].labelled
         measured = self._measure(pl_module, train, val) if trainer.is_global_zero else {}

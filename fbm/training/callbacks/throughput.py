@@ -10,7 +10,7 @@ from pytorch_lightning.utilities.types import STEP_OUTPUT
 from torch.utils.flop_counter import FlopCounterMode
 
 from fbm.data.batch import ClipBatch
-from fbm.data.datamodule import ClipDataModule
+from fbm.training.callbacks.clip_data import clip_data
 from fbm.training.callbacks.peaks import peak_of
 
 MAX_WAIT_SHARE = 0.2  # of an epoch; more prints advice
@@ -105,8 +105,8 @@ class Throughput(pl.Callback):
         pl_module.log_dict(logged, on_step=False, on_epoch=True, sync_dist=True)
         if waiting > MAX_WAIT_SHARE and self.steps >= MIN_STEPS and not self.warned and trainer.is_global_zero:
             self.warned = True
-            data = getattr(trainer, "datamodule", None)  # Lightning sets it without declaring it
-            workers = f" (data.num_workers={data.num_workers})" if isinstance(data, ClipDataModule) else ""
+            data = clip_data(trainer)
+            workers = f" (data.num_workers={data.num_workers})" if data else ""
             print(
                 f"epoch {trainer.current_epoch + 1} waited for data {waiting:.0%} of its time{workers}: raise "
                 "data.num_workers, or put the store on a faster disk"
