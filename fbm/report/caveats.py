@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from fbm.report.groups import Group, compared_keys, comparisons_of, declared_apart, name
+from fbm.report.groups import Group, compared_keys, comparisons_of, declared_apart, name, origins
 from fbm.report.labels import FRACTION
-from fbm.report.lineage import stale, varying
 from fbm.report.read.runs import CLIP, RunSet
 
 
@@ -17,9 +16,21 @@ def notes(among: Sequence[Group], found: RunSet) -> Iterator[str]:
     untested = [run.summary.run for group in among for run in group if run.accuracy(CLIP) is None]
     if untested:
         yield f"Finished but not tested, so not in the test accuracies: {', '.join(untested)}."
-    yield from stale(found)
-    sentences = (varying(name(group, among), group) for group in among)
+    yield from _stale(found)
+    sentences = (_several_pretrainings(name(group, among), group) for group in among)
     yield from dict.fromkeys(sentence for sentence in sentences if sentence)
+
+
+def _compared(among: Sequence[Group]) -> str:
+    keys = compared_keys(among)
+    if len({group[0].partial for group in among}) > 1:
+        keys = [*keys, "the clips that were tested"]
+    named = ", ".join(keys) or "see their config.yaml"
+    if not declared_apart(among):
+        return f"Not one fair comparison: rows differ in more than the initialization ({named})."
+    if keys == [FRACTION]:
+        return "Initializations are compared within one share of the labels, never across shares."
+    return f"Initializations are compared where these are equal, never across them: {named}."
 
 
 def _partial(among: Sequence[Group]) -> Iterator[str]:
@@ -35,16 +46,33 @@ def _partial(among: Sequence[Group]) -> Iterator[str]:
         )
 
 
-def _compared(among: Sequence[Group]) -> str:
-    keys = compared_keys(among)
-    if len({group[0].partial for group in among}) > 1:
-        keys = [*keys, "the clips that were tested"]
-    if not declared_apart(among):
-        return f"Not one fair comparison: rows differ in more than the initialization ({_named(keys)})."
-    if keys == [FRACTION]:
-        return "Initializations are compared within one share of the labels, never across shares."
-    return f"Initializations are compared where these are equal, never across them: {_named(keys)}."
+def _stale(found: RunSet) -> Iterator[str]:
+    """A sentence for each pretraining run that was repeated with other settings after classifications had used it.
+
+    Needs the pretraining run among the runs, and its fingerprint in the summaries of the classifications.
+    """
+    now: dict[tuple[str | None, str | None], set[str]] = {}
+    for run in found.runs:
+        now.setdefault((run.summary.study, run.summary.run), set()).add(run.summary.fingerprints.config)
+    outdated: dict[str, list[str]] = {}
+    for run in found.of("classify"):
+        start = run.summary.pretraining
+        versions = now.get((start.study, start.run)) if start else None
+        if start and start.fingerprint and versions and start.fingerprint not in versions:
+            outdated.setdefault(f"{start.study}/{start.run}", []).append(run.summary.run)
+    for source, runs in outdated.items():
+        again = "them" if len(runs) > 1 else runs[0]
+        yield f"{', '.join(runs)} started from an earlier version of {source}: run {again} again with overwrite=true."
 
 
-def _named(keys: Sequence[str]) -> str:
-    return ", ".join(keys) or "see their config.yaml"
+def _several_pretrainings(name: str, runs: Group) -> str:
+    """A sentence on a row whose seeds start from several pretraining runs; empty where they share one or have none."""
+    starts = len(origins(runs))
+    if starts < 2:
+        return ""
+    if starts == len(runs):
+        return f"{name}: every seed has a pretraining run of its own, so its interval is over pretraining seeds too."
+    return (
+        f"{name}: {len(runs)} runs start from {starts} pretraining runs, so they are not independent and the true "
+        "interval is wider."
+    )

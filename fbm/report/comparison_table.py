@@ -3,23 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 from fbm.report import numbers
-from fbm.report.comparisons import EXACT, Difference
-from fbm.report.lineage import origins, shared
-from fbm.report.stats import INTERVAL
+from fbm.report.comparisons import Difference
+from fbm.report.stats import EXACT, INTERVAL
 from fbm.report.table import Table
 from fbm.report.table1 import Table1
 
 HEAD = (
-    "Within",
-    "Difference",
-    "Clip, points",
-    "Pairs",
-    "Unpaired seeds",
-    "t test p",
-    "Holm p",
-    "Sign-flip p",
-    "Remark",
+    *("Within", "Difference", "Clip, points", "Pairs", "Unpaired seeds"),
+    *("t test p", "Holm p", "Sign-flip p", "Remark"),
 )
+CONSOLE_HEAD = ("Difference", "Clip, points", "Pairs", "t p", "Holm p", "Flip p")
 
 
 def comparison_table(differences: Sequence[Difference], table: Table1) -> Table:
@@ -29,10 +22,10 @@ def comparison_table(differences: Sequence[Difference], table: Table1) -> Table:
         f"by seed: mean ± {INTERVAL} (Student t) and three p values."
     )
     rows = tuple(cells(difference) for difference in differences)
-    remarks = tuple(assumptions(differences, table))
-    made = Table(HEAD, rows, "Paired differences", caption, remarks=remarks)
+    remarks = tuple(_assumptions(differences, table))
     within = 0 if _several(differences) else 1
-    return made.select(range(within, len(HEAD))).without_empty_columns()
+    full = Table(HEAD, rows, "Paired differences", caption, remarks=remarks)
+    return full.select(range(within, len(HEAD))).without_empty_columns()
 
 
 def cells(difference: Difference) -> tuple[str, ...]:
@@ -50,22 +43,21 @@ def cells(difference: Difference) -> tuple[str, ...]:
     )
 
 
-def console_comparisons(differences: Sequence[Difference]) -> Table:
+def console_table(differences: Sequence[Difference]) -> Table:
     """The differences in 80 characters; comparisons.md states what the tests assume."""
     rows: list[tuple[str, ...]] = []
     within = ""
     for difference in differences:
         if difference.within != within:
             within = difference.within
-            rows.append((within, "", "", "", "", ""))
-        _, label, points, pairs, _, t_p, holm_p, flip_p, _ = cells(difference)
-        rows.append((label, points, pairs, t_p, holm_p, flip_p))
-    head = ("Difference", "Clip, points", "Pairs", "t p", "Holm p", "Flip p")
+            rows.append((within, *[""] * (len(CONSOLE_HEAD) - 1)))
+        _, label, points, pairs, _, *ps, _ = cells(difference)
+        rows.append((label, points, pairs, *ps))
     caption = f"Mean \u00b1 {INTERVAL} over pairs of seeds; what the tests assume: comparisons.md"
-    return Table(head, tuple(rows), "Paired differences", caption)
+    return Table(CONSOLE_HEAD, tuple(rows), "Paired differences", caption)
 
 
-def assumptions(differences: Sequence[Difference], table: Table1) -> Iterator[str]:
+def _assumptions(differences: Sequence[Difference], table: Table1) -> Iterator[str]:
     """The assumptions behind the numbers, a sentence each."""
     yield "Two rows are compared only where their configs differ in nothing but the initialization."
     yield (
@@ -73,7 +65,13 @@ def assumptions(differences: Sequence[Difference], table: Table1) -> Iterator[st
         "normally distributed; so few seeds cannot show whether they are."
     )
     yield f"Holm p is the t test's p corrected for the {_families(differences)}."
-    yield _sign_flips(differences)
+    sizes = sorted({len(one.seeds) for one in differences if one.sign_flip_p is not None})
+    least = "; ".join(f"{2 ** (1 - n):.3g} with {n} pairs" for n in sizes)
+    yield (
+        "Sign-flip p is the share of all 2^n sign patterns of the n differences with a mean at least as far from 0; "
+        f"it assumes only that without an effect either sign is as likely, and is given for 2 to {EXACT} pairs."
+        + (f" It cannot be smaller than {least}." if least else "")
+    )
     yield (
         "All seeds share data, splits, labelled groups and test clips, so intervals and p values speak of other seeds "
         f"of the fine-tuning, not of other data. {_pretraining(table)}".rstrip()
@@ -87,27 +85,16 @@ def _families(differences: Sequence[Difference]) -> str:
     return f"{tests} of a comparison, and not across comparisons" if _several(differences) else f"{tests} here"
 
 
-def _sign_flips(differences: Sequence[Difference]) -> str:
-    sizes = sorted({len(one.seeds) for one in differences if one.sign_flip_p is not None})
-    least = "; ".join(f"{2 ** (1 - n):.3g} with {n} pairs" for n in sizes)
-    return (
-        "Sign-flip p is the share of all 2^n sign patterns of the n differences with a mean at least as far from 0; "
-        f"it assumes only that without an effect either sign is as likely, and is given for 2 to {EXACT} pairs."
-        + (f" It cannot be smaller than {least}." if least else "")
-    )
+def _several(differences: Sequence[Difference]) -> bool:
+    return len({one.within for one in differences}) > 1
 
 
 def _pretraining(table: Table1) -> str:
-    rows = [row.runs for row in table.rows]
-    if shared(rows):
+    if any(row.shares_pretraining for row in table.rows):
         return (
             "A pretrained initialization has one pretraining run for all its seeds, so they do not speak of another "
             "pretraining either."
         )
-    if any(len(origins(runs)) > 1 for runs in rows):
+    if any(len(row.origins) > 1 for row in table.rows):
         return "Seeds of a pretrained initialization start from pretraining runs of their own, so these vary too."
     return ""
-
-
-def _several(differences: Sequence[Difference]) -> bool:
-    return len({one.within for one in differences}) > 1

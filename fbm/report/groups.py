@@ -1,10 +1,9 @@
 """Runs -> rows: which runs may be averaged, how a row is called, and within what it may be compared."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fbm.report.labels import FRACTION, KNOWN, differing_keys, natural_sort_key, order, printable, share, variant
-from fbm.report.lineage import origin
 from fbm.report.read.runs import Run
 from fbm.utils.errors import UserError
 
@@ -55,7 +54,7 @@ def name(group: Group, among: Sequence[Group]) -> str:
         and _values(rival, [*keys, FRACTION]) == _values(group, [*keys, FRACTION])
     ]
     fingerprint = group[0].summary.fingerprints.config
-    apart = [variant(group[0].config(), keys, fingerprint)] if keys else []
+    apart = [variant(group[0].config, keys, fingerprint)] if keys else []
     if len(twins) > 1:  # what sets them apart is not in the config: it is their pretraining
         keys = differing_keys([_declared(twin) for twin in twins])
         apart.append(variant(_declared(group)[0], keys, fingerprint))
@@ -71,7 +70,12 @@ def _rivals(group: Group, among: Sequence[Group]) -> list[Group]:
 
 def _declared(group: Group) -> list[dict[str, Any]]:
     """What a study declares for each run, and the name of the pretraining run that it started from."""
-    return [{**run.declared, "pretraining": (origin(run) or "").rsplit("/", 1)[-1]} for run in group]
+    return [{**run.declared, "pretraining": (run.origin or "").rsplit("/", 1)[-1]} for run in group]
+
+
+def origins(runs: Iterable[Run]) -> list[str]:
+    """The distinct pretraining runs that runs start from, sorted."""
+    return sorted({run.origin for run in runs if run.origin is not None})
 
 
 def settings(among: Sequence[Group]) -> dict[str, str]:
@@ -88,7 +92,7 @@ def settings(among: Sequence[Group]) -> dict[str, str]:
         test = (f"tested on {run.partial or 'all test clips'}",) if len(tests) > 1 else ()
         if keys == [FRACTION]:
             return ", ".join((share(run.label_fraction or 1.0), *test))
-        config = () if len(tests) == len(compared) and not keys else (variant(run.config(), keys, fingerprint),)
+        config = () if len(tests) == len(compared) and not keys else (variant(run.config, keys, fingerprint),)
         return ", ".join((*config, *test))
 
     return {fingerprint: common(fingerprint, runs[0]) for fingerprint, runs in compared.items()}
@@ -116,9 +120,9 @@ def comparisons_of(among: Sequence[Group]) -> dict[str, list[Run]]:
 
 
 def _keys(among: Sequence[Group]) -> list[str]:
-    return differing_keys([[run.config() for run in group] for group in among])
+    return differing_keys([[run.config for run in group] for group in among])
 
 
 def _values(group: Group, keys: Sequence[str]) -> list[str | None]:
-    flat = printable(group[0].config())
+    flat = printable(group[0].config)
     return [flat.get(key) for key in keys]

@@ -1,11 +1,14 @@
-"""Mean and interval over seeds."""
+"""Statistics over seeds: mean and interval, paired tests, and their correction."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 LEVEL = 0.95
 INTERVAL = f"{100 * LEVEL:.0f} % interval"
+EXACT = 12  # pairs up to which all sign patterns are tried: 4096 of them
+TIE = 1e-6  # accuracies are float32; a share of a million clips is a difference
 
 
 @dataclass(frozen=True)
@@ -39,3 +42,36 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
     quantile = float(stdtrit(n - 1, (1 + LEVEL) / 2))
     return Estimate(tuple(values), mean, quantile * deviation / math.sqrt(n))
+
+
+def paired_t(pairs: Sequence[float]) -> float | None:
+    """p of the two-sided t test that the mean difference is 0; None for fewer than two pairs or without spread."""
+    if len(pairs) < 2 or max(pairs) - min(pairs) < TIE:
+        return None
+    from scipy.stats import ttest_1samp  # of the differences: that is ttest_rel
+
+    return float(ttest_1samp(pairs, 0).pvalue)
+
+
+def sign_flip(pairs: Sequence[float]) -> float | None:
+    """Share of all 2^n sign patterns whose mean is as far from 0 as that of the differences; None outside 2..12 pairs.
+
+    Not `scipy.stats.permutation_test`: equal differences of float32 accuracies are not equal to its tolerance.
+    """
+    if not 2 <= len(pairs) <= EXACT:
+        return None
+    import numpy as np
+
+    means = np.array(list(product((1, -1), repeat=len(pairs)))) @ np.array(pairs) / len(pairs)
+    return float(np.mean(np.abs(means) >= abs(means[0]) - TIE))
+
+
+def holm(ps: Sequence[float | None]) -> list[float | None]:
+    """p values corrected for their number after Holm (1979); None stays None and does not count."""
+    known = sorted((p, at) for at, p in enumerate(ps) if p is not None)
+    corrected: list[float | None] = [None] * len(ps)
+    least = 0.0
+    for rank, (p, at) in enumerate(known):
+        least = max(least, min(1.0, (len(known) - rank) * p))
+        corrected[at] = least
+    return corrected

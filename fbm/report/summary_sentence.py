@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from fbm.report import chance, numbers
-from fbm.report.comparisons import differences_of as compared
+from fbm.report.comparisons import Difference
 from fbm.report.labels import share
 from fbm.report.read.runs import CLIP
 from fbm.report.stats import INTERVAL, LEVEL, estimate
 from fbm.report.table1 import Row, Table1, paired, tested
 
 
-def summary_sentence(table: Table1) -> str:
+def summary_sentence(table: Table1, differences: Sequence[Difference]) -> str:
     """The best row, its margin over random initialization, what the seeds say about it, and chance.
 
     If no row is above chance, or the best is not significantly better than the others of its comparison, that comes
@@ -23,25 +23,22 @@ def summary_sentence(table: Table1) -> str:
     tested = [row for row in table.rows if row.clip]
     if not tested:
         return "No run has been tested yet, so there is no accuracy to report."
-    if whole := [row for row in tested if not row.partial]:
-        return _by_share(whole)
-    parts = " or ".join(dict.fromkeys(row.partial for row in tested))
-    return f"Not the test set, only {parts} were tested. {_by_share(tested)}"
-
-
-def _by_share(rows: Sequence[Row]) -> str:
+    rows = [row for row in tested if not row.partial]
+    partial = "" if rows else " or ".join(dict.fromkeys(row.partial for row in tested))
+    first = f"Not the test set, only {partial} were tested. " if partial else ""
+    rows = rows or tested
     fractions = sorted({row.fraction for row in rows if row.fraction is not None})
     if len(fractions) < 2:
-        return _sentences(rows)
+        return first + _sentences(rows, differences)
     ends = ((share(one), [row for row in rows if row.fraction == one]) for one in (fractions[0], fractions[-1]))
-    return " ".join(f"With {words}: {_sentences(alike)}" for words, alike in ends)
+    return first + " ".join(f"With {words}: {_sentences(alike, differences)}" for words, alike in ends)
 
 
-def _sentences(rows: Sequence[Row]) -> str:
+def _sentences(rows: Sequence[Row], differences: Sequence[Difference]) -> str:
     best = max(rows, key=_mean)
     level = chance.guessed(len(best.runs[0].summary.classes))
     often = chance.most_frequent(rows)
-    sentences = [*_not_above_chance(rows, level, often), *_not_best(rows, best), *_margins(rows, best)]
+    sentences = [*_not_above_chance(rows, level, often), *_not_best(rows, best, differences), *_margins(rows, best)]
     if level is not None:
         sentences.append(_chance(rows, level, often))
     return ". ".join(sentences) + "."
@@ -53,27 +50,31 @@ def _not_above_chance(rows: Sequence[Row], level: float | None, often: float | N
         yield "No row is shown to be above " + ("chance" if often is None else "always naming the most frequent class")
 
 
-def _not_best(rows: Sequence[Row], best: Row) -> Iterator[str]:
+def _not_best(rows: Sequence[Row], best: Row, differences: Sequence[Difference]) -> Iterator[str]:
     """A sentence if the best row is not shown to be better than rows that it may be compared with."""
-    rivals = [row for row in rows if row is not best and row.comparison == best.comparison]
-    if not rivals:
-        return
-    tests = {frozenset((one.label_a, one.label_b)): one.holm_p for one in compared(rows)}
-    alike = [(row, _undecided(row, best, tests[frozenset((row.name, best.name))])) for row in rivals]
-    if named := [f"{_in_sentence(row)} ({why})" for row, why in alike if why]:
+    named = []
+    for one in differences:
+        rival = one.base if one.row is best else one.row
+        if best in (one.row, one.base) and rival in rows and (why := _undecided(rival, best, one.holm_p)):
+            named.append(f"{_in_sentence(rival)} ({why})")
+    if named:
         yield f"No row is shown to be best: {best.name} is not distinguished from {' and '.join(named)}"
 
 
 def _undecided(row: Row, best: Row, p: float | None) -> str:
     """Why two rows are not distinguished; empty if they are."""
-    assert row.clip
-    assert best.clip
     if p is not None:
         return "" if p < 1 - LEVEL else f"Holm's p = {numbers.p_value(p)}"
-    overlap = row.clip.overlaps(best.clip)
+    overlap = _overlap(row, best)
     if overlap is None:
         return "too few seeds for a test"
     return f"the {INTERVAL}s over seeds overlap" if overlap else ""
+
+
+def _overlap(row: Row, other: Row) -> bool | None:
+    assert row.clip
+    assert other.clip
+    return row.clip.overlaps(other.clip)
 
 
 def _chance(rows: Sequence[Row], level: float, often: float | None) -> str:
@@ -146,9 +147,7 @@ def _margin(row: Row, base: Row) -> str:
 
 def _sure(row: Row, base: Row) -> str:
     """The accuracy of a base with the same seeds, and what the seeds say about the margin."""
-    assert row.clip
-    assert base.clip
-    overlap = row.clip.overlaps(base.clip)
+    overlap = _overlap(row, base)
     if overlap is None:
         sure = "a single run has no interval, so chance cannot be judged"
     else:
@@ -156,7 +155,7 @@ def _sure(row: Row, base: Row) -> str:
     # Pairing by seed sees more than two separate intervals, so a reader of the sentence gets it too.
     if base.init == "random" and row.gain and row.gain.half_width is not None:
         sure += f"; paired by seed {numbers.gain(row.gain)} points"
-    return f"{numbers.percent(base.clip.mean)} %; {sure}"
+    return f"{numbers.percent(_mean(base))} %; {sure}"
 
 
 def _sure_of_pairs(row: Row, base: Row) -> str:

@@ -1,18 +1,16 @@
 """Table 1 of the paper: test accuracy by initialisation, with what seeds say about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fbm.report.caveats import notes
-from fbm.report.groups import Group, groups, name, settings
+from fbm.report.groups import Group, groups, name, origins, settings
 from fbm.report.labels import share
-from fbm.report.missing import missing_seeds
-from fbm.report.read.curves import first_epoch_reaching
 from fbm.report.read.runs import CLIP, VIDEO, Run, RunSet
 from fbm.report.stats import Estimate, estimate
 from fbm.utils.errors import UserError
 
-FITTED = 0.90
 PUBLISHED = {"random": 0.522, "autoencoder": 0.568, "ours": 0.625}
 PAPER = ("ucf24", 24)  # the data that these are of: its name and number of classes
 
@@ -64,6 +62,16 @@ class Row:
         """`80 of 141 test clips (1 of 2 classes)` where the test left clips out, empty where it did not."""
         return self.runs[0].partial
 
+    @property
+    def origins(self) -> list[str]:
+        """The distinct pretraining runs that its runs start from."""
+        return origins(self.runs)
+
+    @property
+    def shares_pretraining(self) -> bool:
+        """Whether all of several seeds start from one pretraining run, whose variation their interval leaves out."""
+        return len(self.origins) == 1 < len(self.runs)
+
 
 @dataclass(frozen=True)
 class Table1:
@@ -74,6 +82,14 @@ class Table1:
     classes: int
     test_clips: tuple[int, ...]
     notes: tuple[str, ...]
+
+    @property
+    def comparisons(self) -> list[list[Row]]:
+        """Rows that may be compared with each other, in the order of the table."""
+        compared: dict[str, list[Row]] = {}
+        for row in self.rows:
+            compared.setdefault(row.comparison, []).append(row)
+        return list(compared.values())
 
     @property
     def fractions(self) -> tuple[float, ...]:
@@ -99,7 +115,6 @@ def table1(found: RunSet) -> Table1:
 
 def _row(runs: Group, among: Sequence[Group], several: bool, found: RunSet) -> Row:
     first, called = runs[0], name(runs, among)
-    fitted = [first_epoch_reaching(run, "train/top1", FITTED) for run in runs]
     return Row(
         init=first.init,
         name=called,
@@ -110,10 +125,25 @@ def _row(runs: Group, among: Sequence[Group], several: bool, found: RunSet) -> R
         missing_seeds=missing_seeds(runs, found),
         clip=estimate(list(tested(runs, CLIP).values())),
         video=estimate(list(tested(runs, VIDEO).values())),
-        fitted_epochs=estimate([epoch for epoch in fitted if epoch is not None]),
+        fitted_epochs=estimate([run.fitted_epoch for run in runs if run.fitted_epoch is not None]),
         gain=_gain(runs, among),
         published=_published(first, several),
     )
+
+
+def missing_seeds(group: Group, found: RunSet) -> tuple[int, ...]:
+    """Seeds that the row's study declares and that are not finished; without a study, seeds that other rows have."""
+    declared = [_but_seed(run.declared) for run in group if run.declared]
+    if declared:
+        jobs = [run.job for run in found.missing if run.job and run.job.stage == "classify"]
+        seeds = [job.values.get("seed") for job in jobs if _but_seed(job.values) in declared]
+        return tuple(sorted({seed for seed in seeds if isinstance(seed, int)}))
+    all_seeds = {run.summary.seed for run in found.of("classify")}
+    return tuple(sorted(all_seeds - {run.summary.seed for run in group}))
+
+
+def _but_seed(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key != "seed"}
 
 
 def _published(run: Run, several: bool) -> float | None:

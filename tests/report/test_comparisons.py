@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test, ttest_rel
 
-from fbm.report.comparisons import differences, holm, paired_t, sign_flip
+from fbm.report.comparisons import differences
 from fbm.report.read.runs import find
+from fbm.report.stats import holm, paired_t, sign_flip
 from fbm.report.table1 import table1
 from tests.report.fake import fake_run, fake_study, labelled
 
@@ -20,7 +21,7 @@ def found(path):
 
 def test_every_pair_of_initialisations(tmp_path):
     pairs = found(fake_study(tmp_path))
-    assert [(one.init_a, one.init_b) for one in pairs] == [
+    assert [(one.row.init, one.base.init) for one in pairs] == [
         ("autoencoder", "random"), ("ours", "random"), ("ours", "autoencoder"),
     ]  # fmt: skip
     _, ours, rival = pairs
@@ -93,7 +94,7 @@ def test_never_across_comparisons(tmp_path):
         for seed in (0, 1):
             for init, clip in (("random", 0.4), ("ours", 0.5)):
                 labelled(tmp_path / "demo", init, fraction, seed, clip + 0.01 * seed * fraction * len(init))
-    assert [(one.within, one.init_a, one.init_b) for one in found(tmp_path)] == [
+    assert [(one.within, one.row.init, one.base.init) for one in found(tmp_path)] == [
         ("25 % of labels", "ours", "random"),
         ("100 % of labels", "ours", "random"),
     ]

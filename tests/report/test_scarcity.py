@@ -1,8 +1,7 @@
 import pytest
 
 from fbm.report.read.runs import find
-from fbm.report.scarcity import scarcity
-from fbm.report.scarcity_table import scarcity_table
+from fbm.report.scarcity import scarcity, scarcity_table
 from fbm.report.table1 import table1
 from tests.report.fake import fake_run, labelled
 
@@ -23,11 +22,13 @@ def study(tmp_path):
 def test_a_curve_for_each_initialisation(study):
     random, ours = curves(study)
     assert (random.label, ours.init) == ("Random initialization", "ours")
-    assert [point.fraction for point in ours.points] == [0.0625, 0.25, 1.0]
-    assert [point.clip.mean for point in ours.points] == pytest.approx([0.51, 0.61, 0.81])
-    assert [len(point.runs) for point in random.points] == [2, 2, 2]
+    assert list(ours.rows) == [0.0625, 0.25, 1.0]
+    assert [row.clip and row.clip.mean for row in ours.rows.values()] == pytest.approx([0.51, 0.61, 0.81])
+    assert [len(row.runs) for row in random.rows.values()] == [2, 2, 2]
+    clip = random.rows[0.0625].clip
+    assert clip
     # t(0.975, 1) = 12.7062, deviation 0.02 / sqrt(2), over sqrt(2): half width 0.127062
-    assert random.points[0].clip.half_width == pytest.approx(0.127062, abs=1e-6)
+    assert clip.half_width == pytest.approx(0.127062, abs=1e-6)
 
 
 def test_one_share_is_no_curve(tmp_path):
@@ -39,7 +40,7 @@ def test_one_share_is_no_curve(tmp_path):
 def test_an_initialisation_with_one_share_stays(study):
     labelled(study, "autoencoder", 0.25, 0, 0.45)
     labelled(study, "autoencoder", 1.0, 0, None)  # not tested
-    assert [(curve.init, len(curve.points)) for curve in curves(study)] == [
+    assert [(curve.init, len(curve.rows)) for curve in curves(study)] == [
         ("random", 3), ("autoencoder", 1), ("ours", 3),
     ]  # fmt: skip
     rows = scarcity_table(curves(study), "demo").rows
@@ -85,7 +86,7 @@ def test_older_summaries_are_read_by_their_config(tmp_path):
             extra={"data": {"label_fraction": fraction}},
         )  # fmt: skip
     (curve,) = curves(tmp_path)
-    assert [(point.fraction, point.clip.mean) for point in curve.points] == [(0.25, 0.125), (1.0, 0.5)]
+    assert [(share, row.clip and row.clip.mean) for share, row in curve.rows.items()] == [(0.25, 0.125), (1.0, 0.5)]
 
 
 def test_table1_says_the_share_and_stays_fair(study):

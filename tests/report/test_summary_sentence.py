@@ -1,14 +1,16 @@
 from pathlib import Path
 
+from fbm.report.comparisons import differences
 from fbm.report.read.runs import find
 from fbm.report.summary_sentence import summary_sentence
 from fbm.report.table1 import table1
-from fbm.report.table1_cells import full_table
+from fbm.report.table1_table import full_table
 from tests.report.fake import fake_run, labelled
 
 
 def say(path: Path) -> str:
-    return summary_sentence(table1(find([path])))
+    table = table1(find([path]))
+    return summary_sentence(table, differences(table))
 
 
 def test_ours_wins(tmp_path):

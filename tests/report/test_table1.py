@@ -4,14 +4,13 @@ from typing import Any
 import pytest
 
 from fbm.report.comparisons import differences
-from fbm.report.csv_export import runs
-from fbm.report.json_export import table1_json
-from fbm.report.page.run_tables import runs_table
+from fbm.report.export import runs, table1_json
+from fbm.report.page.tables import runs_table
 from fbm.report.read.runs import find
 from fbm.report.summary_sentence import summary_sentence
 from fbm.report.table import markdown
 from fbm.report.table1 import table1
-from fbm.report.table1_cells import HEAD, PAPER, caption, full_table
+from fbm.report.table1_table import COLUMNS, caption, full_table
 from fbm.utils.errors import UserError
 from tests.report.fake import fake_run, fake_study
 
@@ -35,7 +34,7 @@ def test_published_accuracies_stand_beside_the_papers_data_alone(tmp_path, data,
     table = table1(found)
     assert [row.published for row in table.rows] == ([0.522, 0.568, 0.625, None] if shown else [None] * 4)
     made = full_table(table, found)
-    assert (HEAD[PAPER] in made.head) == shown
+    assert (COLUMNS["paper"].head in made.head) == shown
     assert any(line.startswith("paper:") for line in made.remarks) == shown
 
 
@@ -52,7 +51,7 @@ def test_columns_that_tell_nothing_are_left_out(tmp_path):
     assert "Started from" not in runs_table(found).head
     fake_run(tmp_path / "demo", init="ours", clip=0.6, video=0.7, train=(0.1, 0.95))
     made = full_table(table1(found := find([tmp_path])), found)
-    assert made.head == tuple(head for at, head in enumerate(HEAD) if at != PAPER)
+    assert made.head == tuple(column.head for key, column in COLUMNS.items() if key != "paper")
 
 
 def test_statistics_of_a_row(tmp_path):
@@ -177,10 +176,10 @@ def test_a_partial_test_is_marked_and_never_averaged_with_a_whole_one(tmp_path):
     assert [row.clip.mean for row in table.rows if row.clip] == pytest.approx([0.55, 0.9, 0.65])
     assert table.rows[2].gain
     assert table.rows[2].gain.values == pytest.approx((0.1, 0.1))
-    assert [(one.label_a, one.label_b) for one in differences(table)] == [
+    assert [(one.row.name, one.base.name) for one in differences(table)] == [
         ("Pretrained (ours)", "Random initialization")
     ]
-    assert "90.0" not in summary_sentence(table)
+    assert "90.0" not in summary_sentence(table, differences(table))
     assert "of demo: 141 clips (80 of 141 test clips (1 of 2 classes) in rows that say so), 4 classes" in caption(table)
     assert (
         "Only 80 of 141 test clips (1 of 2 classes) were tested (trainer.limit_test_batches) in "
@@ -200,7 +199,9 @@ def test_where_all_tests_are_partial_headline_and_caption_say_so_first(tmp_path)
     for init, clip in (("random", 0.5), ("ours", 0.75)):
         fake_run(tmp_path / "demo", init=init, clip=clip, **part(16, 126))
     table = table1(find([tmp_path]))
-    assert summary_sentence(table).startswith("Not the test set, only 16 of 126 test clips were tested. ")
+    assert summary_sentence(table, differences(table)).startswith(
+        "Not the test set, only 16 of 126 test clips were tested. "
+    )
     assert "of demo: 16 of 126 test clips, 4 classes" in caption(table)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from fbm.report.write import write
+from fbm.report.make import _replace as write
 from fbm.utils.errors import UserError
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fbm.report.page.pretraining import Pretraining
-from fbm.report.read.places import shown
+from fbm.report.pretraining import Pretraining
+from fbm.report.read.files import shown
 from fbm.utils.errors import UserError
 
 # Nine tenths smaller than the gallery's PNG, and the eye sees no difference; the PNG stays in the run's folder.

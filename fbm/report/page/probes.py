@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from fbm.report import numbers
-from fbm.report.page.pretraining import Pretraining
+from fbm.report.pretraining import Pretraining
+from fbm.report.read.files import read_validated
 from fbm.report.read.runs import Run
-from fbm.report.read.validated import read_validated
 from fbm.runs.files import PROBES
 from fbm.runs.probes import OWN_FACTOR, Probe, ProbeReport
 

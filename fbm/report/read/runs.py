@@ -1,27 +1,31 @@
-"""Run folders on disk -> `Run`: finding them, reading their summaries, refusing what cannot be reported."""
+"""Run folders on disk -> `Run`: finding them, reading their files, refusing what cannot be reported."""
 
+import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from fbm.report.read.places import is_run, run_folders, shown
+from fbm.report.read.files import damaged, is_run, read_config, read_summary, run_folders, shown
 from fbm.report.read.study import Job, Missing, read_study
-from fbm.report.read.validated import read_validated
-from fbm.runs.files import CONFIG, SUMMARY
+from fbm.runs.files import METRICS, SUMMARY
 from fbm.runs.summary import RunSummary
 from fbm.utils.errors import UserError
 
 CLIP, VIDEO = "test/clip_top1", "test/video_top1"
+VAL, TRAIN = "val/clip_top1", "train/top1"
+FITTED = 0.90  # of TRAIN, from which on a run has fitted its training clips
 NAMED = 5  # folders named in one error line
 
 
 @dataclass(frozen=True)
 class Run:
-    """One finished run: its folder, what its summary says, and the values that a study declared for it."""
+    """One finished run: its folder, what its summary says, and the values that a study declared for it.
+
+    Config and metrics are read when they are first asked for, and once.
+    """
 
     path: Path
     summary: RunSummary
@@ -42,8 +46,17 @@ class Run:
         """Share of the labelled training groups in 0..1, by the summary or else by the config; None if unknown."""
         fraction = self.summary.label_fraction
         if fraction is None:
-            fraction = (self.config().get("data") or {}).get("label_fraction")
+            fraction = (self.config.get("data") or {}).get("label_fraction")
         return None if fraction is None else float(fraction)
+
+    @property
+    def origin(self) -> str | None:
+        """STUDY/RUN of the pretraining that the encoder is from; in older runs its checkpoint; None for none."""
+        start = self.summary.pretraining
+        if start is not None:
+            return f"{start.study}/{start.run}" if start.run else start.folder
+        checkpoint = (self.config.get("init") or {}).get("checkpoint")
+        return None if checkpoint is None else str(checkpoint)
 
     @property
     def tested_clips(self) -> int | None:
@@ -78,20 +91,34 @@ class Run:
             raise UserError(f"{self.where}/summary.json: {metric} is {value}, not in 0..1. Train again.")
         return value
 
+    @cached_property
     def config(self) -> dict[str, Any]:
-        """The resolved config. UserError if the file is not readable YAML."""
-        return self._config
+        """The resolved config. UserError if it is damaged."""
+        return read_config(self.path)
+
+    def curve(self, column: str) -> dict[int, float]:
+        """A column of metrics.csv by epoch, counted from 1; empty if there is none. UserError for a damaged file.
+
+        Rows are sparse and an epoch may come twice (after a resume): its last value counts.
+        """
+        try:
+            found = {int(row["epoch"]) + 1: float(row[column]) for row in self._metrics if row.get(column)}
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            raise damaged(self.path / METRICS, str(error), "Delete it or train again.") from error
+        return {epoch: value for epoch, value in sorted(found.items()) if math.isfinite(value)}
 
     @cached_property
-    def _config(self) -> dict[str, Any]:
-        file = self.path / CONFIG
-        try:
-            loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise UserError(f"{shown(file)}: not readable as YAML. Train again.") from error
-        return loaded if isinstance(loaded, dict) else {}
+    def _metrics(self) -> list[dict[str, str]]:
+        file = self.path / METRICS
+        if not file.exists():
+            return []
+        with file.open(newline="", encoding="utf-8") as lines:
+            return list(csv.DictReader(lines))
+
+    @property
+    def fitted_epoch(self) -> int | None:
+        """First epoch whose training accuracy is at least FITTED; None if it never is."""
+        return next((epoch for epoch, value in self.curve(TRAIN).items() if value >= FITTED), None)
 
 
 @dataclass(frozen=True)
@@ -137,23 +164,13 @@ def find(paths: Sequence[Path]) -> RunSet:
         names = ", ".join(map(str, paths))
         raise UserError(f"{names}: no run found (no folder with a config.yaml). Train first.")
     finished = [folder for folder in wanted if (folder / SUMMARY).exists()]
-    missing = tuple(_missing(folder, job) for folder, job in wanted.items() if folder not in finished)
+    missing = tuple(Missing(folder, is_run(folder), job) for folder, job in wanted.items() if folder not in finished)
     if not finished:
         raise UserError(_none_finished(missing))
-    runs = tuple(_run(folder, wanted[folder]) for folder in sorted(finished))
+    jobs = ((folder, wanted[folder]) for folder in sorted(finished))
+    runs = tuple(Run(folder, read_summary(folder), job.values if job else {}) for folder, job in jobs)
     _refuse_two_data_sets(runs)
     return RunSet(runs, missing, len(others - set(wanted)))
-
-
-def _run(folder: Path, job: Job | None) -> Run:
-    file = folder / SUMMARY
-    summary = read_validated(file, RunSummary.from_json, "Delete the file and run that job again.")
-    return Run(folder, summary, job.values if job else {})
-
-
-def _missing(folder: Path, job: Job | None) -> Missing:
-    started = is_run(folder)
-    return Missing(folder, started, job.stage, job.label, job.values) if job else Missing(folder, started)
 
 
 def _none_finished(missing: Sequence[Missing]) -> str:

@@ -1,13 +1,11 @@
 """A study's own list of its runs, `study.json`: what belongs to it, whether done or not."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from fbm.report.read.places import shown
-from fbm.report.read.validated import damaged, read_validated
+from fbm.report.read.files import damaged, read_validated, shown
 from fbm.runs.files import STUDY
 from fbm.utils import schema
 
@@ -34,13 +32,11 @@ class Study:
 
 @dataclass(frozen=True)
 class Missing:
-    """A run without a summary. A run that no `study.json` declares has no stage, label and values."""
+    """A run without a summary; `job` is None where no `study.json` declares it."""
 
     path: Path
     started: bool
-    stage: str = ""
-    label: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
+    job: Job | None = None
 
     @property
     def state(self) -> str:
@@ -48,12 +44,10 @@ class Missing:
         return "unfinished" if self.started else "not started"
 
     def __str__(self) -> str:
-        values = {"init": self.label, **self.values} if self.stage == "classify" else dict(self.values)
-        about = [
-            f"{self.stage} {self.label}".strip(),
-            *(f"{key}={value}" for key, value in values.items() if key != "init"),
-        ]
-        return f"{shown(self.path)} ({', '.join(about)})" if self.stage else shown(self.path)
+        if self.job is None:
+            return shown(self.path)
+        values = [f"{key}={value}" for key, value in self.job.values.items() if key != "init"]
+        return f"{shown(self.path)} ({', '.join([f'{self.job.stage} {self.job.label}'.strip(), *values])})"
 
 
 def read_study(folder: Path) -> dict[Path, Job] | None:

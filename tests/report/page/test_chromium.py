@@ -124,7 +124,9 @@ def test_hovering_and_arrow_keys_show_the_values(study, tmp_path):
         said.titles = document.querySelectorAll("svg title, td[title]").length;
     """)  # fmt: skip
     curves = scarcity(table1(find([study])))
-    said_at = [[f"{numbers.accuracy(curve.points[at].clip)} % (3 runs)" for curve in curves] for at in range(3)]
+    said_at = [
+        [f"{numbers.accuracy(list(curve.rows.values())[at].clip)} % (3 runs)" for curve in curves] for at in range(3)
+    ]
     assert (said["before"], said["left"], said["escaped"]) == (True, True, True)
     assert said["hovered"].startswith("25 % of groups labelled")
     assert all(value in said["hovered"] for value in said_at[1])

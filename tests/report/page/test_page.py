@@ -1,22 +1,19 @@
 import re
+from dataclasses import replace
 
 import pytest
 
-from fbm.report.comparisons import differences
-from fbm.report.page import SECTIONS, Pictures, render
+from fbm.report.page import SECTIONS, render
 from fbm.report.read.runs import find
-from fbm.report.scarcity import scarcity
-from fbm.report.table1 import table1
+from fbm.report.results import results
 from fbm.utils.errors import UserError
 from tests.report.fake import fake_run, fake_study
 from tests.report.full_study import full_study
 
 
 def page(path, picture=None):
-    found = find([path])
-    table = table1(found)
-    pictures = Pictures(picture, "why not", picture)
-    return render(table, found, pictures, "fbm report demo", differences(table), scarcity(table))
+    made = replace(results(find([path])), figure2=picture, figure2_caption="why not")
+    return render(made, "fbm report demo")
 
 
 def test_self_contained(tmp_path):

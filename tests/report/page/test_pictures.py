@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from fbm.report.page.pictures import data_uri, progress, swaps
-from fbm.report.page.pretraining import pretrainings
+from fbm.report.pretraining import pretrainings
 from fbm.report.read.runs import find
 from tests.report.fake import fake_study
 from tests.report.full_study import full_study

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from fbm.report.page.pretraining import pretrainings
 from fbm.report.page.probes import probe_table
+from fbm.report.pretraining import pretrainings
 from fbm.report.read.runs import find
 from fbm.utils.errors import UserError
 from tests.report.fake import fake_run

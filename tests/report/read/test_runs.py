@@ -86,5 +86,6 @@ def test_impossible_accuracy(tmp_path):
 def test_damaged_config(tmp_path):
     run = fake_run(tmp_path / "demo")
     (run / "config.yaml").write_text("a: [")
-    with pytest.raises(UserError, match=r"config.yaml: not readable"):
-        find([tmp_path]).runs[0].config()
+    with pytest.raises(UserError, match=r"config.yaml: damaged config \(not readable as YAML") as caught:
+        _ = find([tmp_path]).runs[0].config
+    assert "\n" not in str(caught.value)

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
-from fbm.report.page.charts import pretraining, scarcity, validation
-from fbm.report.page.pretraining import pretrainings
+from fbm.report.charts import COLOURS, MARKERS, line_styles, pretraining, scarcity, validation
+from fbm.report.pretraining import pretrainings
 from fbm.report.read.runs import find
-from fbm.report.scarcity import Curve, Point
+from fbm.report.scarcity import Curve
 from fbm.report.stats import Estimate
 from fbm.report.table1 import table1
 from tests.report.fake import fake_run
@@ -38,11 +40,13 @@ def test_no_accuracies_no_chart(tmp_path):
     assert validation(table1(find([tmp_path]))) == []
 
 
-def test_scarcity_bars_stay_within_what_an_accuracy_can_be():
-    points = (
-        Point(0.25, Estimate((0.1, 0.3), 0.2, 0.35), None, ()),
-        Point(1.0, Estimate((0.9,), 0.9, None), None, ()),
-    )
+def test_scarcity_bars_stay_within_what_an_accuracy_can_be(tmp_path):
+    fake_run(tmp_path / "demo")
+    (row,) = table1(find([tmp_path])).rows
+    points = {
+        0.25: replace(row, clip=Estimate((0.1, 0.3), 0.2, 0.35)),
+        1.0: replace(row, clip=Estimate((0.9,), 0.9, None)),
+    }
     (chart,) = scarcity([Curve("ours", "Ours", points)], classes=4)
     low, high = chart.lines[0].marks
     assert low[:4] == pytest.approx((25, 20, 0, 55))
@@ -78,3 +82,18 @@ def test_a_pretraining_shows_the_metric_that_chose_its_checkpoint(tmp_path):
 def test_a_pretraining_without_metrics_is_left_out(tmp_path):
     fake_run(tmp_path / "demo", task="disentangle", init=None)
     assert pretraining(pretrainings(find([tmp_path])), classes=4) == []
+
+
+def test_the_papers_three_keep_their_colours():
+    assert [style.colour for style in line_styles(["ours", "random", "autoencoder"])] == [2, 0, 1]
+
+
+def test_others_take_turns_and_the_same_initialisation_keeps_its_colour():
+    made = line_styles(["mine", "ours", "yours", "mine", *"abcde"])
+    assert [style.colour for style in made[:4]] == [3, 2, 4, 3]
+    assert [style.marker for style in made[:4]] == [0, 0, 0, 1]
+    assert all(3 <= style.colour < COLOURS for style in made[4:])
+
+
+def test_there_is_always_a_marker():
+    assert {style.marker for style in line_styles(["ours"] * 20)} == set(range(MARKERS))

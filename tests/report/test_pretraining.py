@@ -1,4 +1,4 @@
-from fbm.report.page.pretraining import pretrainings
+from fbm.report.pretraining import pretrainings
 from fbm.report.read.runs import find
 from tests.report.fake import fake_run
 

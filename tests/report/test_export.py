@@ -1,7 +1,7 @@
 import csv
 import io
 
-from fbm.report import csv_export
+from fbm.report import export
 from fbm.report.comparisons import differences
 from fbm.report.read.runs import find
 from fbm.report.table1 import table1
@@ -17,7 +17,7 @@ def test_one_row_for_each_run(tmp_path):
     start = {"folder": "outputs/a/b", "study": "a", "run": "b", "seed": 3, "fingerprint": "f"}
     fake_run(tmp_path / "demo", init='odd, "init"', more={"pretraining": start, "label_fraction": 0.25}, clip=1 / 3)
     found = find([tmp_path])
-    rows = read(csv_export.to_csv(csv_export.runs(found)))
+    rows = read(export.to_csv(export.runs(found)))
     assert len(rows) == len(found.runs) == 11
     (odd,) = [row for row in rows if row["init"] == 'odd, "init"']
     assert float(odd["test/clip_top1"]) == 1 / 3
@@ -30,14 +30,14 @@ def test_one_row_for_each_run(tmp_path):
 
 def test_rows_and_differences(tmp_path):
     table = table1(find([fake_study(tmp_path)]))
-    random, autoencoder, ours = read(csv_export.to_csv(csv_export.rows(table)))
+    random, autoencoder, ours = read(export.to_csv(export.rows(table)))
     assert (ours["runs"], ours["seeds"], ours["missing_seeds"]) == ("3", "0 1 2", "")
     assert autoencoder["missing_seeds"] == "0 2"
     assert autoencoder["clip_half_width_95"] == random["clip_gain_mean"] == ""
     assert abs(float(ours["clip_mean"]) - 0.63) < 1e-12
-    one = read(csv_export.to_csv(csv_export.differences(differences(table))))[1]
+    one = read(export.to_csv(export.differences(differences(table))))[1]
     assert (one["init_a"], one["init_b"], one["pairs"], one["sign_flip_p"]) == ("ours", "random", "3", "0.25")
 
 
 def test_keys_that_some_lack():
-    assert csv_export.to_csv([{"a": 1}, {"a": 2, "b": None}]) == "a,b\n1,\n2,\n"
+    assert export.to_csv([{"a": 1}, {"a": 2, "b": None}]) == "a,b\n1,\n2,\n"

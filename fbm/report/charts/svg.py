@@ -1,18 +1,18 @@
-"""The layout of charts: from data to positions in the units of the SVG's viewBox. The template writes the SVG."""
+"""Charts on the page: from data to positions in the units of the SVG's viewBox. The template writes the SVG."""
 
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fbm.report.page.charts import Chart, Line, Mark
+from fbm.report.charts import Chart, Line, Mark
 
 WIDTH, HEIGHT = 720, 400
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 40, 54
+LEFT, RIGHT, TOP, BOTTOM = 58, WIDTH - 14, 40, HEIGHT - 54  # the plotting area
 # Two tick labels nearer than this would touch on a phone, where letters are larger within the drawing.
 APART = 56
 MOST_DOTS = 30
 SHIFT = 7  # between the error bars of two lines at the same x
-# In the order of styles.MARKERS: disc, square, diamond, two triangles, plus, cross.
+# In the order of png.MARKERS: disc, square, diamond, two triangles, plus, cross.
 SHAPES = (
     "M-3.2 0a3.2 3.2 0 1 0 6.4 0a3.2 3.2 0 1 0-6.4 0z",
     "M-3.4-3.4h6.8v6.8h-6.8z",
@@ -22,20 +22,7 @@ SHAPES = (
     "M-1.4-4.4h2.8v3h3v2.8h-3v3h-2.8v-3h-3v-2.8h3z",
     "M-4.2-2.6-2.6-4.2 0-1.6 2.6-4.2 4.2-2.6 1.6 0 4.2 2.6 2.6 4.2 0 1.6-2.6 4.2-4.2 2.6-1.6 0z",
 )
-
-
-class Size(NamedTuple):
-    """The paper and its plotting area, for the template."""
-
-    width: int
-    height: int
-    left: int
-    right: int
-    top: int
-    bottom: int
-
-
-SIZE = Size(WIDTH, HEIGHT, LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM)
+SIZE = {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": RIGHT, "top": TOP, "bottom": BOTTOM}
 
 
 class Tick(NamedTuple):
@@ -45,19 +32,8 @@ class Tick(NamedTuple):
     label: str
 
 
-class Dot(NamedTuple):
-    """A mark's place, the two ends of its range, its `x` in words and its tooltip."""
-
-    x: float
-    y: float
-    low: float
-    high: float
-    head: str
-    tooltip: str
-
-
 class Stroke(NamedTuple):
-    """A line's label and style, path data (`tail` and `band` may be empty) and dots; each `every`-th is seen."""
+    """A line's label and style, path data (`tail` and `band` may be empty) and its marks; each `every`-th is seen."""
 
     label: str
     colour: int
@@ -65,7 +41,7 @@ class Stroke(NamedTuple):
     path: str
     tail: str
     band: str
-    dots: list[Dot]
+    dots: list[Mark]
     every: int
 
 
@@ -80,7 +56,7 @@ class Drawing(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """A straight map from data (their logarithm if `log`) to paper."""
+    """A straight map from data (their logarithm if `log`) to the drawing."""
 
     low: float
     high: float
@@ -100,20 +76,21 @@ def draw_alike(charts: Sequence[Chart]) -> list[Drawing]:
 
 
 def draw(chart: Chart, beside: Sequence[Chart] = ()) -> Drawing:
-    """Lay a chart out on a paper of WIDTH x HEIGHT, with axes that hold the charts `beside` it too."""
+    """Lay a chart out, with axes that hold the charts `beside` it too."""
     marks = [mark for shown in beside or [chart] for line in shown.lines for mark in line.marks]
     x, x_ticks = _across(chart, marks)
     levels = [level for mark in marks for level in (mark.low, mark.high)]
     if chart.chance is not None:
         levels += [0, chart.chance]
     y_values = ticks(min(levels), max(levels), 6)
-    y = Scale(min(y_values), max(y_values), HEIGHT - BOTTOM, TOP)
+    y = Scale(min(y_values), max(y_values), BOTTOM, TOP)
+    decimals = max(len(f"{value:g}".partition(".")[2]) for value in y_values)
     middle = (len(chart.lines) - 1) / 2
     shift = SHIFT if chart.kind == "shares" else 0
     return Drawing(
         chart,
         x_ticks,
-        [Tick(y(value), f"{value:.{_decimals(y_values)}f}") for value in y_values],
+        [Tick(y(value), f"{value:.{decimals}f}") for value in y_values],
         None if chart.chance is None else y(chart.chance),
         [_stroke(chart, line, x, y, shift * (nth - middle)) for nth, line in enumerate(chart.lines)],
     )
@@ -129,35 +106,27 @@ def ticks(low: float, high: float, most: int, whole: bool = False) -> list[float
     return [round(float(value), 10) for value in found]
 
 
-def _decimals(values: Sequence[float]) -> int:
-    return max(len(f"{value:g}".partition(".")[2]) for value in values)
-
-
 def _across(chart: Chart, marks: Sequence[Mark]) -> tuple[Scale, list[Tick]]:
     values = sorted({mark.x for mark in marks})
     log = chart.kind == "shares"
     low, high = (math.log2(values[0]), math.log2(values[-1])) if log else (values[0], values[-1])
-    scale = Scale(low, high, LEFT + 26, WIDTH - RIGHT - 26, log)
+    scale = Scale(low, high, LEFT + 26, RIGHT - 26, log)
     if not log and low < high:
         values = [value for value in ticks(low, high, 8, whole=True) if low <= value <= high]
-    return scale, _apart([Tick(scale(value), f"{value:g}") for value in values])
-
-
-def _apart(found: Sequence[Tick]) -> list[Tick]:
-    """The last label stays, and every other that is far enough from the one to its right."""
+    # The last label stays, and every other that is far enough from the one to its right.
     kept: list[Tick] = []
-    for tick in reversed(found):
-        right = next((other for other in reversed(kept) if other.label), None)
-        kept.append(tick if right is None or right.at - tick.at >= APART else tick._replace(label=""))
-    return kept[::-1]
+    right = math.inf
+    for value in reversed(values):
+        at = scale(value)
+        fits = right - at >= APART
+        kept.append(Tick(at, f"{value:g}" if fits else ""))
+        right = at if fits else right
+    return scale, kept[::-1]
 
 
 def _stroke(chart: Chart, line: Line, x: Scale, y: Scale, shift: float) -> Stroke:
     dots = [
-        Dot(
-            *(round(x(mark.x) + shift, 1), y(mark.y), y(mark.low), y(mark.high)),
-            *(chart.at.format(f"{mark.x:g}"), mark.tooltip),
-        )
+        mark._replace(x=round(x(mark.x) + shift, 1), y=y(mark.y), low=y(mark.low), high=y(mark.high))
         for mark in line.marks
     ]
     whole, tail = dots[: line.whole], dots[max(line.whole - 1, 0) :]

@@ -1,9 +1,9 @@
-"""The plain tables of the page."""
+"""Tables of the page alone: runs, fingerprints, lineage, provenance, and what is missing."""
+
+from collections.abc import Iterable, Sequence
 
 from fbm.report import numbers
-from fbm.report.figures import VAL
-from fbm.report.lineage import origin
-from fbm.report.read.runs import CLIP, VIDEO, Run, RunSet
+from fbm.report.read.runs import CLIP, VAL, VIDEO, Run, RunSet
 from fbm.report.table import Table
 from fbm.report.table1 import Table1
 
@@ -24,20 +24,20 @@ def runs_table(found: RunSet) -> Table:
 
 def _run(run: Run) -> tuple[str, ...]:
     summary = run.summary
+    partial = f" ({run.tested_clips} of {summary.samples['test']})" if run.partial else ""
     return (
         summary.run,
         summary.task,
         summary.init or numbers.DASH,
         str(summary.seed),
         numbers.DASH if run.label_fraction is None else f"{100 * run.label_fraction:g}",
-        numbers.percent(run.accuracy(CLIP))
-        + (f" ({run.tested_clips} of {run.summary.samples['test']})" if run.partial else ""),
+        numbers.percent(run.accuracy(CLIP)) + partial,
         numbers.percent(run.accuracy(VIDEO)),
         numbers.percent(run.accuracy(VAL)),
         numbers.count(summary.epochs),
         numbers.decimal(summary.throughput.get("clips_per_second")),
         numbers.duration(summary.seconds),
-        origin(run) or numbers.DASH,
+        run.origin or numbers.DASH,
     )
 
 
@@ -52,11 +52,45 @@ def lineage_table(table: Table1) -> Table:
     seeds: dict[tuple[str, str, str], list[int]] = {}
     for row in table.rows:
         for run in row.runs:
-            if start := origin(run):
-                print_ = run.summary.pretraining.fingerprint if run.summary.pretraining else ""
-                seeds.setdefault((row.label, start, print_ or numbers.DASH), []).append(run.summary.seed)
+            if run.origin:
+                fingerprint = run.summary.pretraining.fingerprint if run.summary.pretraining else ""
+                key = (row.label, run.origin, fingerprint or numbers.DASH)
+                seeds.setdefault(key, []).append(run.summary.seed)
     head = ("Row", "Started from", "Fingerprint of the pretraining", "Seeds")
     return Table(head, tuple((*key, numbers.names(found)) for key, found in seeds.items()))
+
+
+def provenance(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Label and value of code, versions and machines, values that differ between runs side by side."""
+    summaries = [run.summary for run in runs]
+    lines = [
+        ("Data fingerprint", _distinct(summary.fingerprints.data for summary in summaries)),
+        ("Commit", _distinct(map(_commit, runs))),
+    ]
+    for label, prints in (
+        ("Lock (requirements.lock)", [summary.lock for summary in summaries]),
+        ("Installed packages", [summary.packages for summary in summaries]),
+    ):
+        if any(prints):
+            lines.append((label, _distinct(text or "not recorded" for text in prints)))
+    for title, facts in (
+        ("Version", [summary.versions for summary in summaries]),
+        ("Hardware", [summary.hardware for summary in summaries]),
+    ):
+        for key in sorted({key for fact in facts for key in fact}):
+            lines.append((f"{title}: {key}", _distinct(str(fact[key]) for fact in facts if key in fact)))
+    return lines
+
+
+def _commit(run: Run) -> str:
+    git = run.summary.git
+    if not git:
+        return "not in a git checkout"
+    return f"{git.get('commit')}{' with uncommitted changes' if git.get('dirty') else ''}"
+
+
+def _distinct(values: Iterable[str]) -> str:
+    return numbers.names(sorted(set(values)))
 
 
 def missing(table: Table1, found: RunSet) -> list[str]:

@@ -1,50 +1,59 @@
-"""The data of the page's charts: validation accuracy, label scarcity, pretraining."""
+"""Charts as data: validation accuracy, label scarcity, pretraining. `png` draws them for papers, `svg` for the page."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from fbm.report import numbers
-from fbm.report.figures import VAL, compared, spread
-from fbm.report.page.pretraining import Pretraining
-from fbm.report.read.runs import Run
-from fbm.report.scarcity import Curve, Point
+from fbm.report.pretraining import Pretraining
+from fbm.report.read.runs import VAL, Run
+from fbm.report.scarcity import Curve
 from fbm.report.stats import INTERVAL
-from fbm.report.styles import Style, line_styles
-from fbm.report.table1 import Table1
+from fbm.report.table1 import Row, Table1
 
 ONLINE = {
     "val/knn_top1": "Nearest neighbours on the frozen features",
     "val/linear_top1": "Linear probe on the frozen features",
 }
+COLOURS, MARKERS = 7, 7  # of either renderer's palette
+# The paper's three always have these colours; other initialisations take turns at the rest.
+FIXED = {"random": 0, "autoencoder": 1, "ours": 2}
+
+
+class Style(NamedTuple):
+    """Indices of colour and marker; marker 0 is a plain dot."""
+
+    colour: int
+    marker: int
 
 
 class Mark(NamedTuple):
-    """One point: where it is, its range (equal to `y` where there is none) and its tooltip."""
+    """One point: where it is, its range (equal to `y` where there is none), its `x` in words and its tooltip."""
 
     x: float
     y: float
     low: float
     high: float
+    head: str
     tooltip: str
 
 
 class Line(NamedTuple):
-    """Marks from left to right; from the `whole`-th on not every seed is in, and the line is dotted."""
+    """Marks from left to right; from the `whole`-th on not all `seeds` are in, and the line is dotted."""
 
     label: str
     style: Style
     marks: tuple[Mark, ...]
     whole: int
+    seeds: int = 0
 
 
 class Chart(NamedTuple):
-    """One chart. `at` names an x: `Epoch {}`; `chance` is a level in the units of y, None for none."""
+    """One chart; `chance` is a level in the units of y, None for none."""
 
     name: str
     title: str
     x_title: str
     y_title: str
-    at: str
     lines: tuple[Line, ...]
     chance: float | None
     foot: str
@@ -55,12 +64,12 @@ def validation(table: Table1) -> list[Chart]:
     """Figure 3: validation clip accuracy against epoch, a chart for each comparison and in it a line for each row."""
     foot = "Line: mean over seeds. Band: lowest to highest seed. Dotted: not every seed ran this long."
     charts = []
-    for nth, (title, rows) in enumerate(compared(table), 1):
+    for nth, rows in enumerate(table.comparisons, 1):
         styles = line_styles([row.init for row in rows])
         lines = [_epochs(row.name, style, row.runs, VAL) for row, style in zip(rows, styles, strict=True)]
         y_title, chance = "Validation clip accuracy, %", _chance(table.classes)
-        charts.append(_chart(f"validation-{nth}", title, y_title, lines, chance, foot))
-    return [chart for chart in charts if chart]
+        charts.append(_chart(f"validation-{nth}", rows[0].within, y_title, lines, chance, foot))
+    return [chart for chart in charts if chart.lines]
 
 
 def scarcity(curves: Sequence[Curve], classes: int) -> list[Chart]:
@@ -68,13 +77,11 @@ def scarcity(curves: Sequence[Curve], classes: int) -> list[Chart]:
     styles = line_styles([curve.init for curve in curves])
     lines = []
     for curve, style in zip(curves, styles, strict=True):
-        marks = tuple(_share(point) for point in curve.points)
+        marks = tuple(_share(share, row) for share, row in curve.rows.items())
         lines.append(Line(curve.label, style, marks, len(marks)))
     foot = f"Point: mean over seeds. Bar: {INTERVAL} of that mean; a single run has none."
     chart = _chart("scarcity", "", "Test clip accuracy, %", lines, _chance(classes), foot)
-    if chart is None:
-        return []
-    return [chart._replace(kind="shares", x_title="Labelled training groups, %", at="{} % of groups labelled")]
+    return [chart._replace(kind="shares", x_title="Labelled training groups, %")] if curves else []
 
 
 def pretraining(groups: Sequence[Pretraining], classes: int) -> list[Chart]:
@@ -92,12 +99,28 @@ def pretraining(groups: Sequence[Pretraining], classes: int) -> list[Chart]:
         lines = [_epochs(group.label, style, group.runs, column) for group, style in pairs]
         name = column.removeprefix("val/")
         charts.append(_chart(name, title, "Validation accuracy, %", lines, _chance(classes), foot))
-    return [chart for chart in charts if chart]
+    return [chart for chart in charts if chart.lines]
 
 
-def _chart(name: str, title: str, y: str, lines: Sequence[Line], chance: float | None, foot: str) -> Chart | None:
-    drawn = tuple(line for line in lines if line.marks)
-    return Chart(name, title, "Epoch", y, "Epoch {}", drawn, chance, foot) if drawn else None
+def line_styles(inits: Sequence[str]) -> list[Style]:
+    """A style for each line, given its initialisation: lines of one initialisation differ in the marker."""
+    others = [init for init in dict.fromkeys(inits) if init not in FIXED]
+    free = COLOURS - len(FIXED)
+    colours = FIXED | {init: len(FIXED) + nth % free for nth, init in enumerate(others)}
+    return [Style(colours[init], inits[:at].count(init) % MARKERS) for at, init in enumerate(inits)]
+
+
+def spread(runs: Iterable[Run], column: str, scale: float = 100) -> dict[int, list[float]]:
+    """`scale` times a column of metrics.csv (in % by default) by epoch, over the runs that got so far."""
+    found: dict[int, list[float]] = {}
+    for run in runs:
+        for epoch, value in run.curve(column).items():
+            found.setdefault(epoch, []).append(scale * value)
+    return dict(sorted(found.items()))
+
+
+def _chart(name: str, title: str, y: str, lines: Sequence[Line], chance: float | None, foot: str) -> Chart:
+    return Chart(name, title, "Epoch", y, tuple(line for line in lines if line.marks), chance, foot)
 
 
 def _chance(classes: int) -> float | None:
@@ -109,19 +132,21 @@ def _epochs(label: str, style: Style, runs: Sequence[Run], column: str, scale: f
     seeds = max(map(len, points.values()), default=0)
     whole = max((nth for nth, values in enumerate(points.values(), 1) if len(values) == seeds), default=0)
     marks = tuple(_seeds(epoch, values, " %" if scale == 100 else "") for epoch, values in points.items())
-    return Line(label, style, marks, whole)
+    return Line(label, style, marks, whole, seeds)
 
 
 def _seeds(epoch: int, values: Sequence[float], unit: str) -> Mark:
     mean, low, high = sum(values) / len(values), min(values), max(values)
-    text = numbers.plain(mean) + unit
     several = f"{numbers.plain(low)} to {numbers.plain(high)}, {len(values)} seeds"
-    return Mark(epoch, mean, low, high, f"{text} ({several if len(values) > 1 else '1 seed'})")
+    tooltip = f"{numbers.plain(mean)}{unit} ({several if len(values) > 1 else '1 seed'})"
+    return Mark(epoch, mean, low, high, f"Epoch {epoch}", tooltip)
 
 
-def _share(point: Point) -> Mark:
-    mean, half = 100 * point.clip.mean, 100 * (point.clip.half_width or 0)
-    runs = len(point.clip.values)
-    text = f"{numbers.accuracy(point.clip)} % ({runs} run{'s' if runs != 1 else ''})"
+def _share(share: float, row: Row) -> Mark:
+    assert row.clip
+    mean, half = 100 * row.clip.mean, 100 * (row.clip.half_width or 0)
+    runs = len(row.clip.values)
+    tooltip = f"{numbers.accuracy(row.clip)} % ({runs} run{'s' if runs != 1 else ''})"
     # An interval may reach beyond what an accuracy can be: the bar ends at 0 or 100.
-    return Mark(100 * point.fraction, mean, max(mean - half, 0), min(mean + half, 100), text)
+    low, high = max(mean - half, 0), min(mean + half, 100)
+    return Mark(100 * share, mean, low, high, f"{100 * share:g} % of groups labelled", tooltip)

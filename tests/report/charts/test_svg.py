@@ -3,26 +3,25 @@ from itertools import pairwise
 
 import pytest
 
-from fbm.report.page.charts import Chart, Line, Mark
-from fbm.report.page.plotting import APART, BOTTOM, HEIGHT, LEFT, RIGHT, SHAPES, TOP, WIDTH, draw, draw_alike, ticks
-from fbm.report.styles import Style
+from fbm.report.charts import Chart, Line, Mark, Style
+from fbm.report.charts.svg import APART, BOTTOM, LEFT, RIGHT, TOP, WIDTH, draw, draw_alike, ticks
 
 
 def chart(*marks, kind="epochs", chance=None, whole=None, lines=1):
     line = Line("a", Style(0, 0), tuple(marks), len(marks) if whole is None else whole)
-    return Chart("name", "", "x", "y", "Epoch {}", (line,) * lines, chance, "", kind)
+    return Chart("name", "", "x", "y", (line,) * lines, chance, "", kind)
 
 
 def mark(x, y, half=0.0):
-    return Mark(x, y, y - half, y + half, str(y))
+    return Mark(x, y, y - half, y + half, str(x), str(y))
 
 
 def test_everything_lies_within_the_axes():
     made = draw(chart(*(mark(epoch, 40 + epoch, 30) for epoch in range(1, 21)), chance=16.7))
     (stroke,) = made.strokes
     for dot in stroke.dots:
-        assert LEFT < dot.x < WIDTH - RIGHT
-        assert TOP <= dot.high < dot.y < dot.low <= HEIGHT - BOTTOM  # down the page is up in y
+        assert LEFT < dot.x < RIGHT
+        assert TOP <= dot.high < dot.y < dot.low <= BOTTOM  # down the page is up in y
     assert made.chance is not None
     assert made.y_ticks[0].label == "0"  # accuracies are drawn from nothing up
     assert made.y_ticks[0].at > made.chance > made.y_ticks[1].at
@@ -92,10 +91,3 @@ def test_ticks_are_round_and_enclose():
 def test_labels_of_an_axis_have_as_many_decimals():
     made = draw(chart(mark(1, 0.275), mark(2, 0.318)))
     assert {len(tick.label.partition(".")[2]) for tick in made.y_ticks} == {2}
-
-
-def test_there_is_a_shape_for_every_marker():
-    from fbm.report.styles import MARKERS
-
-    assert len(SHAPES) == len(MARKERS)
-    assert len(set(SHAPES)) == len(SHAPES)

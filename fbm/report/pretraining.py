@@ -52,5 +52,5 @@ def _label(task: str, config: str, groups: dict[tuple[str, str], list[Run]]) -> 
     rivals = [runs for (other, _), runs in groups.items() if other == task]
     if len(rivals) == 1:
         return task
-    keys = differing_keys([[run.config() for run in runs] for runs in rivals])
-    return f"{task} ({variant(groups[task, config][0].config(), keys, config)})"
+    keys = differing_keys([[run.config for run in runs] for runs in rivals])
+    return f"{task} ({variant(groups[task, config][0].config, keys, config)})"

@@ -5,13 +5,21 @@ import matplotlib.colors
 import matplotlib.image
 import numpy as np
 
-from fbm.report.figures import compared, figure2, figure3, figure_scarcity, spread
-from fbm.report.read.runs import find
+from fbm.report import charts
+from fbm.report.charts import scarcity as scarcity_charts
+from fbm.report.charts import spread, validation
+from fbm.report.charts.png import COLOURS, MARKERS, draw
+from fbm.report.charts.svg import SHAPES
+from fbm.report.read.runs import VAL, find
+from fbm.report.results import figure2
 from fbm.report.scarcity import scarcity
-from fbm.report.styles import COLOURS
-from fbm.report.table1 import table1
+from fbm.report.table1 import Table1, table1
 from tests.report.fake import fake_run, fake_study
 from tests.report.full_study import full_study
+
+
+def figure3(table: Table1) -> bytes | None:
+    return draw(validation(table))
 
 
 def size(png: bytes) -> tuple[int, int]:
@@ -35,7 +43,7 @@ def test_spread_keeps_runs_of_different_length(tmp_path):
     fake_run(tmp_path / "demo", seed=0, val=(0.1, 0.2))
     fake_run(tmp_path / "demo", seed=1, val=(0.3, 0.4, 0.5))
     found = find([tmp_path])
-    points = {epoch: [round(value) for value in values] for epoch, values in spread(found.runs).items()}
+    points = {epoch: [round(value) for value in values] for epoch, values in spread(found.runs, VAL).items()}
     assert points == {1: [10, 30], 2: [20, 40], 3: [50]}
     assert figure3(table1(found))
 
@@ -66,7 +74,7 @@ def test_figure2_says_why_there_is_none(tmp_path):
 
 def test_figure3_gives_each_share_of_labels_a_panel(tmp_path):
     table = table1(find([full_study(tmp_path)]))
-    assert [(title, len(rows)) for title, rows in compared(table)] == [
+    assert [(rows[0].within, len(rows)) for rows in table.comparisons] == [
         ("6.25 % of labels", 3),
         ("25 % of labels", 3),
         ("100 % of labels", 3),
@@ -79,12 +87,13 @@ def test_figure3_gives_each_share_of_labels_a_panel(tmp_path):
 
 
 def test_rows_of_one_comparison_stay_together_without_a_title(tmp_path):
-    assert [(title, len(rows)) for title, rows in compared(table1(find([fake_study(tmp_path)])))] == [("", 3)]
+    table = table1(find([fake_study(tmp_path)]))
+    assert [(rows[0].within, len(rows)) for rows in table.comparisons] == [("", 3)]
 
 
 def test_the_scarcity_figure(tmp_path):
     table = table1(find([full_study(tmp_path)]))
-    png = figure_scarcity(scarcity(table), table.classes)
+    png = draw(scarcity_charts(scarcity(table), table.classes))
     assert png
     assert size(png) == (1280, 768)
     pixels = matplotlib.image.imread(io.BytesIO(png))[..., :3]
@@ -93,4 +102,10 @@ def test_the_scarcity_figure(tmp_path):
 
 
 def test_no_scarcity_figure_without_curves():
-    assert figure_scarcity((), classes=6) is None
+    assert draw(scarcity_charts((), classes=6)) is None
+
+
+def test_both_renderers_know_every_style():
+    assert len(COLOURS) == charts.COLOURS
+    assert len(MARKERS) == len(SHAPES) == charts.MARKERS
+    assert len(set(SHAPES)) == len(SHAPES)

@@ -1,0 +1,210 @@
+"""CSV and JSON in full precision, shares in 0..1; the same runs give the same text."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fbm.report.chance import levels
+from fbm.report.comparisons import Difference
+from fbm.report.read.files import shown
+from fbm.report.read.runs import CLIP, VIDEO, Run, RunSet
+from fbm.report.read.study import Missing
+from fbm.report.scarcity import Curve
+from fbm.report.stats import Estimate
+from fbm.report.table1 import Row, Table1
+from fbm.report.table1_table import PROTOCOL
+
+Record = Mapping[str, object]
+
+
+def to_csv(records: Sequence[Record]) -> str:
+    """Comma-separated text with a line of names; None and what a record lacks are empty."""
+    text = io.StringIO()
+    names = list(dict.fromkeys(name for record in records for name in record))
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()
+
+
+def runs(found: RunSet) -> list[Record]:
+    """One record for each finished run; metrics have their own names, such as `test/clip_top1`."""
+    metrics = sorted({metric for run in found.runs for metric in run.summary.metrics})
+    return [
+        {
+            "folder": run.where,
+            **{name: getattr(run.summary, name) for name in ("study", "run", "task", "init", "seed")},
+            "label_fraction": run.label_fraction,
+            "tested_clips": run.tested_clips,
+            "test_clips": run.summary.samples.get("test"),
+            **{metric: run.summary.metrics.get(metric) for metric in metrics},
+            "epochs": run.summary.epochs,
+            "epochs_to_90_train": run.fitted_epoch,
+            "seconds": run.summary.seconds,
+            "pretraining": run.summary.pretraining.folder if run.summary.pretraining else None,
+            "config_fingerprint": run.summary.fingerprints.config,
+            "comparison_fingerprint": run.summary.fingerprints.comparison,
+            "data_fingerprint": run.summary.fingerprints.data,
+        }
+        for run in found.runs
+    ]
+
+
+def rows(table: Table1) -> list[Record]:
+    """One record for each row of Table 1."""
+    return [
+        {
+            "init": row.init,
+            "label": row.label,
+            "label_fraction": row.fraction,
+            "partial_test": row.partial,
+            "runs": len(row.runs),
+            "seeds": _list(row.seeds),
+            "missing_seeds": _list(row.missing_seeds),
+            **_columns("clip", row.clip),
+            **_columns("video", row.video),
+            **_columns("clip_gain", row.gain),
+            "epochs_to_90_train_mean": row.fitted_epochs and row.fitted_epochs.mean,
+            "epochs_to_90_train_reached": len(row.fitted_epochs.values) if row.fitted_epochs else 0,
+            "published": row.published,
+            "config_fingerprint": row.config,
+            "comparison_fingerprint": row.comparison,
+        }
+        for row in table.rows
+    ]
+
+
+def differences(found: Sequence[Difference]) -> list[Record]:
+    """One record for each paired difference."""
+    return [
+        {
+            "within": one.within,
+            "init_a": one.row.init,
+            "init_b": one.base.init,
+            "label_a": one.row.name,
+            "label_b": one.base.name,
+            **_columns("clip_difference", one.estimate),
+            "pairs": len(one.seeds),
+            "seeds": _list(one.seeds),
+            "unpaired_seeds": _list(one.unpaired),
+            **_p_values(one),
+            "remark": one.remark,
+        }
+        for one in found
+    ]
+
+
+def points(curves: Sequence[Curve]) -> list[Record]:
+    """One record for each point of the label-scarcity curves."""
+    return [
+        {
+            "init": curve.init,
+            "label": curve.label,
+            "label_fraction": fraction,
+            "runs": len(row.runs),
+            "seeds": _list(row.seeds),
+            **_columns("clip", row.clip),
+            **_columns("video", row.video),
+        }
+        for curve in curves
+        for fraction, row in curve.rows.items()
+    ]
+
+
+def table1_json(table: Table1, found: RunSet) -> str:
+    """Every row with its runs, what is missing, and what the numbers mean."""
+    return _to_json(
+        {
+            "data": table.data,
+            "data_fingerprint": table.rows[0].runs[0].summary.fingerprints.data,
+            "classes": table.classes,
+            "chance": [{"name": name, "share": level} for name, level in levels(table)],
+            "test_clips": table.test_clips,
+            "protocol": PROTOCOL,
+            "rows": [_row(row) for row in table.rows],
+            "notes": table.notes,
+            "unfinished": [shown(path) for path in found.unfinished],
+            "missing": [_missing(run) for run in found.missing],
+            "not_in_study": found.others,
+        }
+    )
+
+
+def comparisons_json(found: Sequence[Difference], assumptions: Sequence[str]) -> str:
+    """Every paired difference, and what the tests assume."""
+    records = [
+        {
+            "a": one.row.name,
+            "b": one.base.name,
+            "init_a": one.row.init,
+            "init_b": one.base.init,
+            "within": one.within,
+            "difference": _object(one.estimate),
+            **_p_values(one),
+            "seeds": one.seeds,
+            "unpaired_seeds": one.unpaired,
+            "remark": one.remark,
+        }
+        for one in found
+    ]
+    return _to_json({"metric": CLIP, "differences": records, "assumptions": assumptions})
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "init": row.init,
+        "label": row.label,
+        "label_fraction": row.fraction,
+        "within": row.within,
+        "config_fingerprint": row.config,
+        "comparison_fingerprint": row.comparison,
+        CLIP: _object(row.clip),
+        VIDEO: _object(row.video),
+        "gain_over_random": _object(row.gain),
+        "epochs_to_fit": _object(row.fitted_epochs),
+        "partial_test": row.partial or None,
+        "seeds": row.seeds,
+        "missing_seeds": row.missing_seeds,
+        "published": row.published,
+        "runs": [_run(run) for run in row.runs],
+    }
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "path": run.where,
+        "seed": run.summary.seed,
+        CLIP: run.accuracy(CLIP),
+        VIDEO: run.accuracy(VIDEO),
+        "tested_clips": run.tested_clips,
+        "epochs_to_fit": run.fitted_epoch,
+    }
+
+
+def _missing(run: Missing) -> dict[str, Any]:
+    stage, label, values = (run.job.stage, run.job.label, run.job.values) if run.job else ("", "", {})
+    return {"path": shown(run.path), "state": run.state, "stage": stage, "label": label, "values": values}
+
+
+def _p_values(one: Difference) -> Record:
+    return {"t_p": one.t_p, "holm_p": one.holm_p, "sign_flip_p": one.sign_flip_p}
+
+
+def _columns(name: str, value: Estimate | None) -> Record:
+    """An estimate for CSV."""
+    return {f"{name}_mean": value and value.mean, f"{name}_half_width_95": value and value.half_width}
+
+
+def _object(value: Estimate | None) -> Record | None:
+    """An estimate for JSON."""
+    return {"mean": value.mean, "half_width_95": value.half_width, "n": len(value.values)} if value else None
+
+
+def _list(values: Sequence[int]) -> str:
+    return " ".join(map(str, values))
+
+
+def _to_json(content: Record) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,71 @@
+"""All that a report says, computed once. The files, the page and the terminal only render it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fbm.report import charts, comparison_table, table1_table
+from fbm.report.charts import Chart
+from fbm.report.comparisons import Difference, differences
+from fbm.report.read.files import shown
+from fbm.report.read.runs import RunSet
+from fbm.report.scarcity import Curve, scarcity, scarcity_table
+from fbm.report.summary_sentence import summary_sentence
+from fbm.report.table import Table
+from fbm.report.table1 import Table1, table1
+
+
+@dataclass(frozen=True)
+class Results:
+    """The numbers, and what a reader sees of them in more than one place.
+
+    Attributes:
+        sentence: what the numbers say.
+        figure2: the reconstructions to copy; None where there are none.
+        figure2_caption: whose they are, or why there are none.
+        validation, scarcity: charts.
+        full_table, compared, by_share: Table 1, `differences` and `curves` as formatted tables; None for none of them.
+    """
+
+    found: RunSet
+    table1: Table1
+    differences: tuple[Difference, ...]
+    curves: tuple[Curve, ...]
+    sentence: str
+    figure2: Path | None
+    figure2_caption: str
+    validation: Sequence[Chart]
+    scarcity: Sequence[Chart]
+    full_table: Table
+    compared: Table | None
+    by_share: Table | None
+
+
+def results(found: RunSet) -> Results:
+    """Compute everything. UserError without a finished classification run, for doubles, or for a damaged file."""
+    table = table1(found)
+    apart, curves = differences(table), scarcity(table)
+    return Results(
+        found,
+        table,
+        apart,
+        curves,
+        summary_sentence(table, apart),
+        *figure2(found),
+        charts.validation(table),
+        charts.scarcity(curves, table.classes),
+        table1_table.full_table(table, found),
+        comparison_table.comparison_table(apart, table) if apart else None,
+        scarcity_table(curves, table.data) if curves else None,
+    )
+
+
+def figure2(found: RunSet) -> tuple[Path | None, str]:
+    """The reconstructions of the disentangling run with the lowest seed, and one line: whose, or why none."""
+    runs = sorted(found.of("disentangle"), key=lambda run: (run.summary.seed, run.path))
+    if not runs:
+        return None, "no finished disentangle run among the paths"
+    picture = runs[0].path / "gallery" / "test.png"
+    if not picture.is_file():
+        return None, f"{shown(picture)} does not exist"
+    return picture, f"From {runs[0].where}"
