@@ -14,7 +14,7 @@ import yaml
 import fbm
 from fbm.report.diff import main
 from fbm.report.diff.compare import compare
-from fbm.report.diff.read import read_run
+from fbm.report.diff.facts import read_run
 from fbm.runs.provenance import record
 from fbm.utils.errors import UserError
 from tests.runs.test_git import git
@@ -245,10 +245,10 @@ def test_on_a_terminal_it_is_a_table(tmp_path):
         ("empty", r"no run at .*empty: no config\.yaml in it"),
         ("study", "no run at .*study: it is a study of 2 runs; name one of them, as .*study/one"),
         ("file", "no run at .*file: it is a file"),
-        ("yaml", r"yaml/config\.yaml cannot be read as YAML"),
-        ("list", r"list/config\.yaml is damaged"),
-        ("half", r"half/summary\.json is damaged"),
-        ("number", r"number/summary\.json is damaged"),
+        ("yaml", r"yaml/config\.yaml: damaged config \(not readable as YAML"),
+        ("list", r"list/config\.yaml: damaged config \(it holds no settings"),
+        ("half", r"half/summary\.json: damaged summary \(.*Delete the file and run that job again"),
+        ("number", r"number/summary\.json: damaged summary \("),
     ],
 )
 def test_a_folder_without_a_whole_run_is_one_line(tmp_path, name, message):

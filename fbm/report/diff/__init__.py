@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     args = parsed(parser(), argv)
     # Imported here so that `--help` answers at once.
     from fbm.report.diff.compare import compare
-    from fbm.report.diff.read import read_run
+    from fbm.report.diff.facts import read_run
     from fbm.report.diff.show import print_diff, to_json
 
     diff = compare(read_run(args.a), read_run(args.b), everything=args.all)

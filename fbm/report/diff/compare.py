@@ -1,17 +1,14 @@
-"""Differences between two runs, in groups: config, pretraining, data, code, packages, hardware, results."""
+"""Differences between two runs, and whether these may be averaged or compared."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
-from fbm.config.keys import NON_SEMANTIC_KEYS, flatten, under
-from fbm.config.renamed import NOW, with_targets
-from fbm.report.diff.read import RunSnapshot
-from fbm.report.diff.verdict import Comparability, verdict
-from fbm.runs.summary import RunSummary
+from fbm.config.keys import under
+from fbm.report.diff.facts import NOT_RECORDED, RunSnapshot, facts
 
-NOT_RECORDED = "not recorded"
+NAMED = 3  # settings that the sentence names
 
 
 class Absent(Enum):
@@ -21,6 +18,14 @@ class Absent(Enum):
 
 
 Rows = dict[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Comparability:
+    """What may be done with two runs, and why, in one sentence."""
+
+    kind: Literal["average", "compare", "neither", "unknown"]
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -51,84 +56,62 @@ def compare(a: RunSnapshot, b: RunSnapshot, everything: bool = False) -> RunDiff
     Args:
         everything: also settings that are only names and paths.
     """
-    groups = {
-        "config": _differing(_settings(a, everything), _settings(b, everything)),
-        "pretraining": _differing(_pretraining(a), _pretraining(b)),
-    }
-    results: Rows = {}
-    if a.summary and b.summary:
-        groups["data"] = _differing(_data(a.summary), _data(b.summary))
-        groups["code"] = _code(_commit(a, a.summary), _commit(b, b.summary))
-        groups["packages"] = _packages(a, a.summary, b, b.summary)
-        groups["hardware"] = _differing(a.summary.hardware, b.summary.hardware)
-        results = _paired(_numbers(a.summary), _numbers(b.summary))
-        if all(_equal(*pair) for pair in results.values()):
-            results = {}
-    return RunDiff(a, b, groups, results, verdict(a, b, groups))
+    all_packages = bool(a.packages and b.packages)
+    of_a, of_b = (facts(run, everything, all_packages) for run in (a, b))
+    rows = {name: _rows(of_a[name], of_b[name]) for name in of_a if name in of_b}
+    groups = {name: {key: pair for key, pair in rows[name].items() if pair[0] != pair[1]} for name in rows}
+    if rows.get("code", {}).get("changes") == (NOT_RECORDED, NOT_RECORDED):  # both uncommitted, so they may differ
+        groups["code"]["changes"] = (NOT_RECORDED, NOT_RECORDED)
+    groups.pop("results", None)
+    results = rows.get("results", {})
+    equal = all(_equal(*pair) for pair in results.values())
+    return RunDiff(a, b, groups, {} if equal else results, verdict(a, b, groups))
 
 
-def _paired(a: Mapping[str, Any], b: Mapping[str, Any]) -> Rows:
+def _rows(a: Mapping[str, Any], b: Mapping[str, Any]) -> Rows:
     return {key: (a.get(key, Absent.ABSENT), b.get(key, Absent.ABSENT)) for key in sorted({*a, *b})}
-
-
-def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> Rows:
-    return {key: pair for key, pair in _paired(a, b).items() if pair[0] != pair[1]}
-
-
-def _settings(run: RunSnapshot, everything: bool) -> dict[str, Any]:
-    """The config with dotted keys; paths inside the run folder begin with RUN, so that they are equal in all runs."""
-    settings = flatten(run.config)
-    if everything:
-        return settings
-    settings = with_targets(settings, NOW)
-    folder = str(run.config.get("run_dir") or run.folder)
-    for key, value in settings.items():
-        if isinstance(value, str) and (value == folder or value.startswith(f"{folder}/")):
-            settings[key] = f"RUN{value.removeprefix(folder)}"
-    return {key: value for key, value in settings.items() if not under(key, NON_SEMANTIC_KEYS)}
-
-
-def _pretraining(run: RunSnapshot) -> dict[str, Any]:
-    """The run that the encoder's weights are from; for an older or unfinished run, what its config says."""
-    if run.summary and run.summary.pretraining:
-        return asdict(run.summary.pretraining)
-    checkpoint = flatten(run.config).get("init.checkpoint")
-    return {} if checkpoint is None else {"folder": checkpoint}
-
-
-def _data(summary: RunSummary) -> dict[str, Any]:
-    clips = {f"{split} clips": count for split, count in summary.samples.items()}
-    return {"name": summary.data, "fingerprint": summary.fingerprints.data, **clips}
-
-
-def _commit(run: RunSnapshot, summary: RunSummary) -> dict[str, Any]:
-    """`changes` is the fingerprint of what was not committed."""
-    git = summary.git or {"commit": "no checkout", "dirty": False}
-    changes = (run.patch or NOT_RECORDED) if git.get("dirty") else "none"
-    return {"fbm": summary.fbm, "commit": git.get("commit"), "changes": changes}
-
-
-def _code(a: dict[str, Any], b: dict[str, Any]) -> Rows:
-    rows = _differing(a, b)
-    if a["changes"] == b["changes"] == NOT_RECORDED:  # both have uncommitted changes, which may differ
-        rows["changes"] = (NOT_RECORDED, NOT_RECORDED)
-    return rows
-
-
-def _packages(a: RunSnapshot, of_a: RunSummary, b: RunSnapshot, of_b: RunSummary) -> Rows:
-    """The lock, Python, and every package; for older runs the packages that the summary names."""
-    rows = _differing({"lock": of_a.lock}, {"lock": of_b.lock})
-    if not (a.packages and b.packages):
-        return rows | _differing(of_a.versions, of_b.versions)
-    python = [{"python": summary.versions.get("python")} for summary in (of_a, of_b)]
-    return rows | _differing(a.packages | python[0], b.packages | python[1])
-
-
-def _numbers(summary: RunSummary) -> dict[str, Any]:
-    counts = {"best_epoch": summary.best_epoch, "epochs": summary.epochs, "seconds": summary.seconds}
-    return summary.metrics | {name: value for name, value in counts.items() if value is not None}
 
 
 def _equal(one: Any, other: Any) -> bool:
     """Whether two numbers are equal, or both nan: a foreground metric where no frame has a foreground."""
     return bool(one == other) or (one != one and other != other)
+
+
+def verdict(a: RunSnapshot, b: RunSnapshot, groups: Mapping[str, Mapping[str, Any]]) -> Comparability:
+    """Judge two runs by the fingerprints in their summaries.
+
+    Args:
+        groups: the differences between them, to name what the fingerprints only detect.
+    """
+    if a.summary is None or b.summary is None:
+        unfinished = a.folder if a.summary is None else b.folder
+        return Comparability("unknown", f"They can be neither averaged nor compared yet: {unfinished} is not finished.")
+    one, other = a.summary, b.summary
+    # What no fingerprint covers and yet can change a result.
+    changed = [name for name in ("code", "packages", "hardware") if groups.get(name)]
+    caution = f"; note that {' and '.join(changed)} differ" if changed else ""
+    neither = "The two runs may be neither averaged nor compared"
+    if one.fingerprints.data != other.fingerprints.data:
+        return Comparability("neither", f"{neither}: their data differ.")
+    if one.fingerprints.comparison != other.fingerprints.comparison:
+        return Comparability("neither", f"{neither}: {_differing_settings(groups['config'])}.")
+    seeds = f"({one.seed} and {other.seed})"
+    if one.fingerprints.config != other.fingerprints.config:
+        reason = f"only the initialisation differs ({one.init} and {other.init})"
+        if one.init == other.init:
+            reason = f"only the pretraining of the initialisation ({one.init}) differs"
+        reason += f", with the same seed ({one.seed})" if one.seed == other.seed else f", and the seed {seeds}"
+        return Comparability("compare", f"The two runs may be compared, not averaged: {reason}{caution}.")
+    if one.seed == other.seed:
+        reason = f"The two runs are one measurement made twice (seed {one.seed}): there is nothing to average"
+        return Comparability("neither", f"{reason}{caution}.")
+    return Comparability("average", f"The two runs may be averaged: only the seed differs {seeds}{caution}.")
+
+
+def _differing_settings(config: Mapping[str, Any]) -> str:
+    keys = [key for key in config if not under(key, ("seed", "init"))]
+    keys.sort(key=lambda key: under(key, ("callbacks",)))  # callbacks' settings follow from the others
+    if not keys:
+        return "their fingerprints show that more differs than the seed and the initialisation"
+    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    return f"more differs than the seed and the initialisation ({', '.join(keys[:NAMED])}{more})"

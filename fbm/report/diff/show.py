@@ -16,33 +16,32 @@ def print_diff(diff: RunDiff) -> None:
 
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
-        print("\n".join(lines(diff)))
+        print("\n".join([*_lines(diff), *_closing(diff)]))
         return
-    console.print(table(diff))
-    for line in closing(diff):
+    console.print(_table(diff))
+    for line in _closing(diff):
         console.print(line, soft_wrap=True)
 
 
-def lines(diff: RunDiff) -> list[str]:
+def _lines(diff: RunDiff) -> list[str]:
     """One line for each difference."""
-    texts = [f"a: {diff.a.folder}", f"b: {diff.b.folder}"]
+    lines = [f"a: {diff.a.folder}", f"b: {diff.b.folder}"]
     for name, a, b, change in _rows(diff):
-        texts.append(f"{name}: {a} | {b} ({change})" if change else f"{name}: {a} | {b}")
-    return texts + closing(diff)
+        lines.append(f"{name}: {a} | {b} ({change})" if change else f"{name}: {a} | {b}")
+    return lines
 
 
-def closing(diff: RunDiff) -> list[str]:
+def _closing(diff: RunDiff) -> list[str]:
     """What is the same, what is not known, and the verdict."""
     same = [name for name, rows in diff.groups.items() if not rows]
     if not diff.unfinished and not diff.results:
         same.append("results")
-    texts = [f"same: {', '.join(same)}"] if same else []
-    texts += [f"unfinished, only its config is known: {run.folder}" for run in diff.unfinished]
-    return [*texts, diff.verdict.sentence]
+    lines = [f"same: {', '.join(same)}"] if same else []
+    lines += [f"unfinished, only its config is known: {run.folder}" for run in diff.unfinished]
+    return [*lines, diff.verdict.sentence]
 
 
-def table(diff: RunDiff) -> "Table":
-    """The differences as a table."""
+def _table(diff: RunDiff) -> "Table":
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -61,15 +60,20 @@ def table(diff: RunDiff) -> "Table":
 
 
 def _rows(diff: RunDiff) -> list[tuple[str, str, str, str]]:
-    """Group and key, both values, and the difference of results."""
-    groups = [(f"{name}: {key}", pair) for name, rows in diff.groups.items() for key, pair in rows.items()]
-    rows = [(name, printed(a), printed(b), "") for name, (a, b) in groups]
-    results = diff.results.items()
-    return rows + [(f"results: {key}", printed(a), printed(b), printed_difference(a, b)) for key, (a, b) in results]
+    """Group and key, both values, and the difference of results with its sign."""
+    rows = [
+        (f"{name}: {key}", _printed(a), _printed(b), "")
+        for name, pairs in diff.groups.items()
+        for key, (a, b) in pairs.items()
+    ]
+    for key, (a, b) in diff.results.items():
+        change = _difference(a, b)
+        shown = "-" if change is None else f"{change:+.4g}" if change else "same"
+        rows.append((f"results: {key}", _printed(a), _printed(b), shown))
+    return rows
 
 
-def printed(value: Any) -> str:
-    """A value as text."""
+def _printed(value: Any) -> str:
     if isinstance(value, Absent):
         return value.value
     if isinstance(value, float):
@@ -77,19 +81,11 @@ def printed(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def difference(a: Any, b: Any) -> float | None:
+def _difference(a: Any, b: Any) -> float | None:
     """b - a; None unless both are finite numbers."""
     if not all(isinstance(value, int | float) and math.isfinite(value) for value in (a, b)):
         return None
     return float(b - a)
-
-
-def printed_difference(a: Any, b: Any) -> str:
-    """The difference with its sign."""
-    value = difference(a, b)
-    if value is None:
-        return "-"
-    return f"{value:+.4g}" if value else "same"
 
 
 def to_json(diff: RunDiff) -> str:
@@ -98,7 +94,7 @@ def to_json(diff: RunDiff) -> str:
         "runs": {"a": str(diff.a.folder), "b": str(diff.b.folder)},
         "unfinished": [str(run.folder) for run in diff.unfinished],
         "groups": {name: {key: _pair(a, b) for key, (a, b) in rows.items()} for name, rows in diff.groups.items()},
-        "results": {key: {**_pair(a, b), "difference": difference(a, b)} for key, (a, b) in diff.results.items()},
+        "results": {key: {**_pair(a, b), "difference": _difference(a, b)} for key, (a, b) in diff.results.items()},
         "verdict": {"may": diff.verdict.kind, "sentence": diff.verdict.sentence},
     }
     return json.dumps(content, indent=2, ensure_ascii=False, default=str)
