@@ -6,6 +6,14 @@ comparisons.md .json .csv .tex    paired differences between initialisations, wh
 scarcity.md .csv .tex             accuracy by share of labels, where there are several; .csv has a row for each point
 runs.csv                          a row for each finished run with all its metrics
 figure2.png figure3.png label-scarcity.png
+
+How it is made, in this order:
+
+read                          the files of runs, each parsed once -> `RunSet`
+groups, labels, caveats       which runs may be averaged or compared, and what a row is called
+table1, comparisons, scarcity the numbers, by stats
+results                       all of it computed once, with the tables and charts that it is shown as
+make, page, console           renderings of `Results`: files, page, terminal
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """Paired differences as a table, and what their tests assume."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from fbm.report import numbers
@@ -23,24 +24,9 @@ def comparison_table(differences: Sequence[Difference], table: Table1) -> Table:
     )
     rows = tuple(cells(difference) for difference in differences)
     remarks = tuple(_assumptions(differences, table))
-    within = 0 if _several(differences) else 1
+    within = 0 if len(_tests(differences)) > 1 else 1
     full = Table(HEAD, rows, "Paired differences", caption, remarks=remarks)
     return full.select(range(within, len(HEAD))).without_empty_columns()
-
-
-def cells(difference: Difference) -> tuple[str, ...]:
-    """One difference in the order of HEAD."""
-    return (
-        difference.within,
-        difference.label,
-        numbers.gain(difference.estimate),
-        numbers.count(len(difference.seeds)),
-        numbers.names(difference.unpaired),
-        numbers.p_value(difference.t_p),
-        numbers.p_value(difference.holm_p),
-        numbers.p_value(difference.sign_flip_p),
-        difference.remark,
-    )
 
 
 def console_table(differences: Sequence[Difference]) -> Table:
@@ -57,6 +43,27 @@ def console_table(differences: Sequence[Difference]) -> Table:
     return Table(CONSOLE_HEAD, tuple(rows), "Paired differences", caption)
 
 
+def cells(difference: Difference) -> tuple[str, ...]:
+    """One difference in the order of HEAD."""
+    return (
+        difference.within,
+        difference.label,
+        numbers.gain(difference.estimate),
+        numbers.count(len(difference.seeds)),
+        numbers.names(difference.unpaired),
+        *map(numbers.p_value, (difference.t_p, difference.holm_p, difference.sign_flip_p)),
+        difference.remark,
+    )
+
+
+def _tests(differences: Sequence[Difference]) -> Counter[str]:
+    """How many t tests each comparison has."""
+    tests = Counter[str]()
+    for one in differences:
+        tests[one.within] += one.t_p is not None
+    return tests
+
+
 def _assumptions(differences: Sequence[Difference], table: Table1) -> Iterator[str]:
     """The assumptions behind the numbers, a sentence each."""
     yield "Two rows are compared only where their configs differ in nothing but the initialization."
@@ -64,37 +71,29 @@ def _assumptions(differences: Sequence[Difference], table: Table1) -> Iterator[s
         "Interval and t test (paired, two-sided) assume that the differences over seeds are independent and about "
         "normally distributed; so few seeds cannot show whether they are."
     )
-    yield f"Holm p is the t test's p corrected for the {_families(differences)}."
+    tests = _tests(differences)
+    least, most = min(tests.values()), max(tests.values())
+    family = "only test" if most == 1 else f"{most} tests" if least == most else f"{least} to {most} tests"
+    where = "of a comparison, and not across comparisons" if len(tests) > 1 else "here"
+    yield f"Holm p is the t test's p corrected for the {family} {where}."
     sizes = sorted({len(one.seeds) for one in differences if one.sign_flip_p is not None})
-    least = "; ".join(f"{2 ** (1 - n):.3g} with {n} pairs" for n in sizes)
+    smallest = "; ".join(f"{2 ** (1 - n):.3g} with {n} pairs" for n in sizes)
     yield (
         "Sign-flip p is the share of all 2^n sign patterns of the n differences with a mean at least as far from 0; "
         f"it assumes only that without an effect either sign is as likely, and is given for 2 to {EXACT} pairs."
-        + (f" It cannot be smaller than {least}." if least else "")
+        + (f" It cannot be smaller than {smallest}." if smallest else "")
     )
-    yield (
-        "All seeds share data, splits, labelled groups and test clips, so intervals and p values speak of other seeds "
-        f"of the fine-tuning, not of other data. {_pretraining(table)}".rstrip()
-    )
-
-
-def _families(differences: Sequence[Difference]) -> str:
-    sizes = {sum(one.within == other.within and other.t_p is not None for other in differences) for one in differences}
-    least, most = min(sizes, default=0), max(sizes, default=0)
-    tests = "only test" if most == 1 else f"{most} tests" if least == most else f"{least} to {most} tests"
-    return f"{tests} of a comparison, and not across comparisons" if _several(differences) else f"{tests} here"
-
-
-def _several(differences: Sequence[Difference]) -> bool:
-    return len({one.within for one in differences}) > 1
-
-
-def _pretraining(table: Table1) -> str:
+    pretraining = ""
     if any(row.shares_pretraining for row in table.rows):
-        return (
-            "A pretrained initialization has one pretraining run for all its seeds, so they do not speak of another "
+        pretraining = (
+            " A pretrained initialization has one pretraining run for all its seeds, so they do not speak of another "
             "pretraining either."
         )
-    if any(len(row.origins) > 1 for row in table.rows):
-        return "Seeds of a pretrained initialization start from pretraining runs of their own, so these vary too."
-    return ""
+    elif any(len(row.origins) > 1 for row in table.rows):
+        pretraining = (
+            " Seeds of a pretrained initialization start from pretraining runs of their own, so these vary too."
+        )
+    yield (
+        "All seeds share data, splits, labelled groups and test clips, so intervals and p values speak of other seeds "
+        f"of the fine-tuning, not of other data.{pretraining}"
+    )

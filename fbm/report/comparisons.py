@@ -1,12 +1,10 @@
 """Paired differences between initialisations over the seeds that both have, with two tests of each."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from fbm.report.read.runs import CLIP
 from fbm.report.stats import Estimate, estimate, holm, paired_t, sign_flip
-from fbm.report.table1 import Row, Table1, paired, tested
+from fbm.report.table1 import Row, Table1, paired
 
 
 @dataclass(frozen=True)
@@ -52,18 +50,16 @@ class Difference:
 
 def differences(table: Table1) -> tuple[Difference, ...]:
     """Every pair of tested rows that may be compared, the later row minus the earlier one."""
-    families = ([row for row in rows if row.clip] for rows in table.comparisons)
-    return tuple(found for rows in families for found in _family(rows))
-
-
-def _family(rows: Sequence[Row]) -> list[Difference]:
-    found = [_difference(row, base) for base, row in combinations(rows, 2)]
-    corrected = holm([one.t_p for one in found])
-    return [replace(one, holm_p=p) for one, p in zip(found, corrected, strict=True)]
+    found: list[Difference] = []
+    for rows in table.comparisons:
+        family = [_difference(row, base) for base, row in combinations([row for row in rows if row.clip], 2)]
+        corrected = holm([one.t_p for one in family])
+        found += [replace(one, holm_p=p) for one, p in zip(family, corrected, strict=True)]
+    return tuple(found)
 
 
 def _difference(row: Row, base: Row) -> Difference:
-    by_seed = paired(row.runs, base.runs)
+    by_seed = paired(row.clips, base.clips)
     pairs = list(by_seed.values())
     return Difference(
         row=row,
@@ -73,5 +69,5 @@ def _difference(row: Row, base: Row) -> Difference:
         holm_p=None,
         sign_flip_p=sign_flip(pairs),
         seeds=tuple(by_seed),
-        unpaired=tuple(sorted(tested(row.runs, CLIP).keys() ^ tested(base.runs, CLIP).keys())),
+        unpaired=tuple(sorted(row.clips.keys() ^ base.clips.keys())),
     )

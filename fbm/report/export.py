@@ -4,17 +4,14 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from fbm.report.chance import levels
 from fbm.report.comparisons import Difference
 from fbm.report.read.files import shown
-from fbm.report.read.runs import CLIP, VIDEO, Run, RunSet
-from fbm.report.read.study import Missing
+from fbm.report.read.runs import CLIP, VIDEO, RunSet
 from fbm.report.scarcity import Curve
 from fbm.report.stats import Estimate
-from fbm.report.table1 import Row, Table1
-from fbm.report.table1_table import PROTOCOL
+from fbm.report.table1 import Table1
+from fbm.report.table1_table import PROTOCOL, levels
 
 Record = Mapping[str, object]
 
@@ -115,6 +112,41 @@ def points(curves: Sequence[Curve]) -> list[Record]:
 
 def table1_json(table: Table1, found: RunSet) -> str:
     """Every row with its runs, what is missing, and what the numbers mean."""
+    records = [
+        {
+            "init": row.init,
+            "label": row.label,
+            "label_fraction": row.fraction,
+            "within": row.within,
+            "config_fingerprint": row.config,
+            "comparison_fingerprint": row.comparison,
+            CLIP: _object(row.clip),
+            VIDEO: _object(row.video),
+            "gain_over_random": _object(row.gain),
+            "epochs_to_fit": _object(row.fitted_epochs),
+            "partial_test": row.partial or None,
+            "seeds": row.seeds,
+            "missing_seeds": row.missing_seeds,
+            "published": row.published,
+            "runs": [
+                {
+                    "path": run.where,
+                    "seed": run.summary.seed,
+                    CLIP: run.accuracy(CLIP),
+                    VIDEO: run.accuracy(VIDEO),
+                    "tested_clips": run.tested_clips,
+                    "epochs_to_fit": run.fitted_epoch,
+                }
+                for run in row.runs
+            ],
+        }
+        for row in table.rows
+    ]
+    missing = []
+    for run in found.missing:
+        stage, label, values = (run.job.stage, run.job.label, run.job.values) if run.job else ("", "", {})
+        place = {"path": shown(run.path), "state": run.state}
+        missing.append({**place, "stage": stage, "label": label, "values": values})
     return _to_json(
         {
             "data": table.data,
@@ -123,10 +155,10 @@ def table1_json(table: Table1, found: RunSet) -> str:
             "chance": [{"name": name, "share": level} for name, level in levels(table)],
             "test_clips": table.test_clips,
             "protocol": PROTOCOL,
-            "rows": [_row(row) for row in table.rows],
+            "rows": records,
             "notes": table.notes,
-            "unfinished": [shown(path) for path in found.unfinished],
-            "missing": [_missing(run) for run in found.missing],
+            "unfinished": [shown(run.path) for run in found.missing if run.started],
+            "missing": missing,
             "not_in_study": found.others,
         }
     )
@@ -150,42 +182,6 @@ def comparisons_json(found: Sequence[Difference], assumptions: Sequence[str]) ->
         for one in found
     ]
     return _to_json({"metric": CLIP, "differences": records, "assumptions": assumptions})
-
-
-def _row(row: Row) -> dict[str, Any]:
-    return {
-        "init": row.init,
-        "label": row.label,
-        "label_fraction": row.fraction,
-        "within": row.within,
-        "config_fingerprint": row.config,
-        "comparison_fingerprint": row.comparison,
-        CLIP: _object(row.clip),
-        VIDEO: _object(row.video),
-        "gain_over_random": _object(row.gain),
-        "epochs_to_fit": _object(row.fitted_epochs),
-        "partial_test": row.partial or None,
-        "seeds": row.seeds,
-        "missing_seeds": row.missing_seeds,
-        "published": row.published,
-        "runs": [_run(run) for run in row.runs],
-    }
-
-
-def _run(run: Run) -> dict[str, Any]:
-    return {
-        "path": run.where,
-        "seed": run.summary.seed,
-        CLIP: run.accuracy(CLIP),
-        VIDEO: run.accuracy(VIDEO),
-        "tested_clips": run.tested_clips,
-        "epochs_to_fit": run.fitted_epoch,
-    }
-
-
-def _missing(run: Missing) -> dict[str, Any]:
-    stage, label, values = (run.job.stage, run.job.label, run.job.values) if run.job else ("", "", {})
-    return {"path": shown(run.path), "state": run.state, "stage": stage, "label": label, "values": values}
 
 
 def _p_values(one: Difference) -> Record:

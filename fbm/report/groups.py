@@ -19,27 +19,24 @@ def groups(runs: Sequence[Run]) -> list[Group]:
     """
     grouped: dict[tuple[str, str, str], dict[int, Run]] = {}
     for run in runs:
-        group = grouped.setdefault(run.averaged, {})
+        group = grouped.setdefault((run.init, run.summary.fingerprints.config, run.partial), {})
         double = group.setdefault(run.summary.seed, run)
         if double is not run:
             raise UserError(
                 f"{double.where} and {run.where} are the same run twice (init {run.init}, seed "
                 f"{run.summary.seed}, same config): remove one of them or name the runs to report."
             )
-    made = [[seeds[seed] for seed in sorted(seeds)] for seeds in grouped.values()]
-    return sorted(made, key=lambda group: _order(group, made))
+    made: list[Group] = [[seeds[seed] for seed in sorted(seeds)] for seeds in grouped.values()]
 
+    def order_of(group: Group) -> tuple[Any, ...]:
+        """The fingerprint, meaningless to a reader, decides only between groups of equal values."""
+        run, rivals = group[0], _rivals(group, made)
+        started = differing_keys([_declared(rival) for rival in rivals])
+        values = [*_values(group, _keys(rivals)), *map(printable(_declared(group)[0]).get, started)]
+        last = (run.partial, run.summary.fingerprints.config)
+        return (*order(run.init), run.label_fraction or 0, [*map(natural_sort_key, values)], last)
 
-def _order(group: Group, among: Sequence[Group]) -> tuple[Any, ...]:
-    """Sort key. The fingerprint, meaningless to a reader, decides only between groups of equal values."""
-    run, rivals = group[0], _rivals(group, among)
-    declared = [_declared(rival) for rival in rivals]
-    values = [
-        *_values(group, _keys(rivals)),
-        *(printable(_declared(group)[0]).get(key) for key in differing_keys(declared)),
-    ]
-    last = (run.partial, run.summary.fingerprints.config)
-    return (*order(run.init), run.label_fraction or 0, [*map(natural_sort_key, values)], last)
+    return sorted(made, key=order_of)
 
 
 def name(group: Group, among: Sequence[Group]) -> str:
@@ -47,12 +44,8 @@ def name(group: Group, among: Sequence[Group]) -> str:
     rivals = _rivals(group, among)
     init = KNOWN.get(group[0].init, group[0].init)
     keys = [key for key in _keys(rivals) if key != FRACTION]
-    twins = [
-        rival
-        for rival in rivals
-        if rival[0].partial == group[0].partial
-        and _values(rival, [*keys, FRACTION]) == _values(group, [*keys, FRACTION])
-    ]
+    alike = [rival for rival in rivals if rival[0].partial == group[0].partial]
+    twins = [rival for rival in alike if _values(rival, [*keys, FRACTION]) == _values(group, [*keys, FRACTION])]
     fingerprint = group[0].summary.fingerprints.config
     apart = [variant(group[0].config, keys, fingerprint)] if keys else []
     if len(twins) > 1:  # what sets them apart is not in the config: it is their pretraining
@@ -87,15 +80,17 @@ def settings(among: Sequence[Group]) -> dict[str, str]:
     if len(compared) == 1:
         return dict.fromkeys(compared, "")
     keys, tests = compared_keys(among), {runs[0].partial for runs in compared.values()}
-
-    def common(fingerprint: str, run: Run) -> str:
-        test = (f"tested on {run.partial or 'all test clips'}",) if len(tests) > 1 else ()
+    found = {}
+    for fingerprint, (run, *_) in compared.items():
+        common = []
         if keys == [FRACTION]:
-            return ", ".join((share(run.label_fraction or 1.0), *test))
-        config = () if len(tests) == len(compared) and not keys else (variant(run.config, keys, fingerprint),)
-        return ", ".join((*config, *test))
-
-    return {fingerprint: common(fingerprint, runs[0]) for fingerprint, runs in compared.items()}
+            common.append(share(run.label_fraction or 1.0))
+        elif keys or len(tests) < len(compared):
+            common.append(variant(run.config, keys, fingerprint))
+        if len(tests) > 1:
+            common.append(f"tested on {run.partial or 'all test clips'}")
+        found[fingerprint] = ", ".join(common)
+    return found
 
 
 def compared_keys(among: Sequence[Group]) -> list[str]:

@@ -54,13 +54,16 @@ def differing_keys(groups: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
     one that only repeats another: `encoder.size` of `data.size`, what callbacks monitor of `monitor.metric`.
     """
     flat = [[printable(config) for config in group] for group in groups]
-    keys = sorted({key for group in flat for config in group for key in config}, key=_weight)
     kept: dict[tuple[str | None, ...], list[str]] = {}
-    for key in keys:
-        if not _names_an_instance(key) and _tells_apart(key, flat):
-            alike = kept.setdefault(tuple(group[0].get(key) for group in flat), [])
-            if not any(_repeats(key, other) for other in alike):
-                alike.append(key)
+    for key in sorted({key for group in flat for config in group for key in config}, key=_weight):
+        inside = [{config.get(key) for config in group} for group in flat]
+        distinct = set[str | None]().union(*inside)
+        is_path = any("/" in (value or "") for value in distinct)
+        if _names_an_instance(key) or is_path or len(distinct) == 1 or any(len(values) > 1 for values in inside):
+            continue
+        alike, last = kept.setdefault(tuple(group[0].get(key) for group in flat), []), key.rpartition(".")[2]
+        if not any(key.startswith("callbacks.") or other.rpartition(".")[2] == last for other in alike):
+            alike.append(key)
     return sorted((key for alike in kept.values() for key in alike), key=_weight)
 
 
@@ -70,22 +73,9 @@ def _weight(key: str) -> tuple[int, str]:
     return next((at for at, part in enumerate(MATTERS) if under(key, (part,))), len(MATTERS)), key
 
 
-def _repeats(key: str, other: str) -> bool:
-    """Whether a key that has the same values as another is made of it."""
-    return key.startswith("callbacks.") or key.rpartition(".")[2] == other.rpartition(".")[2]
-
-
-def _tells_apart(key: str, groups: Sequence[Sequence[Mapping[str, str]]]) -> bool:
-    values = [{config.get(key) for config in group} for group in groups]
-    distinct = set.union(*values)
-    is_path = any("/" in (value or "") for value in distinct)
-    return all(len(inside) == 1 for inside in values) and len(distinct) > 1 and not is_path
-
-
 def _names_an_instance(key: str) -> bool:
-    last = key.lower().rpartition(".")[2]
-    named = key not in CHOICES and bool(set(last.split("_")) & INSTANCE_WORDS)
-    return key == TESTED or under(key, NON_SEMANTIC_KEYS) or named
+    named = INSTANCE_WORDS.intersection(key.lower().rpartition(".")[2].split("_"))
+    return key == TESTED or under(key, NON_SEMANTIC_KEYS) or (bool(named) and key not in CHOICES)
 
 
 def variant(config: Mapping[str, Any], keys: Sequence[str], fingerprint: str) -> str:

@@ -35,22 +35,15 @@ class Pretraining:
 
 def pretrainings(found: RunSet) -> list[Pretraining]:
     """Groups of every task but classification, the paper's two first."""
-    groups: dict[tuple[str, str], list[Run]] = {}
-    for run in sorted(found.runs, key=_order):
+    known = {task: at for at, task in enumerate(INIT)}
+    by_task: dict[str, dict[str, list[Run]]] = {}
+    for run in sorted(found.runs, key=lambda run: (run.summary.seed, run.path.as_posix())):
         if run.summary.task != "classify":
-            groups.setdefault((run.summary.task, run.summary.fingerprints.config), []).append(run)
-    return [Pretraining(task, _label(task, config, groups), tuple(runs)) for (task, config), runs in groups.items()]
-
-
-def _order(run: Run) -> tuple[int, str, int, str]:
-    known = list(INIT)
-    task = run.summary.task
-    return known.index(task) if task in known else len(known), task, run.summary.seed, run.path.as_posix()
-
-
-def _label(task: str, config: str, groups: dict[tuple[str, str], list[Run]]) -> str:
-    rivals = [runs for (other, _), runs in groups.items() if other == task]
-    if len(rivals) == 1:
-        return task
-    keys = differing_keys([[run.config for run in runs] for runs in rivals])
-    return f"{task} ({variant(groups[task, config][0].config, keys, config)})"
+            by_task.setdefault(run.summary.task, {}).setdefault(run.summary.fingerprints.config, []).append(run)
+    made = []
+    for task, groups in sorted(by_task.items(), key=lambda item: (known.get(item[0], len(known)), item[0])):
+        keys = differing_keys([[run.config for run in runs] for runs in groups.values()])
+        for config, runs in groups.items():
+            label = f"{task} ({variant(runs[0].config, keys, config)})" if len(groups) > 1 else task
+            made.append(Pretraining(task, label, tuple(runs)))
+    return made

@@ -64,14 +64,11 @@ class Table:
     @property
     def kinds(self) -> list[str]:
         """For each column `num` (numbers, aligned right), `long` (text that may wrap) or nothing."""
-        columns = list(zip(*self.rows, strict=True)) or [()] * len(self.head)
-        return [_kind(at, column) for at, column in enumerate(columns)]
-
-
-def _kind(at: int, column: Sequence[str]) -> str:
-    if at and all(NUMBER.fullmatch(cell) for cell in column):
-        return "num"
-    return "long" if max(map(len, column), default=0) > LONG else ""
+        kinds = []
+        for at, column in enumerate(list(zip(*self.rows, strict=True)) or [()] * len(self.head)):
+            text = "long" if max(map(len, column), default=0) > LONG else ""
+            kinds.append("num" if at and all(map(NUMBER.fullmatch, column)) else text)
+        return kinds
 
 
 def markdown(table: Table) -> str:

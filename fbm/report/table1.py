@@ -13,6 +13,7 @@ from fbm.utils.errors import UserError
 
 PUBLISHED = {"random": 0.522, "autoencoder": 0.568, "ours": 0.625}
 PAPER = ("ucf24", 24)  # the data that these are of: its name and number of classes
+VISIBLE = 0.0005  # the smallest difference of two shares that the tables show
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Row:
             table is one comparison.
         published: the paper's accuracy on the same data; None on other data.
         missing_seeds: of the runs that its study declares; without a study, seeds that other rows have.
+        clips: the clip accuracy of each tested run by its seed; `clip` is their mean.
     """
 
     init: str
@@ -36,6 +38,7 @@ class Row:
     within: str
     runs: tuple[Run, ...]
     missing_seeds: tuple[int, ...]
+    clips: dict[int, float]
     clip: Estimate | None
     video: Estimate | None
     fitted_epochs: Estimate | None
@@ -72,6 +75,13 @@ class Row:
         """Whether all of several seeds start from one pretraining run, whose variation their interval leaves out."""
         return len(self.origins) == 1 < len(self.runs)
 
+    def above(self, level: float) -> bool | None:
+        """Whether the interval lies above a level; None for a single run above it, which has no interval."""
+        assert self.clip
+        if self.clip.half_width is None:
+            return None if self.clip.mean > level else False
+        return self.clip.mean - self.clip.half_width > level
+
 
 @dataclass(frozen=True)
 class Table1:
@@ -106,69 +116,73 @@ def table1(found: RunSet) -> Table1:
             f"({len(found.runs)} other finished and {len(found.missing)} unfinished runs found)."
         )
     grouped = groups(runs)
-    several = len({group[0].label_fraction for group in grouped}) > 1
-    rows = tuple(_row(group, grouped, several, found) for group in grouped)
-    first = runs[0].summary
-    clips = sorted({run.summary.samples["test"] for run in runs if "test" in run.summary.samples})
-    return Table1(rows, first.data, len(first.classes), tuple(clips), tuple(notes(grouped, found)))
-
-
-def _row(runs: Group, among: Sequence[Group], several: bool, found: RunSet) -> Row:
-    first, called = runs[0], name(runs, among)
-    return Row(
-        init=first.init,
-        name=called,
-        label=called if not several or first.label_fraction is None else f"{called}, {share(first.label_fraction)}",
-        fraction=first.label_fraction,
-        within=settings(among)[first.comparison],
-        runs=tuple(runs),
-        missing_seeds=missing_seeds(runs, found),
-        clip=estimate(list(tested(runs, CLIP).values())),
-        video=estimate(list(tested(runs, VIDEO).values())),
-        fitted_epochs=estimate([run.fitted_epoch for run in runs if run.fitted_epoch is not None]),
-        gain=_gain(runs, among),
-        published=_published(first, several),
-    )
+    within, several = settings(grouped), len({group[0].label_fraction for group in grouped}) > 1
+    rows = []
+    for group in grouped:
+        first, called, fraction = group[0], name(group, grouped), group[0].label_fraction
+        rivals = [one for one in grouped if one[0].comparison == first.comparison]
+        base = next((one for one in rivals if one[0].init == "random" != first.init), None)
+        # The paper's accuracies are with all labels.
+        paper = (first.summary.data, len(first.summary.classes)) == PAPER and (fraction == 1 or not several)
+        rows.append(
+            Row(
+                init=first.init,
+                name=called,
+                label=called if not several or fraction is None else f"{called}, {share(fraction)}",
+                fraction=fraction,
+                within=within[first.comparison],
+                runs=tuple(group),
+                missing_seeds=missing_seeds(group, found),
+                clips=(clips := _tested(group, CLIP)),
+                clip=estimate(list(clips.values())),
+                video=estimate(list(_tested(group, VIDEO).values())),
+                fitted_epochs=estimate([run.fitted_epoch for run in group if run.fitted_epoch is not None]),
+                gain=estimate(list(paired(clips, _tested(base, CLIP)).values())) if base else None,
+                published=PUBLISHED.get(first.init) if paper else None,
+            )
+        )
+    summary = runs[0].summary
+    sizes = sorted({run.summary.samples["test"] for run in runs if "test" in run.summary.samples})
+    return Table1(tuple(rows), summary.data, len(summary.classes), tuple(sizes), tuple(notes(grouped, found)))
 
 
 def missing_seeds(group: Group, found: RunSet) -> tuple[int, ...]:
     """Seeds that the row's study declares and that are not finished; without a study, seeds that other rows have."""
-    declared = [_but_seed(run.declared) for run in group if run.declared]
+
+    def but_seed(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in values.items() if key != "seed"}
+
+    declared = [but_seed(run.declared) for run in group if run.declared]
     if declared:
         jobs = [run.job for run in found.missing if run.job and run.job.stage == "classify"]
-        seeds = [job.values.get("seed") for job in jobs if _but_seed(job.values) in declared]
+        seeds = [job.values.get("seed") for job in jobs if but_seed(job.values) in declared]
         return tuple(sorted({seed for seed in seeds if isinstance(seed, int)}))
     all_seeds = {run.summary.seed for run in found.of("classify")}
     return tuple(sorted(all_seeds - {run.summary.seed for run in group}))
 
 
-def _but_seed(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key != "seed"}
-
-
-def _published(run: Run, several: bool) -> float | None:
-    """The paper's accuracy, which is with all labels; None on other data."""
-    if (run.summary.data, len(run.summary.classes)) != PAPER or (several and run.label_fraction != 1):
-        return None
-    return PUBLISHED.get(run.init)
-
-
-def tested(runs: Group, metric: str) -> dict[int, float]:
+def _tested(runs: Group, metric: str) -> dict[int, float]:
     """A test accuracy by seed, of the runs that have it. UserError for an impossible value."""
     values = ((run.summary.seed, run.accuracy(metric)) for run in runs)
     return {seed: value for seed, value in values if value is not None}
 
 
-def paired(runs: Group, base: Group) -> dict[int, float]:
-    """How much higher the clip accuracy is than that of `base`, by seed, of the seeds that both have, ascending."""
-    ours, theirs = tested(runs, CLIP), tested(base, CLIP)
+def paired(ours: Mapping[int, float], theirs: Mapping[int, float]) -> dict[int, float]:
+    """How much higher our accuracies are than theirs, by seed, of the seeds that both have, ascending."""
     return {seed: ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())}
 
 
-def _gain(runs: Group, among: Sequence[Group]) -> Estimate | None:
-    """Paired by seed with the random row that differs in the initialisation alone; None if there is none."""
-    mine = runs[0].comparison
-    for base in among:
-        if base[0].init == "random" != runs[0].init and base[0].comparison == mine:
-            return estimate(list(paired(runs, base).values()))
-    return None
+def guessed(classes: int) -> float | None:
+    """The share that is right by guessing, in 0..1; None where the classes are not known."""
+    return 1 / classes if classes else None
+
+
+def most_frequent(rows: Sequence[Row]) -> float | None:
+    """The share of tested clips that are of the most frequent class, in 0..1: what always naming it gives.
+
+    None where no confusion says it, or where it is not above guessing: the tests have as many clips of each class.
+    """
+    counts = [run.summary.confusion for row in rows for run in row.runs if run.summary.confusion]
+    shares = [max(map(sum, one)) / clips for one in counts if (clips := sum(map(sum, one)))]
+    level = guessed(len(rows[0].runs[0].summary.classes)) if rows else None
+    return max(shares) if shares and max(shares) > (level or 0) + VISIBLE else None

@@ -1,15 +1,15 @@
 """Table 1 as formatted cells: in full, for LaTeX and for the terminal."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from fbm.report import numbers
-from fbm.report.chance import levels
 from fbm.report.labels import share
 from fbm.report.read.runs import CLIP, FITTED, VIDEO, RunSet
 from fbm.report.stats import INTERVAL
 from fbm.report.table import Table
-from fbm.report.table1 import Row, Table1
+from fbm.report.table1 import Row, Table1, guessed, most_frequent
 
 
 class Column(NamedTuple):
@@ -67,17 +67,34 @@ def console_table(table: Table1) -> Table:
     With several shares of labels an initialisation is a heading, and the paper's accuracies are left out.
     """
     several = len(table.fractions) > 1
-    heads = {key: COLUMNS[key].console for key in informative(table) if not (several and key == "paper")}
-    heads = {key: head for key, head in heads.items() if head}
+    keys = [key for key in informative(table) if COLUMNS[key].console and not (several and key == "paper")]
     rows: list[tuple[str, ...]] = []
     name = ""
     for row in table.rows:
+        first, *others = (COLUMNS[key].cell(row) for key in keys)
         if several and row.name != name:
             name = row.name
-            rows.append(_padded([name], heads))
-        first = share(row.fraction) if several and row.fraction is not None else row.label
-        rows.append((first, *cells(row, heads)[1:]))
-    return Table(tuple(heads.values()), (*rows, *_levels(table, heads)), "Table 1", caption(table))
+            rows.append((name,))
+        rows.append((share(row.fraction) if several and row.fraction is not None else first, *others))
+    return _table(table, [COLUMNS[key].console for key in keys], rows)
+
+
+def _with_remarks(table: Table1, found: RunSet, heads: dict[str, str]) -> Table:
+    keys = [key for key, head in heads.items() if head]
+    rows = [tuple(COLUMNS[key].cell(row) for key in keys) for row in table.rows]
+    shown = {CLIP, "interval", *informative(table)}
+    remarks = [text for key, text in PROTOCOL.items() if {VIDEO: "video"}.get(key, key) in shown]
+    if "video" not in shown and any(row.video for row in table.rows):
+        remarks.append("video accuracy is the same as clip accuracy in every run: a clip a video")
+    made = _table(table, [heads[key] for key in keys], rows)
+    return replace(made, notes=table.notes, remarks=(*remarks, *missing_lines(found)))
+
+
+def _table(table: Table1, head: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
+    """The rows, below them the levels to hold an accuracy against, and empty cells where a row is short."""
+    below = [(name, numbers.percent(level)) for name, level in levels(table)]
+    filled = tuple((*row, *[""] * (len(head) - len(row))) for row in (*rows, *below))
+    return Table(tuple(head), filled, "Table 1", caption(table))
 
 
 def informative(table: Table1) -> list[str]:
@@ -93,59 +110,30 @@ def informative(table: Table1) -> list[str]:
     return [key for key in COLUMNS if shown.get(key, True)]
 
 
-def cells(row: Row, keys: Iterable[str] = COLUMNS) -> tuple[str, ...]:
-    """One row of Table 1."""
-    return tuple(COLUMNS[key].cell(row) for key in keys)
-
-
-def _with_remarks(table: Table1, found: RunSet, heads: dict[str, str]) -> Table:
-    heads = {key: head for key, head in heads.items() if head}
-    rows = (*(cells(row, heads) for row in table.rows), *_levels(table, heads))
-    remarks = (*_protocol(table), *missing_lines(found))
-    return Table(tuple(heads.values()), rows, "Table 1", caption(table), table.notes, remarks)
-
-
-def _levels(table: Table1, heads: dict[str, str]) -> list[tuple[str, ...]]:
-    """Rows below the others: the levels to compare an accuracy with."""
-    return [_padded([name, numbers.percent(level)], heads) for name, level in levels(table)]
-
-
-def _padded(first: Sequence[str], heads: dict[str, str]) -> tuple[str, ...]:
-    return (*first, *[""] * (len(heads) - len(first)))
-
-
-def _protocol(table: Table1) -> list[str]:
-    """What the shown columns mean."""
-    shown = {CLIP, "interval", *informative(table)}
-    lines = [text for key, text in PROTOCOL.items() if {VIDEO: "video"}.get(key, key) in shown]
-    if "video" not in shown and any(row.video for row in table.rows):
-        lines.append("video accuracy is the same as clip accuracy in every run: a clip a video")
-    return lines
+def levels(table: Table1) -> list[tuple[str, float]]:
+    """What to hold an accuracy against that nothing was learnt for: names and shares in 0..1."""
+    chance = guessed(table.classes)
+    often = most_frequent([row for row in table.rows if not row.partial] or table.rows)
+    named = {f"Chance, 1 of {numbers.count(table.classes)} classes": chance, "Always the most frequent class": often}
+    return [(name, level) for name, level in named.items() if level is not None]
 
 
 def caption(table: Table1) -> str:
     """What the numbers were measured on, and what the intervals are over."""
-    clips = " or ".join(numbers.count(n) for n in table.test_clips) or "an unknown number of"
-    clips += " clips"
+    clips = f"{' or '.join(map(numbers.count, table.test_clips)) or 'an unknown number of'} clips"
     partial = [row for row in table.rows if row.partial]
-    parts = " or ".join(dict.fromkeys(row.partial for row in partial))
     if partial:
+        parts = " or ".join(dict.fromkeys(row.partial for row in partial))
         clips = parts if len(partial) == len(table.rows) else f"{clips} ({parts} in rows that say so)"
+    # Where all seeds of a row start from one pretraining, their interval leaves out its variation.
+    pretrained = [row for row in table.rows if len(row.runs) > 1 and row.origins]
+    sharing = [row.label for row in pretrained if row.shares_pretraining]
+    rows = "a pretrained row" if len(sharing) == len(pretrained) else ", ".join(sharing)
+    shared = f"; all seeds of {rows} share one pretraining" if sharing else ""
     return (
         f"Action recognition on the test set of {table.data or 'an unnamed data set'}: {clips}, "
-        f"{numbers.count(table.classes)} classes. Mean ± {INTERVAL} over seeds (Student t){_one_pretraining(table)}."
+        f"{numbers.count(table.classes)} classes. Mean ± {INTERVAL} over seeds (Student t){shared}."
     )
-
-
-def _one_pretraining(table: Table1) -> str:
-    """A clause on rows whose seeds all start from one pretraining, the variation of which their intervals leave out."""
-    pretrained = [row for row in table.rows if len(row.runs) > 1 and row.origins]
-    sharing = [row for row in pretrained if row.shares_pretraining]
-    if not sharing:
-        return ""
-    if sharing == pretrained:
-        return "; all seeds of a pretrained row share one pretraining"
-    return f"; all seeds of {', '.join(row.label for row in sharing)} share one pretraining"
 
 
 def missing_lines(found: RunSet) -> list[str]:

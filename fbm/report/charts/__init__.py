@@ -8,7 +8,7 @@ from fbm.report.pretraining import Pretraining
 from fbm.report.read.runs import VAL, Run
 from fbm.report.scarcity import Curve
 from fbm.report.stats import INTERVAL
-from fbm.report.table1 import Row, Table1
+from fbm.report.table1 import Table1
 
 ONLINE = {
     "val/knn_top1": "Nearest neighbours on the frozen features",
@@ -67,20 +67,26 @@ def validation(table: Table1) -> list[Chart]:
     for nth, rows in enumerate(table.comparisons, 1):
         styles = line_styles([row.init for row in rows])
         lines = [_epochs(row.name, style, row.runs, VAL) for row, style in zip(rows, styles, strict=True)]
-        y_title, chance = "Validation clip accuracy, %", _chance(table.classes)
-        charts.append(_chart(f"validation-{nth}", rows[0].within, y_title, lines, chance, foot))
+        y_title = "Validation clip accuracy, %"
+        charts.append(_chart(f"validation-{nth}", rows[0].within, y_title, lines, table.classes, foot))
     return [chart for chart in charts if chart.lines]
 
 
 def scarcity(curves: Sequence[Curve], classes: int) -> list[Chart]:
     """Test clip accuracy against the share of labelled training groups; no chart without curves."""
-    styles = line_styles([curve.init for curve in curves])
     lines = []
-    for curve, style in zip(curves, styles, strict=True):
-        marks = tuple(_share(share, row) for share, row in curve.rows.items())
-        lines.append(Line(curve.label, style, marks, len(marks)))
+    for curve, style in zip(curves, line_styles([curve.init for curve in curves]), strict=True):
+        marks = []
+        for share, row in curve.rows.items():
+            assert row.clip
+            mean, half, runs = 100 * row.clip.mean, 100 * (row.clip.half_width or 0), len(row.clip.values)
+            # An interval may reach beyond what an accuracy can be: the bar ends at 0 or 100.
+            low, high = max(mean - half, 0), min(mean + half, 100)
+            tooltip = f"{numbers.accuracy(row.clip)} % ({runs} run{'s' if runs != 1 else ''})"
+            marks.append(Mark(100 * share, mean, low, high, f"{100 * share:g} % of groups labelled", tooltip))
+        lines.append(Line(curve.label, style, tuple(marks), len(marks)))
     foot = f"Point: mean over seeds. Bar: {INTERVAL} of that mean; a single run has none."
-    chart = _chart("scarcity", "", "Test clip accuracy, %", lines, _chance(classes), foot)
+    chart = _chart("scarcity", "", "Test clip accuracy, %", lines, classes, foot)
     return [chart._replace(kind="shares", x_title="Labelled training groups, %")] if curves else []
 
 
@@ -94,11 +100,10 @@ def pretraining(groups: Sequence[Pretraining], classes: int) -> list[Chart]:
         alike = [(group, style) for group, style in pairs if (group.task, group.monitor) == (task, metric)]
         lines = [_epochs(group.label, style, group.runs, metric, 1) for group, style in alike]
         name, title = f"{metric.replace('/', '-')}-{task}", f"{task}: {metric}, which chooses the checkpoint"
-        charts.append(_chart(name, title, metric, lines, None, foot))
+        charts.append(_chart(name, title, metric, lines, 0, foot))
     for column, title in ONLINE.items():
         lines = [_epochs(group.label, style, group.runs, column) for group, style in pairs]
-        name = column.removeprefix("val/")
-        charts.append(_chart(name, title, "Validation accuracy, %", lines, _chance(classes), foot))
+        charts.append(_chart(column.removeprefix("val/"), title, "Validation accuracy, %", lines, classes, foot))
     return [chart for chart in charts if chart.lines]
 
 
@@ -119,34 +124,21 @@ def spread(runs: Iterable[Run], column: str, scale: float = 100) -> dict[int, li
     return dict(sorted(found.items()))
 
 
-def _chart(name: str, title: str, y: str, lines: Sequence[Line], chance: float | None, foot: str) -> Chart:
-    return Chart(name, title, "Epoch", y, tuple(line for line in lines if line.marks), chance, foot)
-
-
-def _chance(classes: int) -> float | None:
-    return 100 / classes if classes else None
+def _chart(name: str, title: str, y_title: str, lines: Sequence[Line], classes: int, foot: str) -> Chart:
+    """Against epochs, of the lines that have marks; `classes` of which y is the accuracy, 0 where it is none."""
+    chance = 100 / classes if classes else None
+    return Chart(name, title, "Epoch", y_title, tuple(line for line in lines if line.marks), chance, foot)
 
 
 def _epochs(label: str, style: Style, runs: Sequence[Run], column: str, scale: float = 100) -> Line:
     points = spread(runs, column, scale)
     seeds = max(map(len, points.values()), default=0)
     whole = max((nth for nth, values in enumerate(points.values(), 1) if len(values) == seeds), default=0)
-    marks = tuple(_seeds(epoch, values, " %" if scale == 100 else "") for epoch, values in points.items())
-    return Line(label, style, marks, whole, seeds)
-
-
-def _seeds(epoch: int, values: Sequence[float], unit: str) -> Mark:
-    mean, low, high = sum(values) / len(values), min(values), max(values)
-    several = f"{numbers.plain(low)} to {numbers.plain(high)}, {len(values)} seeds"
-    tooltip = f"{numbers.plain(mean)}{unit} ({several if len(values) > 1 else '1 seed'})"
-    return Mark(epoch, mean, low, high, f"Epoch {epoch}", tooltip)
-
-
-def _share(share: float, row: Row) -> Mark:
-    assert row.clip
-    mean, half = 100 * row.clip.mean, 100 * (row.clip.half_width or 0)
-    runs = len(row.clip.values)
-    tooltip = f"{numbers.accuracy(row.clip)} % ({runs} run{'s' if runs != 1 else ''})"
-    # An interval may reach beyond what an accuracy can be: the bar ends at 0 or 100.
-    low, high = max(mean - half, 0), min(mean + half, 100)
-    return Mark(100 * share, mean, low, high, f"{100 * share:g} % of groups labelled", tooltip)
+    marks = []
+    for epoch, values in points.items():
+        mean, low, high = sum(values) / len(values), min(values), max(values)
+        unit = " %" if scale == 100 else ""
+        several = f"{numbers.plain(low)} to {numbers.plain(high)}, {len(values)} seeds" if len(values) > 1 else "1 seed"
+        tooltip = f"{numbers.plain(mean)}{unit} ({several})"
+        marks.append(Mark(epoch, mean, low, high, f"Epoch {epoch}", tooltip))
+    return Line(label, style, tuple(marks), whole, seeds)

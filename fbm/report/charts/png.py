@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fbm.report.charts import Chart, Line
+from fbm.report.charts import Chart, Mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,17 @@ def draw(charts: Sequence[Chart]) -> bytes | None:
     for axes, chart in pairs:
         (_epochs if chart.kind == "epochs" else _shares)(axes, chart)
     for axes, chart in pairs:  # once all is drawn, since they share their axes
-        _dress(axes, chart)
+        if chart.chance is not None:
+            label = f"Chance, {chart.chance:.1f} %"
+            axes.axhline(chart.chance, color="#555555", linewidth=1, linestyle="--", label=label)
+        axes.set_title(chart.title, fontsize=13)
+        axes.set_xlabel(chart.x_title, fontsize=13)
+        axes.set_ylabel(chart.y_title, fontsize=13)
+        axes.tick_params(labelsize=12, labelbottom=True, labelleft=True)
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(fontsize=11, frameon=True, framealpha=0.85, edgecolor="none", loc="best")
     png = io.BytesIO()
     figure.savefig(png, format="png", metadata={"Software": None})
     return png.getvalue()
@@ -41,19 +51,14 @@ def _epochs(axes: "Axes", chart: Chart) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for line in chart.lines:
-        whole, tail = line.marks[: line.whole], line.marks[line.whole - 1 :]
-        epochs = [mark.x for mark in whole]
-        axes.plot(
-            epochs, [mark.y for mark in whole], color=_colour(line), linewidth=2, markersize=5,
-            marker=MARKERS[line.style.marker] if line.style.marker else "o" if len(line.marks) == 1 else "",
-            label=f"{line.label}, {line.seeds} seed{'s' if line.seeds > 1 else ''}",
-        )  # fmt: skip
+        whole, tail, colour = line.marks[: line.whole], line.marks[line.whole - 1 :], COLOURS[line.style.colour]
+        marker = MARKERS[line.style.marker] if line.style.marker else "o" if len(line.marks) == 1 else ""
+        label = f"{line.label}, {line.seeds} seed{'s' if line.seeds > 1 else ''}"
+        axes.plot(*_xy(whole), color=colour, linewidth=2, label=label, marker=marker, markersize=5)
         if len(tail) > 1:
-            axes.plot(
-                [m.x for m in tail], [m.y for m in tail], color=_colour(line), linewidth=1.5, linestyle=":"
-            )  # fmt: skip
+            axes.plot(*_xy(tail), color=colour, linewidth=1.5, linestyle=":")
         low, high = [mark.low for mark in whole], [mark.high for mark in whole]
-        axes.fill_between(epochs, low, high, color=_colour(line), alpha=0.15, linewidth=0)
+        axes.fill_between(_xy(whole)[0], low, high, color=colour, alpha=0.15, linewidth=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
@@ -63,10 +68,11 @@ def _shares(axes: "Axes", chart: Chart) -> None:
 
     for nth, line in enumerate(chart.lines):
         shift = 1.02 ** (nth - (len(chart.lines) - 1) / 2)
+        xs, ys = _xy([mark._replace(x=mark.x * shift) for mark in line.marks])
         ends = [[mark.y - mark.low for mark in line.marks], [mark.high - mark.y for mark in line.marks]]
         axes.errorbar(
-            [mark.x * shift for mark in line.marks], [mark.y for mark in line.marks], ends, color=_colour(line),
-            marker=MARKERS[line.style.marker], markersize=6, linewidth=2, elinewidth=1.5, capsize=4, label=line.label,
+            xs, ys, ends, color=COLOURS[line.style.colour], marker=MARKERS[line.style.marker], markersize=6,
+            linewidth=2, elinewidth=1.5, capsize=4, label=line.label,
         )  # fmt: skip
     shares = sorted({mark.x for line in chart.lines for mark in line.marks})
     axes.set_xscale("log", base=2)
@@ -74,20 +80,5 @@ def _shares(axes: "Axes", chart: Chart) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _colour(line: Line) -> str:
-    return COLOURS[line.style.colour]
-
-
-def _dress(axes: "Axes", chart: Chart) -> None:
-    """Chance, titles and legend, the same on every panel."""
-    if chart.chance is not None:
-        label = f"Chance, {chart.chance:.1f} %"
-        axes.axhline(chart.chance, color="#555555", linewidth=1, linestyle="--", label=label)
-    axes.set_title(chart.title, fontsize=13)
-    axes.set_xlabel(chart.x_title, fontsize=13)
-    axes.set_ylabel(chart.y_title, fontsize=13)
-    axes.tick_params(labelsize=12, labelbottom=True, labelleft=True)
-    axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=11, frameon=True, framealpha=0.85, edgecolor="none", loc="best")
+def _xy(marks: Sequence[Mark]) -> tuple[list[float], list[float]]:
+    return [mark.x for mark in marks], [mark.y for mark in marks]

@@ -42,22 +42,18 @@ def read_run(folder: Path) -> RunSnapshot:
         UserError: it holds no run, or a damaged one.
     """
     if not (folder / CONFIG).is_file():
-        raise UserError(f"no run at {folder}: {_hint(folder)}")
+        hint = "no such folder" if not folder.exists() else f"no {CONFIG} in it"
+        if folder.is_file():
+            hint = "it is a file; name the run's folder"
+        elif runs := sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}")):
+            hint = f"it is a study of {len(runs)} runs; name one of them, as {folder / runs[0]}"
+        raise UserError(f"no run at {folder}: {hint}")
     summary = read_summary(folder) if (folder / SUMMARY).is_file() else None
     diff, installed = folder / "provenance" / "git.diff", folder / "provenance" / "packages.txt"
     patch = hashlib.sha256(diff.read_bytes()).hexdigest()[:16] if diff.is_file() else None
     lines = installed.read_text(encoding="utf-8").splitlines() if installed.is_file() else []
     packages = dict(line.split("==", 1) for line in lines if "==" in line)
     return RunSnapshot(folder, read_config(folder), summary, patch, packages)
-
-
-def _hint(folder: Path) -> str:
-    if not folder.is_dir():
-        return "it is a file; name the run's folder" if folder.exists() else "no such folder"
-    runs = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}"))
-    if not runs:
-        return f"no {CONFIG} in it"
-    return f"it is a study of {len(runs)} runs; name one of them, as {folder / runs[0]}"
 
 
 def facts(run: RunSnapshot, everything: bool, all_packages: bool) -> dict[str, Mapping[str, Any]]:

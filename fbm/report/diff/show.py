@@ -15,20 +15,15 @@ def print_diff(diff: RunDiff) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        print("\n".join([*_lines(diff), *_closing(diff)]))
+    if console.is_terminal:
+        console.print(_table(diff))
+        for line in _closing(diff):
+            console.print(line, soft_wrap=True)
         return
-    console.print(_table(diff))
-    for line in _closing(diff):
-        console.print(line, soft_wrap=True)
-
-
-def _lines(diff: RunDiff) -> list[str]:
-    """One line for each difference."""
-    lines = [f"a: {diff.a.folder}", f"b: {diff.b.folder}"]
+    print(f"a: {diff.a.folder}\nb: {diff.b.folder}")
     for name, a, b, change in _rows(diff):
-        lines.append(f"{name}: {a} | {b} ({change})" if change else f"{name}: {a} | {b}")
-    return lines
+        print(f"{name}: {a} | {b} ({change})" if change else f"{name}: {a} | {b}")
+    print("\n".join(_closing(diff)))
 
 
 def _closing(diff: RunDiff) -> list[str]:

@@ -1,7 +1,6 @@
 """The web page: one file with its pictures, style and script inside, readable from disk without a network."""
 
 from importlib.resources import files
-from typing import Any
 
 from fbm.report import charts
 from fbm.report.charts import svg
@@ -9,7 +8,6 @@ from fbm.report.page import per_class, tables
 from fbm.report.page.pictures import data_uri, progress, swaps
 from fbm.report.page.probes import probe_table
 from fbm.report.pretraining import pretrainings
-from fbm.report.read.runs import RunSet
 from fbm.report.results import Results
 
 # Links at the top of the page, in its order; a section that is not there has none.
@@ -37,14 +35,24 @@ def render(made: Results, command: str) -> str:
     loader = PackageLoader("fbm.report.page", "web")
     page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page.filters["tied"] = _tied
+    groups, confusions = pretrainings(made.found), per_class.confusions(made.table1)
+    losses = [svg.draw(chart) for chart in charts.pretraining(groups, made.table1.classes)]
+    galleries = progress(groups)
     content = {
         "table1": made.full_table,
         "paired": made.compared,
         "scarcity": svg.draw_alike(made.scarcity),
         "scarce": made.by_share,
+        "swaps": swaps(groups),
         "validation": svg.draw_alike(made.validation),
-        **_classes(made),
-        **_pretraining(made.found, made.table1.classes),
+        "classes": confusions,
+        "class_rows": per_class.spreads(confusions),
+        "matrices": [(one, per_class.matrix(one)) for one in confusions if len(one.classes) <= per_class.MOST_CLASSES],
+        "most_classes": per_class.MOST_CLASSES,
+        "probed": probe_table(groups),
+        "losses": losses,
+        "progress": galleries,
+        "pretraining": losses or galleries,
         "runs": tables.runs_table(made.found),
         "missing": tables.missing(made.table1, made.found),
         "provenance": tables.provenance(made.found.runs),
@@ -63,30 +71,6 @@ def render(made: Results, command: str) -> str:
         css=Markup(_text("page.css")),
         js=Markup(_text("page.js")),
     )
-
-
-def _classes(made: Results) -> dict[str, Any]:
-    confusions = per_class.confusions(made.table1)
-    return {
-        "classes": confusions,
-        "class_rows": per_class.spreads(confusions),
-        "matrices": [
-            (one, per_class.matrix(one)) for one in confusions if len(one.classes) <= per_class.MOST_CLASSES
-        ],
-        "most_classes": per_class.MOST_CLASSES,
-    }  # fmt: skip
-
-
-def _pretraining(found: RunSet, classes: int) -> dict[str, Any]:
-    groups = pretrainings(found)
-    losses, galleries = [svg.draw(chart) for chart in charts.pretraining(groups, classes)], progress(groups)
-    return {
-        "swaps": swaps(groups),
-        "probed": probe_table(groups),
-        "losses": losses,
-        "progress": galleries,
-        "pretraining": losses or galleries,
-    }
 
 
 def _text(name: str) -> str:

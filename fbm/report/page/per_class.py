@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fbm.report import numbers
 from fbm.report.read.runs import Run
-from fbm.report.table1 import Row, Table1
+from fbm.report.table1 import Table1
 from fbm.utils.errors import UserError
 
 # A matrix of more classes is neither read by eye nor light enough for the page.
@@ -40,38 +40,20 @@ class Cell(NamedTuple):
     deep: bool
 
 
-class Spread(NamedTuple):
-    """A class's accuracy in one row, in per cent: mean over the seeds, lowest and highest; a dash for no clip."""
-
-    mean: str
-    range: str
-
-
 def confusions(table: Table1) -> list[Confusion]:
     """A matrix for each row that has one, in the order of Table 1. UserError for one that does not fit its classes."""
-    return [made for made in map(_confusion, table.rows) if made]
-
-
-def spreads(found: Sequence[Confusion]) -> list[tuple[str, list[Spread]]]:
-    """The table classes x rows: for each class its name and its accuracy in each row."""
-    classes = found[0].classes if found else ()
-    return [(name, [_spread(row.accuracies[at]) for row in found]) for at, name in enumerate(classes)]
-
-
-def matrix(found: Confusion) -> list[list[Cell]]:
-    """The matrix as a reader sees it: per cent of the true class, empty for none."""
-    return [[_cell(found, true, predicted) for predicted in range(len(row))] for true, row in enumerate(found.counts)]
-
-
-def _confusion(row: Row) -> Confusion | None:
-    runs = [run for run in row.runs if run.summary.confusion is not None]
-    if not runs:
-        return None
-    each = [_counts(run) for run in runs]
-    classes = runs[0].summary.classes
-    summed = tuple(tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*each, strict=True))
-    accuracies = tuple(tuple(_accuracies(at, each)) for at in range(len(classes)))
-    return Confusion(row.label, tuple(classes), summed, accuracies, tuple(run.summary.seed for run in runs))
+    found = []
+    for row in table.rows:
+        runs = [run for run in row.runs if run.summary.confusion is not None]
+        if not runs:
+            continue
+        each, classes = [_counts(run) for run in runs], tuple(runs[0].summary.classes)
+        summed = tuple(tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*each, strict=True))
+        accuracies = tuple(
+            tuple(counts[at][at] / sum(counts[at]) for counts in each if sum(counts[at])) for at in range(len(classes))
+        )
+        found.append(Confusion(row.label, classes, summed, accuracies, tuple(run.summary.seed for run in runs)))
+    return found
 
 
 def _counts(run: Run) -> list[list[int]]:
@@ -84,23 +66,28 @@ def _counts(run: Run) -> list[list[int]]:
     return counts
 
 
-def _accuracies(at: int, each: Sequence[Sequence[Sequence[int]]]) -> list[float]:
-    return [counts[at][at] / sum(counts[at]) for counts in each if sum(counts[at])]
+def spreads(found: Sequence[Confusion]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The table classes x rows: each class's name, and its accuracy in each row, in per cent: mean and range."""
+    classes = found[0].classes if found else ()
+    return [(name, [_spread(row.accuracies[at]) for row in found]) for at, name in enumerate(classes)]
 
 
-def _spread(accuracies: Sequence[float]) -> Spread:
+def _spread(accuracies: Sequence[float]) -> tuple[str, str]:
     if not accuracies:
-        return Spread(numbers.DASH, "")
-    several = len(accuracies) > 1
-    among = f"({numbers.between(min(accuracies), max(accuracies))})" if several else ""
-    return Spread(numbers.percent(sum(accuracies) / len(accuracies)), among)
+        return numbers.DASH, ""
+    among = f"({numbers.between(min(accuracies), max(accuracies))})" if len(accuracies) > 1 else ""
+    return numbers.percent(sum(accuracies) / len(accuracies)), among
 
 
-def _cell(found: Confusion, true: int, predicted: int) -> Cell:
-    count, clips = found.counts[true][predicted], sum(found.counts[true])
-    share = count / clips if clips else 0.0
-    name = found.classes[true]
-    what = f"{name} recognised" if true == predicted else f"{name} taken for {found.classes[predicted]}"
-    of = f"{numbers.count(count)} of {numbers.count(clips)} clips"
-    shown = f"{100 * share:.0f}" if count else ""
-    return Cell(round(share, 3), shown, f"{what}: {of}, {numbers.percent(share)} %", share > DEEP)
+def matrix(found: Confusion) -> list[list[Cell]]:
+    """The matrix as a reader sees it: per cent of the true class, empty for none."""
+    drawn = []
+    for true, row in zip(found.classes, found.counts, strict=True):
+        cells, clips = [], sum(row)
+        for predicted, count in zip(found.classes, row, strict=True):
+            share = count / clips if clips else 0.0
+            what = f"{true} recognised" if true == predicted else f"{true} taken for {predicted}"
+            of = f"{numbers.count(count)} of {numbers.count(clips)} clips, {numbers.percent(share)} %"
+            cells.append(Cell(round(share, 3), f"{100 * share:.0f}" if count else "", f"{what}: {of}", share > DEEP))
+        drawn.append(cells)
+    return drawn

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,24 +53,28 @@ def data_uri(picture: Path) -> str:
 
 def progress(groups: Sequence[Pretraining]) -> list[Gallery]:
     """Reconstructions after the first, middle and last drawn epoch, of the lowest seed of each pretraining."""
-    galleries = [Gallery(group.first.summary.run, _epochs(group.first.path / "gallery")) for group in groups]
+    galleries = []
+    for group in groups:
+        named = ((file.stem.removeprefix("epoch-"), file) for file in _folder(group).glob("epoch-*.png"))
+        epochs = sorted((int(number) + 1, file) for number, file in named if number.isdecimal())
+        picked = [epochs[at] for at in sorted({0, len(epochs) // 2, len(epochs) - 1})] if epochs else []
+        galleries.append(_gallery(group, {file: f"After epoch {epoch}" for epoch, file in picked}))
     return [gallery for gallery in galleries if gallery.images]
-
-
-def _epochs(gallery: Path) -> list[Image]:
-    numbered = ((image.stem.removeprefix("epoch-"), image) for image in gallery.glob("epoch-*.png"))
-    images = sorted((int(number) + 1, image) for number, image in numbered if number.isdecimal())
-    picked = [images[at] for at in sorted({0, len(images) // 2, len(images) - 1})] if images else []
-    return [Image(f"After epoch {epoch}", data_uri(image)) for epoch, image in picked]
 
 
 def swaps(groups: Sequence[Pretraining]) -> list[Gallery]:
     """The swap grids of the lowest seed of each pretraining that drew them."""
-    galleries = []
-    for group in groups:
-        gallery = group.first.path / "gallery"
-        drawn = {gallery / name: caption for name, caption in SWAPS.items() if (gallery / name).is_file()}
-        images = [Image(caption, data_uri(file)) for file, caption in drawn.items()]
-        if images:
-            galleries.append(Gallery(group.first.summary.run, images))
-    return galleries
+    galleries = [
+        _gallery(group, {_folder(group) / name: caption for name, caption in SWAPS.items()}) for group in groups
+    ]
+    return [gallery for gallery in galleries if gallery.images]
+
+
+def _folder(group: Pretraining) -> Path:
+    return group.first.path / "gallery"
+
+
+def _gallery(group: Pretraining, captions: Mapping[Path, str]) -> Gallery:
+    """Those of the pictures that are there."""
+    images = [Image(caption, data_uri(file)) for file, caption in captions.items() if file.is_file()]
+    return Gallery(group.first.summary.run, images)

@@ -1,6 +1,6 @@
 """The probes of pretraining runs (`probes.json`) as one table of parts and factors."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from fbm.report import numbers
@@ -49,53 +49,41 @@ class ProbeTable(NamedTuple):
     intervals: list[str]
 
 
-def read(run: Run) -> ProbeReport | None:
-    """The run's probes, None if there are none. UserError if the file is damaged."""
-    file = run.path / PROBES
-    if not file.exists():
-        return None
-    return read_validated(file, ProbeReport.from_json, "Delete the file and probe the run again.")
-
-
 def probe_table(groups: Sequence[Pretraining]) -> ProbeTable | None:
-    """The table of all pretraining runs that were probed, seed by seed; None if there are none."""
-    pairs = [(run, read(run)) for group in groups for run in group.runs]
-    found = [(run, probes) for run, probes in pairs if probes and probes.probes]
+    """The table of all pretraining runs that were probed, seed by seed; None if there are none.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    remedy = "Delete the file and probe the run again."
+    runs = (run for group in groups for run in group.runs if (run.path / PROBES).exists())
+    pairs = [(run, read_validated(run.path / PROBES, ProbeReport.from_json, remedy)) for run in runs]
+    found = [(run, probes) for run, probes in pairs if probes.probes]
     if not found:
         return None
-    every = [probe for _, probes in found for probe in probes.probes]
-    factors = [factor for factor in FACTORS if any(probe.factor == factor for probe in every)]
-    columns = [(factor, _chance(probe for probe in every if probe.factor == factor)) for factor in factors]
+    chances: dict[str, set[str]] = {}
+    for probe in (probe for _, probes in found for probe in probes.probes):
+        chances.setdefault(probe.factor, set()).add(numbers.percent(probe.chance))
+    factors = [factor for factor in FACTORS if factor in chances]
+    columns = [(factor, " or ".join(sorted(chances[factor]))) for factor in factors]
     blocks = [_block(run, probes, factors) for run, probes in found]
     return ProbeTable(columns, blocks, sorted({probes.interval for _, probes in found}))
 
 
-def _chance(probes: Iterable[Probe]) -> str:
-    return " or ".join(sorted({numbers.percent(probe.chance) for probe in probes}))
-
-
 def _block(run: Run, found: ProbeReport, factors: Sequence[str]) -> Block:
-    lines = [
-        _line(part, [probe for probe in found.probes if probe.part == part], found.effective_rank.get(part), factors)
-        for part in PARTS
-    ]
-    lines.append(_line(UNTRAINED, found.control, found.control_effective_rank, factors))
-    return Block(run.summary.run, _about(run, found), [line for line in lines if any(line.cells)])
-
-
-def _line(part: str, probes: Sequence[Probe], rank: float | None, factors: Sequence[str]) -> Line:
-    by_factor: dict[str, Cell] = {probe.factor: _cell(probe) for probe in probes}
-    return Line(part, [by_factor.get(factor) for factor in factors], numbers.decimal(rank))
-
-
-def _about(run: Run, found: ProbeReport) -> str:
-    facts = []
+    about = []
     if found.diagonality:
         score = found.diagonality
-        facts.append(f"diagonality {score.value:.2f} ({score.low:.2f} to {score.high:.2f})")
+        about.append(f"diagonality {score.value:.2f} ({score.low:.2f} to {score.high:.2f})")
     if found.data != run.summary.fingerprints.data:
-        facts.append(f"probed on other data than the run's (fingerprint {found.data})")
-    return "; ".join(facts)
+        about.append(f"probed on other data than the run's (fingerprint {found.data})")
+    parts = [(part, [p for p in found.probes if p.part == part], found.effective_rank.get(part)) for part in PARTS]
+    parts.append((UNTRAINED, found.control, found.control_effective_rank))
+    lines = []
+    for part, probes, rank in parts:
+        by_factor = {probe.factor: _cell(probe) for probe in probes}
+        lines.append(Line(part, [by_factor.get(factor) for factor in factors], numbers.decimal(rank)))
+    return Block(run.summary.run, "; ".join(about), [line for line in lines if any(line.cells)])
 
 
 def _cell(probe: Probe) -> Cell:

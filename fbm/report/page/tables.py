@@ -7,38 +7,31 @@ from fbm.report.read.runs import CLIP, VAL, VIDEO, Run, RunSet
 from fbm.report.table import Table
 from fbm.report.table1 import Table1
 
-RUN_HEAD = (
-    "Run", "Task", "Init", "Seed", "Labels, %", "Test clip, %", "Test video, %", "Val clip, %",
-    "Epochs", "Clips/s", "Time", "Started from",
-)  # fmt: skip
-
 
 def runs_table(found: RunSet) -> Table:
     """A line for each finished run; columns that are empty for all runs are left out."""
-    lines = [_run(run) for run in found.runs]
-    if all(run.accuracy(VIDEO) == run.accuracy(CLIP) for run in found.runs):
-        at = RUN_HEAD.index("Test video, %")
-        lines = [(*line[:at], numbers.DASH, *line[at + 1 :]) for line in lines]
-    return Table(RUN_HEAD, tuple(lines)).without_empty_columns()
-
-
-def _run(run: Run) -> tuple[str, ...]:
-    summary = run.summary
-    partial = f" ({run.tested_clips} of {summary.samples['test']})" if run.partial else ""
-    return (
-        summary.run,
-        summary.task,
-        summary.init or numbers.DASH,
-        str(summary.seed),
-        numbers.DASH if run.label_fraction is None else f"{100 * run.label_fraction:g}",
-        numbers.percent(run.accuracy(CLIP)) + partial,
-        numbers.percent(run.accuracy(VIDEO)),
-        numbers.percent(run.accuracy(VAL)),
-        numbers.count(summary.epochs),
-        numbers.decimal(summary.throughput.get("clips_per_second")),
-        numbers.duration(summary.seconds),
-        run.origin or numbers.DASH,
-    )
+    lines: list[dict[str, str]] = []
+    a_clip_a_video = all(run.accuracy(VIDEO) == run.accuracy(CLIP) for run in found.runs)
+    for run in found.runs:
+        summary = run.summary
+        partial = f" ({run.tested_clips} of {summary.samples['test']})" if run.partial else ""
+        lines.append(
+            {
+                "Run": summary.run,
+                "Task": summary.task,
+                "Init": summary.init or numbers.DASH,
+                "Seed": str(summary.seed),
+                "Labels, %": numbers.DASH if run.label_fraction is None else f"{100 * run.label_fraction:g}",
+                "Test clip, %": numbers.percent(run.accuracy(CLIP)) + partial,
+                "Test video, %": numbers.DASH if a_clip_a_video else numbers.percent(run.accuracy(VIDEO)),
+                "Val clip, %": numbers.percent(run.accuracy(VAL)),
+                "Epochs": numbers.count(summary.epochs),
+                "Clips/s": numbers.decimal(summary.throughput.get("clips_per_second")),
+                "Time": numbers.duration(summary.seconds),
+                "Started from": run.origin or numbers.DASH,
+            }
+        )
+    return Table(tuple(lines[0]), tuple(tuple(line.values()) for line in lines)).without_empty_columns()
 
 
 def fingerprints_table(table: Table1) -> Table:
@@ -63,9 +56,13 @@ def lineage_table(table: Table1) -> Table:
 def provenance(runs: Sequence[Run]) -> list[tuple[str, str]]:
     """Label and value of code, versions and machines, values that differ between runs side by side."""
     summaries = [run.summary for run in runs]
+    commits = []
+    for git in (summary.git for summary in summaries):
+        dirty = " with uncommitted changes" if git and git.get("dirty") else ""
+        commits.append(f"{git.get('commit')}{dirty}" if git else "not in a git checkout")
     lines = [
         ("Data fingerprint", _distinct(summary.fingerprints.data for summary in summaries)),
-        ("Commit", _distinct(map(_commit, runs))),
+        ("Commit", _distinct(commits)),
     ]
     for label, prints in (
         ("Lock (requirements.lock)", [summary.lock for summary in summaries]),
@@ -80,13 +77,6 @@ def provenance(runs: Sequence[Run]) -> list[tuple[str, str]]:
         for key in sorted({key for fact in facts for key in fact}):
             lines.append((f"{title}: {key}", _distinct(str(fact[key]) for fact in facts if key in fact)))
     return lines
-
-
-def _commit(run: Run) -> str:
-    git = run.summary.git
-    if not git:
-        return "not in a git checkout"
-    return f"{git.get('commit')}{' with uncommitted changes' if git.get('dirty') else ''}"
 
 
 def _distinct(values: Iterable[str]) -> str:

@@ -62,10 +62,9 @@ def read_validated(file: Path, from_json: Callable[[bytes], Content], remedy: st
     """What a JSON file holds. UserError, ending with `remedy`, where it does not fit its schema."""
     try:
         return from_json(file.read_bytes())
-    except ValueError as error:
-        raise damaged(file, str(error), remedy) from error
-    except OSError as error:
-        raise damaged(file, error.strerror or type(error).__name__, remedy) from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise damaged(file, reason or str(error), remedy) from error
 
 
 def damaged(file: Path, reason: str, remedy: str) -> UserError:

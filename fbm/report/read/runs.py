@@ -75,11 +75,6 @@ class Run:
         return f"{tested} of {clips} test clips" + (f" ({there} of {classes} classes)" if there < classes else "")
 
     @property
-    def averaged(self) -> tuple[str, str, str]:
-        """What runs must have in common to be averaged: initialisation, config, and a test of the same clips."""
-        return self.init, self.summary.fingerprints.config, self.partial
-
-    @property
     def comparison(self) -> str:
         """What runs must have in common to be compared: all of the config but the initialisation, and the test."""
         return " ".join(filter(None, (self.summary.fingerprints.comparison, self.partial)))
@@ -135,11 +130,6 @@ class RunSet:
     missing: tuple[Missing, ...] = ()
     others: int = 0
 
-    @property
-    def unfinished(self) -> tuple[Path, ...]:
-        """Folders of runs that were started and never wrote a summary."""
-        return tuple(run.path for run in self.missing if run.started)
-
     def of(self, *tasks: str) -> tuple[Run, ...]:
         """The finished runs of these tasks."""
         return tuple(run for run in self.runs if run.summary.task in tasks)
@@ -166,28 +156,20 @@ def find(paths: Sequence[Path]) -> RunSet:
     finished = [folder for folder in wanted if (folder / SUMMARY).exists()]
     missing = tuple(Missing(folder, is_run(folder), job) for folder, job in wanted.items() if folder not in finished)
     if not finished:
-        raise UserError(_none_finished(missing))
+        named = [f"{shown(run.path)} ({run.state})" for run in missing[:NAMED]]
+        named += [f"{len(missing) - NAMED} more"] if len(missing) > NAMED else []
+        raise UserError(
+            f"no run is finished: {', '.join(named)}. Run the command that started them (`fbm study` or `fbm train`) "
+            "again, then report."
+        )
     jobs = ((folder, wanted[folder]) for folder in sorted(finished))
     runs = tuple(Run(folder, read_summary(folder), job.values if job else {}) for folder, job in jobs)
-    _refuse_two_data_sets(runs)
-    return RunSet(runs, missing, len(others - set(wanted)))
-
-
-def _none_finished(missing: Sequence[Missing]) -> str:
-    named = [f"{shown(run.path)} ({run.state})" for run in missing[:NAMED]]
-    more = [f"{len(missing) - NAMED} more"] if len(missing) > NAMED else []
-    return (
-        f"no run is finished: {', '.join([*named, *more])}. Run the command that started them (`fbm study` or "
-        "`fbm train`) again, then report."
-    )
-
-
-def _refuse_two_data_sets(runs: Sequence[Run]) -> None:
-    """Classifications on two data sets are no comparison; an encoder may have been pretrained on other data."""
-    runs = [run for run in runs if run.summary.task == "classify"]
-    for run in runs:
-        if run.summary.fingerprints.data != runs[0].summary.fingerprints.data:
+    # Classifications on two data sets are no comparison; an encoder may have been pretrained on other data.
+    classified = [run for run in runs if run.summary.task == "classify"]
+    for run in classified:
+        if run.summary.fingerprints.data != classified[0].summary.fingerprints.data:
             raise UserError(
-                f"two data sets among the runs: {runs[0].where} ({runs[0].summary.data}) and {run.where} "
+                f"two data sets among the runs: {classified[0].where} ({classified[0].summary.data}) and {run.where} "
                 f"({run.summary.data}) have different data fingerprints. Report on one data set at a time."
             )
+    return RunSet(runs, missing, len(others - set(wanted)))

@@ -15,7 +15,7 @@ def test_finds_every_run_once_and_nothing_inside_them(tmp_path):
     (wandb / "config.yaml").write_text("a: 1\n")
     found = find([study, study / "classify-ours-seed0"])
     assert len(found.runs) == 10
-    assert [path.name for path in found.unfinished] == ["classify-autoencoder-seed2"]
+    assert [run.path.name for run in found.missing if run.started] == ["classify-autoencoder-seed2"]
     assert len(found.of("disentangle", "autoencode")) == 3
 
 
