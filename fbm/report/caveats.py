@@ -2,35 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 
-from fbm.report.groups import Group, compared_keys, comparisons_of, declared_apart, name, origins
-from fbm.report.labels import FRACTION
+from fbm.report.groups import Group, origins
 from fbm.report.read.runs import CLIP, RunSet
 
 
-def notes(among: Sequence[Group], found: RunSet) -> Iterator[str]:
-    """Sentences on how far the rows may be compared, what the intervals are over, and on partly tested, untested and
-    stale runs."""
-    if len(comparisons_of(among)) > 1:
-        yield _compared(among)
+def caveats(names: Sequence[str], among: Sequence[Group], found: RunSet) -> Iterator[str]:
+    """Sentences on partly tested, untested and stale runs, and on what the intervals are over."""
     yield from _partial(among)
     untested = [run.summary.run for group in among for run in group if run.accuracy(CLIP) is None]
     if untested:
         yield f"Finished but not tested, so not in the test accuracies: {', '.join(untested)}."
     yield from _stale(found)
-    sentences = (_several_pretrainings(name(group, among), group) for group in among)
+    sentences = map(_several_pretrainings, names, among)
     yield from dict.fromkeys(sentence for sentence in sentences if sentence)
-
-
-def _compared(among: Sequence[Group]) -> str:
-    keys = compared_keys(among)
-    if len({group[0].partial for group in among}) > 1:
-        keys = [*keys, "the clips that were tested"]
-    named = ", ".join(keys) or "see their config.yaml"
-    if not declared_apart(among):
-        return f"Not one fair comparison: rows differ in more than the initialization ({named})."
-    if keys == [FRACTION]:
-        return "Initializations are compared within one share of the labels, never across shares."
-    return f"Initializations are compared where these are equal, never across them: {named}."
 
 
 def _partial(among: Sequence[Group]) -> Iterator[str]:

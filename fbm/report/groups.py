@@ -71,16 +71,19 @@ def origins(runs: Iterable[Run]) -> list[str]:
     return sorted({run.origin for run in runs if run.origin is not None})
 
 
-def settings(among: Sequence[Group]) -> dict[str, str]:
-    """What all groups of a comparison have in common and others have not, by comparison fingerprint.
+def comparisons(among: Sequence[Group]) -> tuple[dict[str, str], str]:
+    """What all groups of a comparison have in common and others have not, by comparison fingerprint, and a note on it.
 
-    Such as `25 % of labels`, or `optim.lr=0.001`; empty text where there is but one comparison.
+    Such as `25 % of labels`, or `optim.lr=0.001`; empty texts where there is but one comparison.
     """
-    compared = comparisons_of(among)
+    compared: dict[str, list[Run]] = {}
+    for group in among:
+        compared.setdefault(group[0].comparison, []).extend(group)
     if len(compared) == 1:
-        return dict.fromkeys(compared, "")
-    keys, tests = compared_keys(among), {runs[0].partial for runs in compared.values()}
-    found = {}
+        return dict.fromkeys(compared, ""), ""
+    keys = [key for key in _keys(list(compared.values())) if key.split(".")[0] != "init"]
+    tests = {runs[0].partial for runs in compared.values()}
+    within = {}
     for fingerprint, (run, *_) in compared.items():
         common = []
         if keys == [FRACTION]:
@@ -89,29 +92,17 @@ def settings(among: Sequence[Group]) -> dict[str, str]:
             common.append(variant(run.config, keys, fingerprint))
         if len(tests) > 1:
             common.append(f"tested on {run.partial or 'all test clips'}")
-        found[fingerprint] = ", ".join(common)
-    return found
-
-
-def compared_keys(among: Sequence[Group]) -> list[str]:
-    """Config keys beside the initialisation's that tell the comparisons apart."""
-    return [key for key in _keys(list(comparisons_of(among).values())) if key.split(".")[0] != "init"]
-
-
-def declared_apart(among: Sequence[Group]) -> bool:
-    """Whether the comparisons differ in nothing but the share of labels, the test and what a study declares to vary."""
-    keys, compared = compared_keys(among), comparisons_of(among)
+        within[fingerprint] = ", ".join(common)
+    # Fair: nothing sets them apart but the share of labels, the test and what a study declares to vary.
     declared = {FRACTION}.union(*(run.declared for group in among for run in group))
     told_apart = {(runs[0].partial, *_values(runs, keys)) for runs in compared.values()}
-    return set(keys) <= declared and len(told_apart) == len(compared)
-
-
-def comparisons_of(among: Sequence[Group]) -> dict[str, list[Run]]:
-    """Runs by comparison fingerprint, in the order of the groups."""
-    compared: dict[str, list[Run]] = {}
-    for group in among:
-        compared.setdefault(group[0].comparison, []).extend(group)
-    return compared
+    named = [*keys, *(["the clips that were tested"] if len(tests) > 1 else [])]
+    where = ", ".join(named) or "see their config.yaml"
+    if not (set(keys) <= declared and len(told_apart) == len(compared)):
+        return within, f"Not one fair comparison: rows differ in more than the initialization ({where})."
+    if named == [FRACTION]:
+        return within, "Initializations are compared within one share of the labels, never across shares."
+    return within, f"Initializations are compared where these are equal, never across them: {where}."
 
 
 def _keys(among: Sequence[Group]) -> list[str]:

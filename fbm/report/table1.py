@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fbm.report.caveats import notes
-from fbm.report.groups import Group, groups, name, origins, settings
+from fbm.report.caveats import caveats
+from fbm.report.groups import Group, comparisons, groups, name, origins
 from fbm.report.labels import share
 from fbm.report.read.runs import CLIP, VIDEO, Run, RunSet
 from fbm.report.stats import Estimate, estimate
@@ -116,10 +116,12 @@ def table1(found: RunSet) -> Table1:
             f"({len(found.runs)} other finished and {len(found.missing)} unfinished runs found)."
         )
     grouped = groups(runs)
-    within, several = settings(grouped), len({group[0].label_fraction for group in grouped}) > 1
+    names = [name(group, grouped) for group in grouped]
+    within, note = comparisons(grouped)
+    several = len({group[0].label_fraction for group in grouped}) > 1
     rows = []
-    for group in grouped:
-        first, called, fraction = group[0], name(group, grouped), group[0].label_fraction
+    for called, group in zip(names, grouped, strict=True):
+        first, fraction = group[0], group[0].label_fraction
         rivals = [one for one in grouped if one[0].comparison == first.comparison]
         base = next((one for one in rivals if one[0].init == "random" != first.init), None)
         # The paper's accuracies are with all labels.
@@ -143,7 +145,8 @@ def table1(found: RunSet) -> Table1:
         )
     summary = runs[0].summary
     sizes = sorted({run.summary.samples["test"] for run in runs if "test" in run.summary.samples})
-    return Table1(tuple(rows), summary.data, len(summary.classes), tuple(sizes), tuple(notes(grouped, found)))
+    notes = filter(None, (note, *caveats(names, grouped, found)))
+    return Table1(tuple(rows), summary.data, len(summary.classes), tuple(sizes), tuple(notes))
 
 
 def missing_seeds(group: Group, found: RunSet) -> tuple[int, ...]:
