@@ -120,9 +120,10 @@ def stored(key: str, default: Any, *, _root_: DictConfig) -> Any:
     data = _root_.get("data")
     if data is None or "prepare" in _root_:
         return default
-    as_given: Any = OmegaConf.to_container(data, resolve=False)
-    if key == "name" and "data.name" in str(as_given.get("store")):
-        return default  # the store's folder is named after it
+    if key == "name":
+        as_given: Any = OmegaConf.to_container(data, resolve=False)
+        if "data.name" in str(as_given.get("store")):
+            return default  # the store's folder is named after it
     store = data.get("store")
     return read_store_settings(Path(store)).get(key, default) if isinstance(store, str) else default
 
