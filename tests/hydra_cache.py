@@ -1,22 +1,32 @@
-"""What Hydra and OmegaConf parse again for every run: parsed once per text, which halves the time of a tiny run.
+"""What Hydra and OmegaConf do again for every run, done once: a session of tests composes the same thousands of times.
 
-Both parse with a slow grammar, and a session of tests composes the same files and settings thousands of times. Only
-functions of a text alone are cached; a caller gets a copy of what it could change. Whatever fails is not cached.
+Parsing, which has a slow grammar, is cached by text. What the options of the groups come to, before values are set, is
+cached by these options and by the files that there are beside ours. A caller gets a copy of what it could change, and
+whatever fails is not cached.
 """
 
 import copy
 import functools
+import os
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import omegaconf._utils
 import omegaconf.base
 import pytest
 import yaml
+from hydra._internal import config_loader_impl
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import IConfigRepository
+from hydra._internal.defaults_list import DefaultsList, Overrides
 from hydra._internal.hydra import Hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.grammar_parser import parse
+
+from fbm.config.compose import conf_dir
 
 
 @functools.cache
@@ -66,3 +76,44 @@ def cache_parsing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OverridesParser, "parse_rule", parse_setting)
     patch.setattr(OmegaConf, "load", staticmethod(load_file))
     patch.setattr(Hydra, "get_mode", get_mode)
+    _merge_once(patch)
+
+
+def _merge_once(patch: pytest.MonkeyPatch) -> None:
+    """Choose configs and merge them once for the same options."""
+    choose, merge = config_loader_impl.create_defaults_list, ConfigLoaderImpl._compose_config_from_defaults_list
+    chosen: dict[Any, DefaultsList] = {}
+    merged: dict[int, DictConfig] = {}
+
+    def choose_once(
+        repo: IConfigRepository, config_name: str | None, overrides_list: list[Override], **how: bool
+    ) -> DefaultsList:
+        values = Overrides(repo, overrides_list).config_overrides
+        options = [one.input_line for one in overrides_list if not any(one is value for value in values)]
+        key = (config_name, *options, *how.items(), *_files(repo))
+        if key not in chosen:
+            chosen[key] = choose(repo, config_name, overrides_list, **how)
+        return replace(chosen[key], config_overrides=values)
+
+    def merge_once(loader: ConfigLoaderImpl, defaults: Any, repo: IConfigRepository) -> DictConfig:
+        key = id(defaults)  # which lives as long as `chosen`
+        if key not in merged:
+            merged[key] = merge(loader, defaults, repo)
+        return copy.deepcopy(merged[key])
+
+    patch.setattr(config_loader_impl, "create_defaults_list", choose_once)
+    patch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", merge_once)
+
+
+def _files(repo: IConfigRepository) -> list[tuple[Any, ...]]:
+    """Where configs are looked for, and the files there, but for ours, which no test changes."""
+    found: list[tuple[Any, ...]] = []
+    for source in repo.get_sources():
+        found.append((source.scheme(), source.path))
+        if source.scheme() == "file" and Path(source.path) != conf_dir():
+            for folder, _, names in os.walk(source.path):
+                for name in names:
+                    if name.endswith(".yaml"):
+                        told = (path := Path(folder, name)).stat()
+                        found.append((path, told.st_ino, told.st_mtime_ns, told.st_size))
+    return found
