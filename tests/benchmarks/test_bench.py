@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from benchmarks.rounds import alone
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.store.frame_store import FrameStore
 from fbm.utils.errors import UserError
+from tests import processes
 from tests.tiny import only_error
 
 pytestmark = pytest.mark.slow
@@ -110,7 +112,8 @@ def test_growth_is_told_by_stage(here, monkeypatch):
 
 
 @pytest.mark.slow
-def test_all_stages_are_measured(demo_root, tmp_path):
+def test_all_stages_are_measured(demo_root, tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", processes.Popen)  # each stage is a process with everything imported
     found = growth._stages(growth.linked_root(demo_root, tmp_path / "times", 1))
     assert "fbm prepare" in found
     assert all(seconds > 0 for seconds, _ in found.values())
