@@ -92,7 +92,7 @@ def test_a_run_that_broke_off_goes_on_where_it_was_saved(study, monkeypatch):
 
 
 @pytest.mark.slow
-def test_killed_and_started_again_it_repeats_no_finished_run(study, capsys):
+def test_killed_and_started_again_it_repeats_no_finished_run_and_ends_in_probes_swap_grids_and_a_report(study, capsys):
     first = processes.Popen(
         [*COMMAND, "study", "."], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -103,11 +103,20 @@ def test_killed_and_started_again_it_repeats_no_finished_run(study, capsys):
     first.wait()
     before = summaries()
     assert 3 <= len(before) < 8
-    assert run() == 0
+    assert run("analyse=true", "report=true") == 0
     after = summaries()
     assert set(after) == NAMES
     assert all(after[name] == before[name] for name in before)
-    assert f"{len(before)} finished, {8 - len(before)} to run" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"{len(before)} finished, {8 - len(before)} to run" in out
+    assert "Table 1" in out
+    pretrained = Path("outputs/tiny/disentangle-random-seed0")
+    assert {row["factor"] for row in json.loads((pretrained / "probes.json").read_text())["probes"]} == {"class"}
+    assert (pretrained / "gallery" / "swap-motion.png").is_file()
+    report = Path("outputs/tiny/report")
+    assert {"index.html", "table1.md", "table1.json", "comparisons.md"} <= {path.name for path in report.iterdir()}
+    rows = json.loads((report / "table1.json").read_text())["rows"]
+    assert [(row["init"], row["seeds"]) for row in rows] == [(i, [0, 1]) for i in ("random", "autoencoder", "ours")]
 
 
 POISON = """
@@ -201,20 +210,6 @@ def test_what_another_process_is_at_is_waited_for(study, capsys):
     assert let_go.is_set()
     holder.join()
     assert {"disentangle-random-seed0", "classify-ours-seed0"} <= set(summaries())
-
-
-@pytest.mark.slow
-def test_it_ends_in_probes_swap_grids_and_a_report(study, capsys):
-    assert run("analyse=true", "report=true") == 0
-    out = capsys.readouterr().out
-    assert "Table 1" in out
-    pretrained = Path("outputs/tiny/disentangle-random-seed0")
-    assert {row["factor"] for row in json.loads((pretrained / "probes.json").read_text())["probes"]} == {"class"}
-    assert (pretrained / "gallery" / "swap-motion.png").is_file()
-    report = Path("outputs/tiny/report")
-    assert {"index.html", "table1.md", "table1.json", "comparisons.md"} <= {path.name for path in report.iterdir()}
-    rows = json.loads((report / "table1.json").read_text())["rows"]
-    assert [(row["init"], row["seeds"]) for row in rows] == [(i, [0, 1]) for i in ("random", "autoencoder", "ours")]
 
 
 def test_a_dry_run_runs_nothing(study, capsys):
