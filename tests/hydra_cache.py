@@ -8,6 +8,7 @@ whatever fails is not cached.
 import copy
 import functools
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +20,7 @@ import yaml
 from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import IConfigRepository
-from hydra._internal.defaults_list import DefaultsList, Overrides
+from hydra._internal.defaults_list import DefaultsList, Overrides, create_defaults_list
 from hydra._internal.hydra import Hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -84,7 +85,7 @@ def cache_parsing(patch: pytest.MonkeyPatch) -> None:
 
 def _merge_once(patch: pytest.MonkeyPatch) -> None:
     """Choose configs and merge them once for the same options."""
-    choose, merge = config_loader_impl.create_defaults_list, ConfigLoaderImpl._compose_config_from_defaults_list
+    merge = ConfigLoaderImpl._compose_config_from_defaults_list
     chosen: dict[Any, DefaultsList] = {}
     merged: dict[int, DictConfig] = {}
 
@@ -95,7 +96,7 @@ def _merge_once(patch: pytest.MonkeyPatch) -> None:
         options = [one.input_line for one in overrides_list if not any(one is value for value in values)]
         key = (config_name, *options, *how.items(), *_files(repo))
         if key not in chosen:
-            chosen[key] = choose(repo, config_name, overrides_list, **how)
+            chosen[key] = create_defaults_list(repo, config_name, overrides_list, **how)
         return replace(chosen[key], config_overrides=values)
 
     def merge_once(loader: ConfigLoaderImpl, defaults: Any, repo: IConfigRepository) -> DictConfig:
@@ -114,9 +115,9 @@ def _files(repo: IConfigRepository) -> list[tuple[Any, ...]]:
     for source in repo.get_sources():
         found.append((source.scheme(), source.path))
         if source.scheme() == "file" and Path(source.path) != conf_dir():
-            for folder, _, names in os.walk(source.path):
-                for name in names:
-                    if name.endswith(".yaml"):
-                        told = (path := Path(folder, name)).stat()
-                        found.append((path, told.st_ino, told.st_mtime_ns, told.st_size))
+            names = [Path(folder, name) for folder, _, names in os.walk(source.path) for name in names]
+            for path in (name for name in names if name.suffix == ".yaml"):
+                with suppress(FileNotFoundError):  # a run beside this one moves its own
+                    told = path.stat()
+                    found.append((path, told.st_ino, told.st_mtime_ns, told.st_size))
     return found
