@@ -16,12 +16,11 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.converted import converted
-from benchmarks.decoders import Peer, missing, peers
+from benchmarks.decoders import Peer, missing, peers, usable
 from benchmarks.result import Result, Row, Table
 from benchmarks.rounds import in_turn
 from fbm.data.batch import ClipBatch
 from fbm.data.clips import ClipDataset, ResumableDistributedSampler, SampleKey, identity_collate
-from fbm.data.decoding.decoders import Decoder
 from fbm.data.store.frame_store import FrameStore, files_of
 from fbm.data.store.kinds.choose import frame_kind
 from fbm.data.store.kinds.kind import FrameKind
@@ -94,12 +93,7 @@ def bench_clips(store: Path, root: Path, batch: int, batches: int, rounds: int, 
 
 def kinds() -> list[FrameKind]:
     """The kinds of frames besides raw: files with every decoder that is installed."""
-    return [frame_kind("jpeg"), frame_kind("webp"), *(frame_kind("files", decoder=name) for name in decoders())]
-
-
-def decoders() -> list[Decoder]:
-    """Those of `data.decoder` that can be used here."""
-    return ["pyav"]
+    return [frame_kind("jpeg"), frame_kind("webp"), *(frame_kind("files", decoder=name) for name in usable())]
 
 
 def _read(clips: ClipDataset, batch: int, batches: int, workers: int, warm: int = WARM) -> float:

@@ -1,10 +1,11 @@
-"""Other people's ways from a video file to frames of a size: one thread each, each as its library offers it.
+"""Ways from a video file to frames of a size: other people's, each as its library offers it, and fbm's; one thread each.
 
 Every peer has two ways: `clip`, some frames from the middle, and `whole`, all in order; both give uint8
 `N size size 3` RGB.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,10 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+
+from fbm.data.decoding.decoders import check_decoder, open_video
+from fbm.data.decoding.video import DECODERS, Decoder, VideoError
+from fbm.utils.errors import UserError
 
 BATCH = 64  # frames at a time, where all are asked for
 
@@ -37,6 +42,22 @@ def peers() -> dict[str, Peer]:
             return found  # installed, but not FFmpeg's libraries that it needs
         found["torchcodec"] = Peer(_torchcodec_clip, _torchcodec_whole)
     return found
+
+
+def usable() -> list[Decoder]:
+    """Those of `data.decoder` that can be used here."""
+    found: list[Decoder] = []
+    for decoder in DECODERS:
+        with suppress(UserError):
+            check_decoder(decoder)
+            found.append(decoder)
+    return found
+
+
+def checked(decoder: Decoder, path: Path, size: int) -> Iterator[np.ndarray]:
+    """A whole file as fbm decodes it; without the frames behind the one at which it is refused."""
+    with suppress(VideoError), open_video(path, decoder) as video:
+        yield from video.decode(size)
 
 
 def missing() -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.decoders import Peer, missing, peers
+from benchmarks.decoders import Peer, checked, missing, peers, usable
 from benchmarks.result import Result, Row, Table
 from benchmarks.rounds import in_turn
 from fbm.data.dataset import Video
@@ -31,6 +31,9 @@ def bench_prepare(root: Path, files: int, size: int, rounds: int, result: Result
     chosen = videos[:: max(1, len(videos) // files)][:files]
     decoding = {"fbm, decode and resize": partial(_rate, chosen, partial(decode, size=size))}
     storing = {"fbm, whole preparation: with checksums": partial(_prepared, chosen, size)}
+    for decoder in usable():
+        if decoder != "pyav":  # measured above
+            decoding[f"fbm, data.decoder={decoder}"] = partial(_rate, chosen, partial(checked, decoder, size=size))
     for name, peer in peers().items():
         whole = partial(_whole, peer, size)
         decoding[name] = partial(_rate, chosen, whole)

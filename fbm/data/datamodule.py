@@ -12,6 +12,7 @@ from fbm.data.batch import ClipBatch
 from fbm.data.clips import FROM_START, ClipDataset, ResumableDistributedSampler, ResumePosition, identity_collate
 from fbm.data.dataset import VideoDataset
 from fbm.data.datasets.ucf101 import check_no_leak
+from fbm.data.decoding.video import Decoder
 from fbm.data.store.frame_store import FrameStore
 from fbm.utils.errors import UserError
 
@@ -40,7 +41,7 @@ class ClipDataModule(pl.LightningDataModule):
         num_workers: loader processes; 0 reads in the training process.
         seed: of windows, flips and order.
         empty_classes: "leave_out" gives no label to classes without clips.
-        frames, quality: how the store keeps frames, which must be so.
+        frames, quality, decoder: how the store keeps frames and what made them, which must be so.
 
     Raises:
         UserError: the store is missing, was prepared with other settings, is broken, or leaks between splits.
@@ -62,6 +63,7 @@ class ClipDataModule(pl.LightningDataModule):
         empty_classes: Literal["leave_out"] | None = None,
         frames: str = "raw",
         quality: int | None = None,
+        decoder: Decoder = "pyav",
     ) -> None:
         super().__init__()
         if not 0 < clip_frames <= chunk_frames:
@@ -78,7 +80,7 @@ class ClipDataModule(pl.LightningDataModule):
             raise UserError(f"data.label_fraction={label_fraction} must be above 0 and at most 1")
         self.store = FrameStore(Path(store))
         self.batch_size, self.num_workers = batch_size, num_workers
-        kept = {"size": size, "masks": masks, "frames": frames, "quality": quality}
+        kept = {"size": size, "masks": masks, "frames": frames, "quality": quality, "decoder": decoder}
         self._check({**kept, **(source.selection() if source else {})}, skip_broken)
         classes = self.store.manifest.classes
         self.empty_classes = self.store.manifest.classes_without_clips(chunk_frames)
@@ -159,7 +161,8 @@ class ClipDataModule(pl.LightningDataModule):
 
     def _check(self, asked: dict[str, Any], skip_broken: bool) -> None:
         manifest = self.store.manifest
-        stored = {name: getattr(manifest, name) for name in ("size", "masks", "frames", "quality")} | manifest.selection
+        kept = ("size", "masks", "frames", "quality", "decoder")
+        stored = {name: getattr(manifest, name) for name in kept} | manifest.selection
         for name, value in asked.items():
             if stored.get(name) != value:
                 key = "masks" if name == "masks" else f"data.{name}"

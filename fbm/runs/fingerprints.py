@@ -33,6 +33,7 @@ NULLABLE_KEYS = {
     "data.quality": None,
     "data.module.quality": None,
     "data.decoder": "pyav",
+    "data.module.decoder": "pyav",
     "data.empty_classes": None,
     "data.module.empty_classes": None,
     "masks.source.misfits": None,

@@ -165,6 +165,7 @@ def test_an_incomplete_last_batch_is_dropped_only_in_training_and_where_there_is
     ("changes", "key"),
     [
         ({"size": 64}, "data.size=32, this run asks for data.size=64"),
+        ({"decoder": "decord"}, "data.decoder=pyav, this run asks for data.decoder=decord"),
         ({"masks": "none"}, "masks=boxes, this run asks for masks=none"),
         ({"source": UCF101(None, classes=["Bounce"])}, r"data.classes=present, .* data.classes=\['Bounce'\]"),
         ({"source": UCF101(None, split=2)}, "data.split=1, this run asks for data.split=2"),

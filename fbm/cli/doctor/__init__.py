@@ -34,6 +34,18 @@ def _is_given(source: DictConfig | None) -> bool:
     return not paths or any(source[name] is not None for name in paths)
 
 
+def _decoder_problems(decoder: str) -> list[str]:
+    """A line where the decoder of the data settings cannot be used here."""
+    from fbm.data.decoding.decoders import check_decoder
+    from fbm.utils.errors import UserError
+
+    try:
+        check_decoder(decoder)
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
 def _data_job(config: DictConfig) -> None:
     from pathlib import Path
 
@@ -47,11 +59,12 @@ def _data_job(config: DictConfig) -> None:
     masks = build(config.masks.source) if config.masks.source is not None else None
     source = build(config.data.source) if _is_given(config.data.source) else None
     found = check_data(source, masks, Path(config.data.store))
-    for line in found.problems:
+    problems = [*_decoder_problems(config.data.decoder), *found.problems]
+    for line in problems:
         print(line)
     print(found.summary)
-    if found.problems:
-        raise UserError(f"problems found: {len(found.problems)}, each named above")
+    if problems:
+        raise UserError(f"problems found: {len(problems)}, each named above")
     if Path(config.data.store).is_dir():
         from fbm.data.clips import ClipDataset
         from fbm.data.reading_cost import reading_cost

@@ -1,43 +1,108 @@
-"""The decoders to choose from."""
+"""The choice of a decoder: PyAV, decord or torchcodec."""
 
-from contextlib import AbstractContextManager
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
-import numpy as np
+from fbm.data.decoding import pyav
+from fbm.data.decoding.video import DECODERS, Decoder, FrameReader, OpenedVideo
+from fbm.utils.errors import UserError
+from fbm.utils.suggest import did_you_mean
 
-from fbm.data.decoding.pyav import OpenVideo, decode, opened
-from fbm.data.decoding.video import FrameReader, VideoError
-
-Decoder = Literal["pyav", "decord", "torchcodec"]
+if TYPE_CHECKING:
+    from fbm.data.decoding.indexed import IndexedFrames
 
 
-def open_video(path: Path, decoder: Decoder) -> AbstractContextManager[OpenVideo]:
-    """Open a file once for its header and its frames."""
-    return opened(path)
+def check_decoder(decoder: str) -> None:
+    """Check that it is one, and can be used here.
+
+    Raises:
+        UserError: it is unknown, or not installed.
+    """
+    if decoder not in DECODERS:
+        raise UserError(
+            f"the decoder {decoder!r} is not one of {', '.join(DECODERS)}{did_you_mean(str(decoder), DECODERS)}"
+        )
+    if decoder == "pyav":
+        return
+    if find_spec(decoder) is None:
+        here = (sys.platform, platform.machine()) == ("linux", "x86_64")
+        packages = {"decord": "decord" if here else "decord2", "torchcodec": "torchcodec"}
+        raise UserError(f"the decoder {decoder} is not installed: pip install {packages[decoder]}")
+    try:
+        import_module(decoder)
+    except (OSError, RuntimeError, ImportError) as error:
+        raise UserError(
+            f"the decoder {decoder} cannot be loaded: it needs FFmpeg's libraries (apt-get install ffmpeg), and a "
+            "version that fits torch's"
+            if decoder == "torchcodec"
+            else f"the decoder {decoder} cannot be loaded: {error}"
+        ) from error
+
+
+def versions(decoder: Decoder) -> str:
+    """The libraries with versions that make its frames, for the manifest."""
+    import av
+    import cv2
+
+    if decoder == "decord":
+        from fbm.data.decoding.decord import versions as own
+    elif decoder == "torchcodec":
+        from fbm.data.decoding.torchcodec import versions as own
+    else:
+        return f"PyAV {av.__version__}, OpenCV {cv2.__version__}"
+    return f"{own()}, OpenCV {cv2.__version__}, PyAV {av.__version__}"
+
+
+def family(versions: str) -> str:
+    """The decoder that `versions` names; PyAV where a row of an earlier fbm names none."""
+    return versions.partition(" ")[0].casefold() or "pyav"
+
+
+@contextmanager
+def open_video(path: Path, decoder: Decoder) -> Iterator[OpenedVideo]:
+    """Open a file once for its header and its frames.
+
+    Raises:
+        VideoError: missing, empty, or not a video, or one that only PyAV opens.
+    """
+    with pyav.opened(path) as video:
+        if decoder == "pyav":
+            yield video
+            return
+        from fbm.data.decoding.checked import CheckedVideo
+
+        yield CheckedVideo(decoder, _frames(path, decoder), video)
 
 
 def open_reader(path: Path, decoder: Decoder, size: int) -> FrameReader:
-    """Open a file to read any of its frames."""
-    return Reader(path, size)
+    """Open a file for reading anywhere in it, in the process that reads.
+
+    Only a file that `open_video` decodes to its end with the same decoder is numbered alike: prepare it first.
+
+    Raises:
+        VideoError: as for `open_video`.
+    """
+    if decoder == "pyav":
+        from fbm.data.decoding.pyav_reader import PyAVReader
+
+        return PyAVReader(path, size)
+    from fbm.data.decoding.indexed import IndexedReader
+
+    pyav.read_header(path)  # its faults have names
+    return IndexedReader(_frames(path, decoder), size)
 
 
-class Reader:
-    """Placeholder until the decoders are there."""
+def _frames(path: Path, decoder: Decoder) -> "IndexedFrames":
+    if decoder == "decord":
+        from fbm.data.decoding.decord import DecordFrames
 
-    def __init__(self, path: Path, size: int) -> None:
-        self.path, self.size = path, size
+        return DecordFrames(path)
+    from fbm.data.decoding.torchcodec import TorchcodecFrames
 
-    def read(self, start: int, frames: np.ndarray) -> None:
-        place, stop = 0, start + len(frames)
-        for batch in decode(self.path, self.size):
-            first, last = max(start, place), min(stop, place + len(batch))
-            if first < last:
-                frames[first - start : last - start] = batch[first - place : last - place]
-            place += len(batch)
-            if place >= stop:
-                return
-        raise VideoError("short", f"it has {place} frames")
-
-    def close(self) -> None:
-        pass
+    return TorchcodecFrames(path)

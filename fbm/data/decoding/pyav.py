@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 REPEATS = 1000  # of a frame, at most, by empty chunks: more is damage
 
 
-def decoder() -> str:
-    """The decoding libraries with versions, for the manifest."""
-    import av
-    import cv2
-
-    return f"PyAV {av.__version__}, OpenCV {cv2.__version__}"
-
-
 def read_header(path: Path) -> Header:
     """Open a file without decoding it (0.3 ms).
 
@@ -41,7 +33,7 @@ def count_packets(path: Path) -> int:
     Raises:
         VideoError: not a video, not readable to its end, or truncated.
     """
-    with _container(path, ignore_editlist="1") as (container, stream):  # count frames that an edit list hides
+    with open_container(path, ignore_editlist="1") as (container, stream):  # count frames that an edit list hides
         packets, promised = sum(packet.size > 0 for packet in container.demux(stream)), stream.frames
         # The count of an AVI file includes empty chunks, which repeat the previous frame; its header has its length.
         if packets < promised and not (container.format.name == "avi" and _is_whole_riff(path)):
@@ -94,12 +86,12 @@ def opened(path: Path) -> Iterator["OpenVideo"]:
         raise VideoError("missing", f"no such file: {path}")
     if path.stat().st_size == 0:
         raise VideoError("undecodable", "the file is empty (0 bytes)")
-    with _container(path) as (container, stream):
+    with open_container(path) as (container, stream):
         yield OpenVideo(path, container, stream)
 
 
 @contextmanager
-def _container(path: Path, **options: str) -> Iterator["tuple[InputContainer, VideoStream]"]:
+def open_container(path: Path, **options: str) -> Iterator["tuple[InputContainer, VideoStream]"]:
     """Open a container and its video stream; errors of FFmpeg, now or while reading, become a VideoError."""
     import av
 
@@ -122,6 +114,9 @@ class OpenVideo:
     def __init__(self, path: Path, container: "InputContainer", stream: "VideoStream") -> None:
         self._path, self._container, self._stream = path, container, stream
         self._codec = self._stream.codec_context
+        self._stream.thread_type = "NONE"  # parallel over files, not within one
+        # By default FFmpeg conceals errors, and at most marks the frame.
+        self._codec.options = {"err_detect": "explode"}
         self._packets = self._frames = 0
         self._turns = 0  # quarter turns, counterclockwise; known from frames, not from the stream
 
@@ -142,21 +137,21 @@ class OpenVideo:
         """
         from fbm.data.decoding.resize import rgb_frames  # OpenCV takes a while to import
 
-        self._stream.thread_type = "NONE"  # parallel over files, not within one
-        # By default FFmpeg conceals errors, and at most marks the frame.
-        self._codec.options = {"err_detect": "explode"}
-        for batch in rgb_frames(self._shown(), size):
+        for batch in rgb_frames(self.shown(), size):
             yield np.ascontiguousarray(np.rot90(batch, self._turns, (1, 2))) if self._turns else batch
-        if self._packets < self._stream.frames:
-            count_packets(self._path)  # raises if it is truncated
-        if not self._frames:
-            raise VideoError("undecodable", "no frame comes out of it")
 
-    def _shown(self) -> Iterator["VideoFrame"]:
-        """Frames in the order they are shown.
+    def seek(self, time: int) -> None:
+        """Continue with the last keyframe that is shown at this time, in the stream's units, or before."""
+        self._container.seek(time, stream=self._stream)
+
+    def shown(self) -> Iterator["VideoFrame"]:
+        """Frames in the order they are shown, as they are stored.
 
         Empty packets of MPEG-4 and empty chunks of AVI repeat the previous frame. FFmpeg drops them, which would shift
         all later frames against their annotation.
+
+        Raises:
+            VideoError: as for `decode`.
         """
         repeats, owed = self._codec.name == "mpeg4", 0
         frame, chunk = None, -1
@@ -184,6 +179,10 @@ class OpenVideo:
                 self._frames += owed
                 yield from [frame] * owed
                 owed = 0
+        if self._packets < self._stream.frames:
+            count_packets(self._path)  # raises if it is truncated
+        if not self._frames:
+            raise VideoError("undecodable", "no frame comes out of it")
 
     def _decoded(self, packet: "Packet[VideoStream]") -> list["VideoFrame"]:
         """The frames of a packet; the last packet is empty and flushes the decoder."""

@@ -40,11 +40,14 @@ def to_rgb(colours: Colours) -> np.ndarray:
     """The matrix from Y, U, V and 1 to red, green, blue, all from 0 to 255: float64 `3 4`."""
     red, blue = WEIGHTS.get(colours.space, BT601)
     green = 1 - red - blue
-    full = colours.range == FULL or colours.format.startswith("yuvj")
-    black, y, chroma = (0, 1.0, 1.0) if full else (16, 255 / 219, 255 / 224)
+    black, y, chroma = (0, 1.0, 1.0) if _is_full(colours) else (16, 255 / 219, 255 / 224)
     u, v = 2 * (1 - blue) * chroma, 2 * (1 - red) * chroma
     factors = np.array([[y, 0, v], [y, -u * blue / green, -v * red / green], [y, u, 0]])
     return np.column_stack([factors, -factors @ [black, 128, 128]])
+
+
+def _is_full(colours: Colours) -> bool:
+    return colours.range == FULL or colours.format.startswith("yuvj")
 
 
 def rgb_frames(frames: Iterable[VideoFrame], size: int | None) -> Iterator[np.ndarray]:
@@ -95,6 +98,23 @@ def resized(frames: np.ndarray, size: int) -> np.ndarray:
     for frame, place in zip(np.ascontiguousarray(frames), made, strict=True):
         _resize(frame, place, blurred)
     return made
+
+
+def thumbnail(frame: VideoFrame, size: int) -> np.ndarray:
+    """A frame in grey, from 0 to 255, not turned upright: float32 `size size`."""
+    colours = Colours.of(frame)
+    if colours.format not in PLANAR:
+        frame = VideoReformatter().reformat(frame, format="yuv444p", dst_color_range="MPEG")
+        colours = Colours.of(frame)
+    small = cv2.resize(_values(frame.planes[0]), (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return small if _is_full(colours) else (small - 16) * (255 / 219)
+
+
+def rgb_thumbnail(frame: np.ndarray, size: int) -> np.ndarray:
+    """An RGB frame `H W 3` in grey, as `thumbnail` up to rounding."""
+    return cv2.resize(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (size, size), interpolation=cv2.INTER_AREA).astype(
+        np.float32
+    )
 
 
 def _values(plane: VideoPlane) -> np.ndarray:

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fbm.data.decoding.decoders import Decoder
-from fbm.data.decoding.video import EXCLUDED, Status
+from fbm.data.decoding.video import EXCLUDED, Decoder, Status
 from fbm.utils.errors import UserError
 
 FORMAT = 2
@@ -63,7 +62,7 @@ class Manifest:
         others: decoded for an earlier selection, and kept so that they need not be decoded again.
         settings: other defaults for training: `name` of the data, `skip_broken`.
         frames, quality: how frames are kept (`data.frames`), and of compressed ones their quality.
-        decoder: which one training reads the videos with, if no frames are stored.
+        decoder: of the frames, also where none are stored and training reads the videos.
     """
 
     size: int

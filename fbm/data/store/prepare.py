@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fbm.data.dataset import Video, VideoDataset
-from fbm.data.decoding.decoders import Decoder
+from fbm.data.decoding.decoders import check_decoder, family
+from fbm.data.decoding.video import Decoder
 from fbm.data.masks.matching import match_masks
 from fbm.data.masks.source import MaskSource, VideoMasks
 from fbm.data.store.array import StoreArray, is_whole
@@ -65,18 +66,19 @@ def prepare(
         timeout: seconds that a file of up to `TIMED` frames may take, longer ones in proportion.
         settings: see `Manifest`.
         drop_classes: allow classes of the store to be removed that `source` does not have.
-        decoder: of the videos, and of clips if no frames are kept.
+        decoder: of the frames, the same for the whole store.
         frames, quality: how frames are kept, see `frame_kind`.
 
     Raises:
         UserError: the data set, the store or the disk is unsuitable. A broken video is noted in its row.
     """
+    check_decoder(decoder)
     kind = frame_kind(frames, quality, decoder)
     videos = source.videos()
     masks_by_name, notes = match_masks(videos, masks)
     with exclusive_lock(store, "the store"):
         remove_partial(store)
-        known = _known(store, size, kind)
+        known = _known(store, size, kind, decoder)
         if not drop_classes:
             check_keeps_classes(store, videos)
         rows, jobs = _plan(videos, known, masks_by_name, masks_name, store, size, kind, decoder)
@@ -107,7 +109,7 @@ def _finish(store: Path, manifest: Manifest) -> None:
     (store / JOURNAL).unlink(missing_ok=True)
 
 
-def _known(store: Path, size: int, kind: FrameKind) -> dict[str, StoredVideo]:
+def _known(store: Path, size: int, kind: FrameKind, decoder: Decoder) -> dict[str, StoredVideo]:
     """The rows of an earlier, perhaps interrupted, preparation."""
     rows: dict[str, StoredVideo] = {}
     if (store / MANIFEST).is_file():
@@ -122,6 +124,11 @@ def _known(store: Path, size: int, kind: FrameKind) -> dict[str, StoredVideo]:
                 f"the store {store} keeps its frames as {found}, these settings as {kind.label} (data.frames, "
                 "data.quality, data.decoder): choose another data.store, or its own settings"
             )
+        if manifest.decoder != decoder:
+            raise UserError(
+                f"the store {store} holds frames decoded by {manifest.decoder}, not data.decoder={decoder}: "
+                "choose another data.store"
+            )
         rows = {video.name: video for video in (*manifest.others, *manifest.videos)}
     if (store / JOURNAL).is_file():
         for line in (store / JOURNAL).read_text().splitlines():
@@ -129,7 +136,8 @@ def _known(store: Path, size: int, kind: FrameKind) -> dict[str, StoredVideo]:
                 row = StoredVideo(**json.loads(line))
             except (ValueError, TypeError):
                 continue  # a line that was cut by a kill
-            rows[row.name] = row
+            if family(row.decoder) == decoder:
+                rows[row.name] = row
     return rows
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from fbm.data.dataset import Video
-from fbm.data.decoding.decoders import Decoder, open_video
-from fbm.data.decoding.pyav import decoder
-from fbm.data.decoding.video import Status, VideoError
+from fbm.data.decoding.decoders import open_video, versions
+from fbm.data.decoding.video import Decoder, Status, VideoError
 from fbm.data.masks.source import DecodedVideo, MaskError, VideoMasks
 from fbm.data.store.array import IntegrityError, StoreArray, checksum_of
 from fbm.data.store.kinds.kind import FrameKind
@@ -85,7 +84,7 @@ def _store_frames(job: PrepareJob, scratch: Path | None) -> StoredVideo:
         source_mtime_ns=stat.st_mtime_ns,
         source_checksum=checksum(path),
         checksum=written.checksum,
-        decoder=decoder(),
+        decoder=versions(job.decoder),
         kept=job.kind.label,
         frames_bytes=written.frames_bytes,
         path="" if job.kind.stored else str(path.absolute()),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fbm.data.decoding.video import DECODERS
 from fbm.evaluation.extract.options import DEVICES, PARTS, POOLS, Options
 from fbm.utils.errors import parsed
 
@@ -54,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     add("--stride", type=int, metavar="N", help="frames between the starts of clips (default: a clip's length)")
     add("--part", choices=PARTS, default=default.part, help="of a disentangled feature; `each`: a column for each part")
     add("--pool", choices=POOLS, default=default.pool, help="mean over positions: C values a clip; none: C x h x w")
+    add("--decoder", choices=DECODERS, default=default.decoder, help="of the videos, see docs/decoders.md")
     add("--batch", type=int, default=default.batch, metavar="N", help="clips in a batch (default: %(default)s)")
     add("--device", choices=DEVICES, default=default.device, help="auto takes a GPU where there is one")
     add("--workers", type=int, metavar="N", help="decoding processes (default: one a core, at most 8)")

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fbm.data.decoding.pyav import opened
-from fbm.data.decoding.video import VideoError
+from fbm.data.decoding.decoders import open_video
+from fbm.data.decoding.video import Decoder, VideoError
 
 
 class Frames(NamedTuple):
@@ -41,7 +41,9 @@ class Failed(NamedTuple):
 Message = Frames | Ended | Failed
 
 
-def decoded(paths: Sequence[Path], size: int, workers: int, timeout: float) -> Generator[Message, None, None]:
+def decoded(
+    paths: Sequence[Path], size: int, workers: int, timeout: float, decoder: Decoder
+) -> Generator[Message, None, None]:
     """The messages of decoding all files: in order within a video, interleaved between videos.
 
     A pipe holds little, so a worker that is ahead blocks: memory holds a few frames per worker. Close the iterator
@@ -51,8 +53,9 @@ def decoded(paths: Sequence[Path], size: int, workers: int, timeout: float) -> G
         size: of the frames, pixels.
         workers: files that are decoded at the same time.
         timeout: seconds without a message after which a file has failed.
+        decoder: of all files.
     """
-    waiting, pool = deque(range(len(paths))), [_Worker(size, timeout) for _ in range(min(workers, len(paths)))]
+    waiting, pool = deque(range(len(paths))), [_Worker(size, timeout, decoder) for _ in range(min(workers, len(paths)))]
     try:
         while waiting or any(worker.busy for worker in pool):
             for worker in pool:
@@ -74,8 +77,9 @@ def decoded(paths: Sequence[Path], size: int, workers: int, timeout: float) -> G
 class _Worker:
     """A child process that decodes one file at a time. If it hangs or crashes, the next file starts a new one."""
 
-    def __init__(self, size: int, timeout: float) -> None:
+    def __init__(self, size: int, timeout: float, decoder: Decoder) -> None:
         self.size = size
+        self.decoder = decoder
         self.timeout = timeout
         self.busy = False
         self.deadline = 0.0
@@ -86,7 +90,7 @@ class _Worker:
         # Spawned: forking a process that runs threads can hang, decoders above all.
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
-        process = context.Process(target=worker_main, args=(theirs, self.size), daemon=True)
+        process = context.Process(target=worker_main, args=(theirs, self.size, self.decoder), daemon=True)
         process.start()
         theirs.close()  # so that each side notices when the other dies
         return process
@@ -127,17 +131,17 @@ class _Worker:
             self.process = None
 
 
-def worker_main(connection: Connection, size: int) -> None:
+def worker_main(connection: Connection, size: int, decoder: Decoder) -> None:
     """The child process: receives paths; sends frames and then frames per second, or the reason of a failure."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops it
     with suppress(EOFError, ConnectionError):
         while True:
-            _decode(connection, connection.recv(), size)
+            _decode(connection, connection.recv(), size, decoder)
 
 
-def _decode(connection: Connection, path: Path, size: int) -> None:
+def _decode(connection: Connection, path: Path, size: int, decoder: Decoder) -> None:
     try:
-        with opened(path) as video:
+        with open_video(path, decoder) as video:
             for frames in video.decode(size):
                 connection.send(frames)
             fps = video.header.fps

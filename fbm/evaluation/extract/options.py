@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from fbm.data.decoding.decoders import check_decoder
+from fbm.data.decoding.video import Decoder
 from fbm.utils.errors import UserError
 from fbm.utils.suggest import did_you_mean
 
@@ -23,6 +25,7 @@ class Options:
             task=disentangle have parts.
         pool: "mean" over the h x w positions gives C values a clip, which suit most uses and are little to store;
             "none" keeps all C*h*w, in the order that fbm's own classifier sees.
+        decoder: "pyav", "decord" or "torchcodec".
         batch: clips in a batch. It changes the speed and the memory, not the features.
         device: "auto" uses a GPU if there is one.
         workers: decoding processes; None is one per core, at most 8.
@@ -37,6 +40,7 @@ class Options:
     stride: int | None = None
     part: str = "all"
     pool: str = "mean"
+    decoder: Decoder = "pyav"
     batch: int = 16
     device: str = "auto"
     workers: int | None = None
@@ -49,6 +53,7 @@ class Options:
             value = getattr(self, name)
             if value not in allowed:
                 raise UserError(f"{name}={value!r} is not one of {', '.join(allowed)}{did_you_mean(value, allowed)}")
+        check_decoder(self.decoder)
         for name in ("stride", "batch", "workers"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise UserError(f"{name}={value}: it should be a whole number of at least 1")

@@ -13,7 +13,7 @@ from typing import Any
 
 from fbm import __version__
 from fbm.data.datasets.inputs import Video, find_videos
-from fbm.data.decoding.pyav import decoder
+from fbm.data.decoding.decoders import versions
 from fbm.evaluation.extract.decoding import Failed, decoded
 from fbm.evaluation.extract.gather import ClipBatcher
 from fbm.evaluation.extract.network import Network, load_network
@@ -60,27 +60,38 @@ def extract(checkpoint: Path, inputs: Sequence[Path], out: Path, options: Option
     videos = found.videos
     for line in found.skip_lines:
         print(line)
-    identity = _identity(network, videos)
+    settings = _settings(network, options)
+    identity = _identity(settings, videos)
     with parts_folder(out) as folder:
         sweep_leftovers(out)
         if out.exists() and not options.overwrite:
             done = _existing(out, identity)
         else:
-            files = {video: part_file(folder, video, network.fingerprint) for video in videos}
+            files = {video: part_file(folder, video, settings) for video in videos}
             missing = [video for video in videos if not files[video].is_file()]
             unreadable = _read(network, missing, files, options)
             _refuse(unreadable, videos, options)
             kept = {video.name: files[video] for video in videos if video.name not in unreadable}
-            clips = _merge(network, kept, out, {"identity": identity, "unreadable": unreadable})
+            clips = _merge(
+                network,
+                kept,
+                out,
+                {"decoder": versions(options.decoder), "identity": identity, "unreadable": unreadable},
+            )
             done = ExtractionResult(out, len(kept), clips, len(missing), unreadable)
         shutil.rmtree(folder)
     return replace(done, skipped=len(found.skipped))
 
 
-def _identity(network: Network, videos: Sequence[Video]) -> str:
+def _settings(network: Network, options: Options) -> str:
+    """Fingerprint of everything that decides the rows of a video; with PyAV it is the network's, as it always was."""
+    return network.fingerprint if options.decoder == "pyav" else f"{network.fingerprint}-{options.decoder}"
+
+
+def _identity(settings: str, videos: Sequence[Video]) -> str:
     """Fingerprint of an output: the settings, and every input as it is now."""
     inputs = [(video.name, video.size, video.mtime_ns) for video in videos]
-    return hashlib.sha256(json.dumps([network.fingerprint, inputs]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([settings, inputs]).encode()).hexdigest()[:16]
 
 
 def _existing(out: Path, identity: str) -> ExtractionResult:
@@ -98,7 +109,9 @@ def _read(network: Network, videos: list[Video], files: dict[Video, Path], optio
         return {}
     workers = options.workers or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
     gather = ClipBatcher(network.features, network.encoder.frames, network.about["stride"], options.batch)
-    reading = decoded([Path(video.real) for video in videos], network.encoder.size, workers, options.timeout)
+    reading = decoded(
+        [Path(video.real) for video in videos], network.encoder.size, workers, options.timeout, options.decoder
+    )
     unreadable = {}
     with closing(reading), progress("extract", len(videos), "videos") as advance:
         for result in gather.run(reading):
@@ -133,7 +146,6 @@ def _merge(network: Network, kept: dict[str, Path], out: Path, more: dict[str, A
     meta = {
         **network.about,
         "fbm": __version__,
-        "decoder": decoder(),
         "videos": len(sources),
         "clips": clips,
         **more,

@@ -6,9 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
+from fbm.cli.doctor import main
 from fbm.cli.doctor.data import check_data
 from fbm.data.datasets.folders import Folders
 from fbm.data.datasets.ucf101 import UCF101
+from fbm.data.decoding import decoders
 from fbm.data.masks.boxes import BoxMasks
 from fbm.data.store.manifest import MANIFEST, frames_file, masks_file
 from fbm.data.store.prepare import JOURNAL, prepare
@@ -47,6 +49,17 @@ def test_all_is_well(prepared):
     assert found.summary == (
         f"4 videos listed, 0 more files in their folders that no list names; store {store} checked"
     )
+
+
+def test_a_decoder_that_is_not_installed_is_a_problem_of_one_line(prepared, monkeypatch, capsys):
+    monkeypatch.setattr(decoders, "find_spec", lambda name: None)
+    root, store = prepared
+    settings = ("data=ucf101", "data.size=32", "data.decoder=torchcodec")
+    with pytest.raises(SystemExit):
+        main([f"data.root={root.path}", f"data.store={store}", *settings])
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0] == "the decoder torchcodec is not installed: pip install torchcodec"
+    assert "problems found: 1" in said.err
 
 
 def test_a_data_set_without_a_store(small_root):

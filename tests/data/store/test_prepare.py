@@ -19,6 +19,7 @@ from fbm.data.store.prepare import JOURNAL, prepare, time_limit
 from fbm.data.store.prepare_video import PrepareJob
 from fbm.utils.errors import UserError
 from fbm.utils.files import exclusive_lock
+from tests.data.decoding.usable import need
 from tests.data.failing_masks import ChosenMasks, Crashing, Hanging
 
 pytestmark = pytest.mark.slow
@@ -130,6 +131,52 @@ def test_a_journal_of_frames_of_another_size_is_not_taken_for_this_one(small_roo
     for video in FrameStore(store).usable:
         assert FrameStore(store).frames(video.name, 0, 1).shape == (1, sizes[1], sizes[1], 3)
         check_files(store, video)
+
+
+def prepared_by(decoder, root, store):
+    return prepare(UCF101(root.path), None, "none", store, SIZE, workers=1, timeout=600, decoder=decoder)
+
+
+@pytest.mark.parametrize("decoder", ["decord", "torchcodec"])
+def test_another_decoder_makes_a_store_of_its_own(small_root, small_store, tmp_path, decoder):
+    need(decoder)
+    store = tmp_path / "other"
+    prepared_by(decoder, small_root, store)
+    made, ours = FrameStore(store), FrameStore(small_store)
+    assert made.manifest.decoder == decoder
+    for video in made.usable:
+        assert video.decoder.startswith(f"{decoder} ")
+        theirs = ours.frames(video.name, 0, video.frames).astype(int)
+        assert np.abs(made.frames(video.name, 0, video.frames) - theirs).mean() < 2.5
+    assert len(made.usable) == len(ours.usable) == 4
+    assert prepared_by(decoder, small_root, store).worked_on == 0
+    with pytest.raises(UserError, match=rf"decoded by {decoder}, not data.decoder=pyav: choose another data.store"):
+        prepared_by("pyav", small_root, store)
+    with pytest.raises(UserError, match=rf"decoded by pyav, not data.decoder={decoder}: choose another data.store"):
+        prepared_by(decoder, small_root, small_store)
+
+
+def test_what_an_interrupted_preparation_decoded_otherwise_is_decoded_again(small_root, store):
+    need("decord")
+    prepared_by("decord", small_root, store)
+    rows = read_manifest(store).videos
+    (store / MANIFEST).unlink()
+    (store / JOURNAL).write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
+    assert prepared_by("pyav", small_root, store).worked_on == 4
+    assert {row.decoder[:4] for row in read_manifest(store).videos} == {"PyAV"}
+
+
+def test_an_unknown_decoder_is_refused_before_anything_is_made(small_root, store):
+    with pytest.raises(UserError, match="the decoder 'opencv' is not one of pyav, decord, torchcodec"):
+        prepared_by("opencv", small_root, store)
+    assert not store.exists()
+
+
+def test_a_store_from_before_decoders_were_a_choice_is_pyavs(small_root, small_store):
+    path = small_store / MANIFEST
+    path.write_text(path.read_text().replace('"decoder": "pyav", ', "", 1))
+    assert read_manifest(small_store).decoder == "pyav"
+    assert run(small_root, small_store).worked_on == 0
 
 
 def test_a_finished_store_of_another_size_is_refused(small_root, small_store):

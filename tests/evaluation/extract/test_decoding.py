@@ -32,7 +32,9 @@ def by_video(messages):
 def test_frames_of_many_files_come_whole_and_in_order(tmp_path):
     paths = [make_video(tmp_path / f"{n}.avi", length, fps=10 + n, seed=n) for n, length in enumerate((70, 3, 20))]
     (tmp_path / "no.avi").write_text("no video")
-    frames, ends = by_video(decoded([*paths, tmp_path / "no.avi", tmp_path / "gone.avi"], 32, workers=2, timeout=600))
+    frames, ends = by_video(
+        decoded([*paths, tmp_path / "no.avi", tmp_path / "gone.avi"], 32, workers=2, timeout=600, decoder="pyav")
+    )
     for number, path in enumerate(paths):
         assert np.array_equal(frames[number], np.concatenate(list(decode(path, 32))))
         assert ends[number] == Ended(number, 10.0 + number)
@@ -44,7 +46,7 @@ def test_a_decoder_that_hangs_or_dies_is_replaced(tmp_path, monkeypatch):
     monkeypatch.setattr(decoding, "worker_main", moody)
     paths = [make_video(tmp_path / f"{name}.avi", 3) for name in ("hangs", "a", "dies", "b")]
     only_hanging_takes_time(monkeypatch, tmp_path)
-    frames, ends = by_video(decoded(paths, 32, workers=1, timeout=6))
+    frames, ends = by_video(decoded(paths, 32, workers=1, timeout=6, decoder="pyav"))
     assert ends[0] == Failed(0, "no frame decoded within 6 s")
     assert ends[2] == Failed(2, "the decoder crashed")
     assert isinstance(ends[1], Ended)
@@ -65,7 +67,7 @@ def test_a_slow_reader_is_not_taken_for_a_hanging_decoder(tmp_path, monkeypatch)
     monkeypatch.setattr(decoding, "wait", all_of)
     paths = [make_video(tmp_path / f"{name}.avi", 60) for name in "ab"]
     ends = {}
-    for message in decoded(paths, 32, workers=2, timeout=15):
+    for message in decoded(paths, 32, workers=2, timeout=15, decoder="pyav"):
         now[0] += 20
         ends[message.video] = message
     assert [type(ends[number]) for number in (0, 1)] == [Ended, Ended]
@@ -73,7 +75,7 @@ def test_a_slow_reader_is_not_taken_for_a_hanging_decoder(tmp_path, monkeypatch)
 
 def test_closing_it_leaves_no_process(tmp_path):
     path = make_video(tmp_path / "a.avi", 200)
-    with closing(decoded([path, path], 32, workers=2, timeout=600)) as messages:
+    with closing(decoded([path, path], 32, workers=2, timeout=600, decoder="pyav")) as messages:
         next(messages)
         assert children()
     assert not children()

@@ -17,6 +17,7 @@ from fbm.evaluation.extract import Options, decoding, extract, main
 from fbm.evaluation.extract.parts import write_part
 from fbm.utils.errors import UserError
 from fbm.utils.files import exclusive_lock
+from tests.data.decoding.usable import need
 from tests.evaluation.extract.test_network import trained
 from tests.evaluation.extract.videos import make_video, make_videos, moody, only_hanging_takes_time
 from tests.runs.test_checkpoints import run_folder
@@ -97,6 +98,22 @@ def test_the_same_again_is_nothing_to_do_and_other_features_are_refused(checkpoi
     assert main([*command, "--stride", "4", "--overwrite"]) == 0
     assert "4 clips of 1 videos" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "v"]
+
+
+@pytest.mark.parametrize("decoder", ["decord", "torchcodec"])
+def test_another_decoder_is_other_features_and_named_in_the_output(demo_root, checkpoint, tmp_path, decoder):
+    need(decoder)
+    folder = demo_root / "UCF-101" / "Bounce"
+    command = [str(checkpoint), str(folder), "--out", str(tmp_path / "a.npz"), *QUICK]
+    assert main([*command, "--decoder", decoder]) == 0
+    found = load(tmp_path / "a.npz")
+    assert json.loads(str(found["meta"]))["decoder"].startswith(f"{decoder} ")
+    with pytest.raises(UserError, match="holds features of other inputs or settings"):
+        main(command)
+    assert main([*command, "--overwrite"]) == 0
+    again = load(tmp_path / "a.npz")
+    assert json.loads(str(again["meta"]))["decoder"].startswith("PyAV ")
+    assert 0 < np.abs(again["features"] - found["features"]).max() < 0.2 * np.abs(found["features"]).max()
 
 
 def test_a_file_of_somebody_else_is_kept(checkpoint, tmp_path):
@@ -220,7 +237,9 @@ def test_a_place_that_cannot_be_written_is_named_and_what_is_done_kept(checkpoin
     assert not (tmp_path / "a.npz").exists()
 
 
-@pytest.mark.parametrize("arguments", [["--stride", "0"], ["--out", "a.csv"], ["--part", "each", "--stride", "-1"]])
+@pytest.mark.parametrize(
+    "arguments", [["--stride", "0"], ["--out", "a.csv"], ["--part", "each", "--stride", "-1"], ["--decoder", "cv"]]
+)
 def test_bad_options_are_refused_before_anything_is_read(arguments):
     with pytest.raises(UserError):
         main(["nowhere.ckpt", "nowhere.avi", "--out", "a.npz", *arguments])

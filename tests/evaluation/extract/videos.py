@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from fbm.data.decoding.video import Decoder
 from fbm.evaluation.extract import decoding
 from fbm.evaluation.extract.decoding import worker_main
 
@@ -55,10 +56,10 @@ def only_hanging_takes_time(monkeypatch: pytest.MonkeyPatch, folder: Path) -> No
     monkeypatch.setattr(decoding, "wait", patient)
 
 
-def moody(connection: Connection, size: int) -> None:
+def moody(connection: Connection, size: int, decoder: Decoder) -> None:
     """A child that hangs or dies on files of that name, after their first frames; otherwise the real one."""
     relay = _Relay(connection)
-    worker_main(relay, size)  # type: ignore[arg-type]
+    worker_main(relay, size, decoder)  # type: ignore[arg-type]
 
 
 class _Relay:

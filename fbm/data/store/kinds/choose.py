@@ -2,7 +2,7 @@
 
 from typing import Any, get_args
 
-from fbm.data.decoding.decoders import Decoder
+from fbm.data.decoding.video import Decoder
 from fbm.data.store.kinds.encoded import DEFAULT_QUALITY, Encoded
 from fbm.data.store.kinds.files import Files
 from fbm.data.store.kinds.kind import FrameKind

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from fbm.data.decoding.decoders import Decoder, open_reader
-from fbm.data.decoding.video import FrameReader, VideoError
+from fbm.data.decoding.decoders import open_reader
+from fbm.data.decoding.video import Decoder, FrameReader, VideoError
 from fbm.data.store.array import IntegrityError, unreadable
 from fbm.data.store.kinds.kind import FrameKind, Written
 from fbm.data.store.kinds.raw import write_raw
