@@ -37,7 +37,7 @@ def make(paths: Sequence[Path], out: Path, command: str) -> Report:
     computed = results(find(paths))
     contents = {"index.html": render(computed, command), **_tables(computed), **_pictures(computed)}
     for name in FILES:
-        _replace(out / name, contents.get(name))
+        write_or_remove(out / name, contents.get(name))
     skipped = [] if computed.figure2 else [f"figure2.png left out: {computed.figure2_caption}"]
     skipped += [] if computed.validation else [f"figure3.png left out: no {VAL} in any metrics.csv"]
     files = (out / name for name in FILES if contents.get(name) is not None)
@@ -73,7 +73,7 @@ def _pictures(made: Results) -> dict[str, bytes | None]:
     }
 
 
-def _replace(file: Path, content: bytes | str | None) -> None:
+def write_or_remove(file: Path, content: bytes | str | None) -> None:
     """Write a file whole or not at all; without content remove it: an earlier report's must not pass for this one's.
 
     Raises:

@@ -45,18 +45,20 @@ def results(found: RunSet) -> Results:
     """Compute everything. UserError without a finished classification run, for doubles, or for a damaged file."""
     table = table1(found)
     apart, curves = differences(table), scarcity(table)
+    picture, caption = figure2(found)
     return Results(
-        found,
-        table,
-        apart,
-        curves,
-        summary_sentence(table, apart),
-        *figure2(found),
-        charts.validation(table),
-        charts.scarcity(curves, table.classes),
-        table1_table.full_table(table, found),
-        comparison_table.comparison_table(apart, table) if apart else None,
-        scarcity_table(curves, table.data) if curves else None,
+        found=found,
+        table1=table,
+        differences=apart,
+        curves=curves,
+        sentence=summary_sentence(table, apart),
+        figure2=picture,
+        figure2_caption=caption,
+        validation=charts.validation(table),
+        scarcity=charts.scarcity(curves, table.classes),
+        full_table=table1_table.full_table(table, found),
+        compared=comparison_table.comparison_table(apart, table) if apart else None,
+        by_share=scarcity_table(curves, table.data) if curves else None,
     )
 
 
