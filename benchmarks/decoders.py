@@ -1,4 +1,4 @@
-"""Ways from a video file to frames of a size, one thread each: those of other people, and fbm's.
+"""Ways from a video file to frames of a size: other libraries', as each offers it, and fbm's; one thread each.
 
 Every peer has two ways: `clip`, some frames from the middle, and `whole`, all in order; both give uint8
 `N size size 3` RGB.

@@ -128,7 +128,13 @@ def stored(key: str, default: Any, *, _root_: DictConfig) -> Any:
     return read_store_settings(Path(store)).get(key, default) if isinstance(store, str) else default
 
 
+def default_decoder(frames: Any) -> str:
+    """`${fbm.default_decoder:FRAMES}`: the decoder for `data.frames`, unless one is chosen."""
+    return "decord" if frames == "files" else "pyav"
+
+
 def register() -> None:
-    """Make `${fbm.run_name:...}` and `${fbm.stored:...}` known to OmegaConf."""
+    """Make `${fbm.run_name:...}`, `${fbm.stored:...}` and `${fbm.default_decoder:...}` known to OmegaConf."""
+    OmegaConf.register_new_resolver("fbm.default_decoder", default_decoder, replace=True)
     OmegaConf.register_new_resolver("fbm.run_name", run_name, replace=True)
     OmegaConf.register_new_resolver("fbm.stored", stored, replace=True)

@@ -5,8 +5,8 @@ import time
 from fbm.data.clips import ClipDataset, SampleKey, spread
 
 CLIPS, SECONDS = 16, 2.0  # measured at most
-# Of one process at 128 x 128, see docs/benchmarks.md.
-STORED = "a store with data.frames=jpeg gives about 400, with data.frames=raw about 10,000 (docs/store.md)"
+# Ratios of docs/benchmarks.md.
+STORED = "a store with data.frames=jpeg gives 3 to 7 times as many, data.frames=raw 50 to 100 times (docs/store.md)"
 
 
 def reading_cost(clips: ClipDataset) -> str:

@@ -83,11 +83,12 @@ class VerifiedReader:
         if opened is None or not known == mark == self._verified[number]:
             if self._verified[number] != mark:
                 self.files[number].check()
+            opened = None  # closes a file that has changed
+            if len(self._open) >= self.most:
+                del self._open[next(iter(self._open))]
             opened = self.files[number].opened()
             if abs(time.time_ns() - stat.st_ctime_ns) > RACE_WINDOW_NS:
                 self._verified[number] = mark
-            if len(self._open) >= self.most:
-                del self._open[next(iter(self._open))]
         self._open[number] = mark, opened  # as the newest
         return mark, opened
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from fbm.config.compose import compose
 from fbm.data.clips import ClipDataset, ResumableDistributedSampler, ResumePosition, SampleKey, identity_collate
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.boxes import BoxMasks
@@ -23,6 +24,7 @@ from fbm.data.store.prepare import Prepared, prepare
 from fbm.utils.errors import UserError
 from fbm.utils.files import checksum
 from tests.conftest import SIZE, SmallRoot, make_small_root
+from tests.data.decoding.usable import need
 from tests.disks import disk
 
 __all__ = ["disk"]  # the fixture
@@ -368,5 +370,33 @@ def test_few_videos_are_kept_open(demo_root, tmp_path):
         store.frames(video.name, 0, 2)
     assert len(store.usable) == 30
     opened = [entry.resolve() for entry in Path("/proc/self/fd").iterdir()]
-    assert sum(path.suffix == ".avi" for path in opened) <= 8
+    assert 0 < sum(path.suffix == ".avi" and path.is_relative_to(demo_root) for path in opened) <= 8
     store.close()
+
+
+@pytest.mark.parametrize("decoder", ["decord", "torchcodec"])
+def test_another_decoder_gives_the_same_frames_from_a_store_and_from_the_files(root, tmp_path, decoder):
+    need(decoder)
+    for kind in ("raw", "files"):
+        made(root, tmp_path / kind, kind, decoder=decoder)
+    assert_same(batches(tmp_path / "raw"), batches(tmp_path / "files", workers=2))
+    one, other = (read_manifest(tmp_path / kind) for kind in ("raw", "files"))
+    assert one.fingerprint == other.fingerprint
+
+
+def test_a_store_without_frames_needs_its_decoder(stores, tmp_path, monkeypatch):
+    shutil.copytree(stores["files"], tmp_path / "store")
+    manifest = replace(read_manifest(tmp_path / "store"), decoder="torchcodec")
+    (tmp_path / "store" / MANIFEST).write_text(manifest.to_json())
+    monkeypatch.setattr("fbm.data.decoding.decoders.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="the decoder torchcodec is not installed: pip install torchcodec"):
+        FrameStore(tmp_path / "store")
+
+
+def test_files_are_read_by_decord_unless_another_decoder_is_chosen():
+    def decoder(*settings: str) -> str:
+        return str(compose([*settings], name="prepare").data.decoder)
+
+    assert decoder() == decoder("data.frames=jpeg") == "pyav"
+    assert decoder("data.frames=files") == "decord"
+    assert decoder("data.frames=files", "data.decoder=pyav") == "pyav"

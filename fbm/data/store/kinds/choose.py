@@ -1,7 +1,8 @@
 """The kind of frames from its settings."""
 
-from typing import Any, get_args
+from typing import Any
 
+from fbm.data.decoding.decoders import check_decoder
 from fbm.data.decoding.video import Decoder
 from fbm.data.store.kinds.encoded import DEFAULT_QUALITY, Encoded
 from fbm.data.store.kinds.files import Files
@@ -21,7 +22,7 @@ def frame_kind(frames: Any, quality: Any = None, decoder: Decoder = "pyav") -> F
         decoder: of files.
 
     Raises:
-        UserError: there is no such kind, or it has no such quality.
+        UserError: there is no such kind, it has no such quality, or the decoder cannot be used here.
     """
     if frames in ("jpeg", "webp"):
         quality = DEFAULT_QUALITY if quality is None else quality
@@ -32,8 +33,10 @@ def frame_kind(frames: Any, quality: Any = None, decoder: Decoder = "pyav") -> F
         raise UserError(f"data.frames={frames}: it should be {', '.join(KINDS[:-1])} or {KINDS[-1]}")
     if quality is not None:
         raise UserError(f"data.quality={quality} is for data.frames=jpeg and webp, not {frames}: leave it out")
-    assert decoder in get_args(Decoder)
-    return Files(decoder) if frames == "files" else RAW
+    if frames == "raw":
+        return RAW
+    check_decoder(decoder)  # here, not in the loader's processes
+    return Files(decoder)
 
 
 def kind_of(manifest: Manifest) -> FrameKind:
