@@ -62,7 +62,7 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
     except UserError:
         return 1  # of a sweep's job, printed already
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        print_error(explain_hydra_error(error, config_name, sweeps=bool(many)))
+        print_error(explain_hydra_error(error, config_name, bool(many), arguments))
         return 1
     except ValueError as error:
         if "Config group override must be" not in str(error):  # Hydra's error for a group's value that is not a string

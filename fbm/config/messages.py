@@ -1,17 +1,24 @@
 """Hydra's errors as one line each."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from fbm.config.compose import compose, conf_dir
 from fbm.config.overrides import explain_list, explain_override
 from fbm.utils.suggest import did_you_mean
 
 
-def explain_hydra_error(error: Exception, config_name: str, sweeps: bool = False) -> str:
-    """One line for an error of Hydra, with the closest valid name; `sweeps` as in `explain_override`."""
+def explain_hydra_error(error: Exception, config_name: str, sweeps: bool = False, settings: Sequence[str] = ()) -> str:
+    """One line for an error of Hydra, with the closest valid name.
+
+    Args:
+        sweeps: as in `explain_override`.
+        settings: what was asked for; the options among it decide which keys there are.
+    """
     from hydra.errors import OverrideParseException
 
     if isinstance(error, OverrideParseException):
@@ -21,7 +28,7 @@ def explain_hydra_error(error: Exception, config_name: str, sweeps: bool = False
     if match := re.search(r"Ambiguous value for argument '(.*?)' 1\. To use it as a list", text):
         return explain_list(match[1])
     if match := re.search(r"Could not override '([^']+)'", text):
-        return _no_such_setting(match[1].split("@")[0], config_name)
+        return _no_such_setting(match[1].split("@")[0], config_name, settings)
     if match := re.search(r"Could not find 'hydra/(?:launcher|sweeper)/(joblib|submitit|optuna)", text):
         return f"Hydra's {match[1]} plugin is not installed: pip install 'fbm-video[{match[1]}]'"
     if match := re.search(
@@ -38,9 +45,9 @@ def explain_hydra_error(error: Exception, config_name: str, sweeps: bool = False
     return text
 
 
-def _no_such_setting(key: str, config_name: str) -> str:
+def _no_such_setting(key: str, config_name: str, settings: Sequence[str]) -> str:
     # Keys of `_target_` and the like are no suggestions: what is built is chosen by an option.
-    known = [other for other in known_keys(config_name) if other != key and "._" not in other]
+    known = [other for other in known_keys(config_name, settings) if other != key and "._" not in other]
     hint = did_you_mean(key, known)
     node = key.rpartition(".")[0]
     beside = sorted(other.rpartition(".")[2] for other in known if node and other.rpartition(".")[0] == node)
@@ -49,10 +56,16 @@ def _no_such_setting(key: str, config_name: str) -> str:
     return f"no such setting {key!r}{hint}"
 
 
-def known_keys(config_name: str) -> list[str]:
-    """Every key and group of the default config, dotted."""
-    config = compose(name=config_name)
+def known_keys(config_name: str, settings: Sequence[str] = ()) -> list[str]:
+    """Every key and group of the config with the options that are among `settings`, dotted."""
+    from hydra.errors import HydraException
+
     groups = [folder.name for folder in conf_dir().iterdir() if folder.is_dir()]
+    options = [setting for setting in settings if setting.partition("=")[0] in groups and "=" in setting]
+    try:
+        config = compose(options, name=config_name)
+    except (HydraException, OmegaConfBaseException):  # one of a user's own, or of a sweep
+        config = compose(name=config_name)
     return [*groups, *_paths(OmegaConf.to_container(config), "")]
 
 

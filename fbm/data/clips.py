@@ -4,6 +4,7 @@ import math
 import struct
 from collections.abc import Iterator, Sequence
 from copy import copy
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import cv2
@@ -63,16 +64,13 @@ def draw_window(seed: int, key: SampleKey, slack: int) -> Window:
 def subsample_groups(videos: Sequence[StoredVideo], fraction: float) -> list[StoredVideo]:
     """The videos of `fraction` of each class's groups, at least one group a class, and all videos without a label.
 
-    Whole groups, because clips of one group are nearly copies. Smaller fractions are subsets of larger ones, and do
-    not depend on the seed.
+    Whole groups: clips of one group are nearly copies. Smaller fractions are subsets of larger ones, whatever the seed.
     """
-    groups: dict[str, set[int]] = {}
-    for video in videos:
-        groups.setdefault(video.action, set()).add(video.group)
+    pairs = sorted({(video.action, video.group) for video in videos if video.action})
     kept: set[tuple[str, int]] = set()
-    for action, own in groups.items():
-        order = np.random.default_rng([*action.encode()]).permutation(sorted(own))
-        kept |= {(action, int(group)) for group in order[: max(1, round(fraction * len(own)))]}
+    for action, own in groupby(pairs, key=lambda pair: pair[0]):
+        order = np.random.default_rng([*action.encode()]).permutation([group for _, group in own])
+        kept |= {(action, int(group)) for group in order[: max(1, round(fraction * len(order)))]}
     return [video for video in videos if not video.action or (video.action, video.group) in kept]
 
 
