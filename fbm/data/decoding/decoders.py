@@ -4,7 +4,6 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,14 +34,14 @@ def check_decoder(decoder: str) -> None:
         packages = {"decord": "decord" if here else "decord2", "torchcodec": "torchcodec"}
         raise UserError(f"the decoder {decoder} is not installed: pip install {packages[decoder]}")
     try:
-        import_module(decoder)
+        if decoder == "decord":
+            import decord  # noqa: F401
+        else:
+            import torchcodec  # noqa: F401
     except (OSError, RuntimeError, ImportError) as error:
-        raise UserError(
-            f"the decoder {decoder} cannot be loaded: it needs FFmpeg's libraries (apt-get install ffmpeg), and a "
-            "version that fits torch's"
-            if decoder == "torchcodec"
-            else f"the decoder {decoder} cannot be loaded: {error}"
-        ) from error
+        needs = "FFmpeg's libraries (apt-get install ffmpeg) and a version that fits torch's"
+        reason = f"it needs {needs}" if decoder == "torchcodec" else str(error)
+        raise UserError(f"the decoder {decoder} cannot be loaded: {reason}") from error
 
 
 def versions(decoder: Decoder) -> str:

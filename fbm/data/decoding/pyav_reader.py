@@ -22,7 +22,7 @@ class _LostError(Exception):
 
 
 class PyAVReader:
-    """A `FrameReader`. Reads forward without a jump where no keyframe is nearer, otherwise opens the file anew.
+    """A `FrameReader`. Reads forward without a jump where no keyframe is nearer, otherwise opens the file again.
 
     A file without an index (`packet_index`), or of which decoding contradicts it, is only read from its beginning.
 
