@@ -21,8 +21,8 @@ STUDY = [line for line in COMMAND_LINES if line.startswith("fbm study")]
 TRAIN = [line for line in COMMAND_LINES if line.startswith("fbm train")]
 # On the demo data; not from a folder, a checkpoint or a machine that only the reader has, nor in test_combinations.
 ELSEWHERE = (
-    r"experiment=|data=folder|--config-dir|init=|launcher=|resume=outputs|trainer=(ddp|multinode)"
-    r"|task\.(target|adversarial)="
+    r"experiment=|data=(folder|classes)|data\.store=stores|--config-dir|init=|launcher=|resume=outputs"
+    r"|trainer=(ddp|multinode)|task\.(target|adversarial)="
 )
 RUNNABLE = [line for line in TRAIN if not re.search(ELSEWHERE, line)]
 

@@ -207,7 +207,7 @@ def test_bash_gets_a_script_for_fbm(capsys):
         ),
         ("fbm train seed=1 optim.l", {"optim.lr="}),
         ("fbm prepare data=u", {"data=ucf101", "data=ucf24"}),
-        ("fbm doctor data=d", {"data=demo"}),
+        ("fbm doctor data=d", {"data=demo", "data=diving48"}),
         ("fbm report o", set()),
         ("", set(COMMANDS)),
     ],

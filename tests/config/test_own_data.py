@@ -70,7 +70,7 @@ def test_a_csv_data_set_takes_two_files(place, capsys):
     assert fbm("doctor", *CSV, "masks=bright") == 0
     (place / "films" / "1.avi").unlink()
     assert fbm("doctor", *CSV, "masks=bright") == 1
-    assert "missing: 1 of 4 listed videos are not there: films/1.avi; " in capsys.readouterr().out
+    assert "missing: 1 of 4 listed videos are not there: 1.avi; the first should be" in capsys.readouterr().out
     assert fbm("doctor", *CSV[:3], "masks=bright") == 0  # without the file, the store alone
 
 
