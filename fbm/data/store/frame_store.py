@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from fbm.data.decoding.decoders import check_decoder
 from fbm.data.store.array import IntegrityError, StoreArray
 from fbm.data.store.kinds.choose import kind_of
 from fbm.data.store.kinds.kind import FramesFile
@@ -47,15 +46,13 @@ class FrameStore:
 
     Raises:
         StoreError: on opening or reading, a file is not the one that was stored.
-        UserError: there is no store, see `read_manifest`, or the decoder that reads it is not installed.
+        UserError: there is no store, see `read_manifest`.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.manifest = read_manifest(root)
         self.kind, size = kind_of(self.manifest), self.manifest.size
-        if not self.kind.stored:
-            check_decoder(self.manifest.decoder)
         self._numbers = {video.name: number for number, video in enumerate(self.usable)}
         self._files = [self.kind.file(root, size, video) for video in self.usable]
         masks = [] if self.manifest.masks == "none" else [masks_of(root, self.manifest, video) for video in self.usable]
