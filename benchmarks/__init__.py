@@ -65,6 +65,11 @@ def parser() -> argparse.ArgumentParser:
     files.add_argument("--videos", type=_positive, default=5000, help="of two files each (default: %(default)s)")
     files.add_argument("--limit", type=_positive, default=256, help="of open files (default: %(default)s)")
     files.add_argument("--batch", type=_positive, default=40, help="clips (default: %(default)s)")
+
+    shards = question("shards", "preparing a large data set by one command, and by several shards at once", 1)
+    shards.add_argument("--videos", type=_positive, default=13000, help="links to a few (default: %(default)s)")
+    shards.add_argument("--shards", type=_positive, default=8, metavar="N", help="(default: %(default)s)")
+    shards.add_argument("--size", type=_positive, default=32, help="of the frames, pixels (default: %(default)s)")
     return made
 
 

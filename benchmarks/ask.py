@@ -37,6 +37,10 @@ def ask(asked: Namespace, argv: list[str]) -> None:
         from benchmarks.open_files import bench_open_files
 
         bench_open_files(asked.videos, asked.limit, asked.batch, asked.rounds, result)
+    elif asked.question == "shards":
+        from benchmarks.shards import bench_shards
+
+        bench_shards(asked.videos, asked.shards, asked.size, asked.rounds, result)
     else:
         from benchmarks.growth import bench_growth
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from attempts import start
 from same import differing_files, differing_runs
 
-from fbm.data.store.prepare import JOURNAL
+from fbm.data.store.journal import JOURNAL
 
 DEMO = {"groups": 5, "test_groups": 1, "clips": 2}  # sixty videos
 PHASE = "phase.txt"  # written by phase.Phase

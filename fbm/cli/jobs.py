@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from fbm.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from fbm.data.store.prepare import Prepared
 
 NAMED = 20  # videos that are listed, of each status
 
@@ -29,35 +31,27 @@ def _searches() -> bool:
 
 
 def prepare_job(config: DictConfig) -> None:
-    """`fbm prepare`: update the store to the data set and the mask source.
+    """`fbm prepare`: update the store to the data set and the mask source, alone or as one or all of several shards.
 
     Raises:
         UserError: also if listed videos are broken or missing, unless data.skip_broken=true; the others are stored.
     """
-    from fbm.config.instantiate import build, check
+    from fbm.cli.shards import check_shards, prepare_by_launcher, prepare_config
+    from fbm.config.instantiate import check
     from fbm.config.overrides import expand_home
 
     expand_home(config)
     check(config, ("data.source", "data.generate", "masks.source"))
     _check_settings(config)
-    if config.data.generate is not None:
-        build(config.data.generate)
-    from fbm.data.store.prepare import prepare
+    check_shards(config)
+    if config.prepare.shards is not None and config.prepare.shard is None:
+        _report(prepare_by_launcher(config), config)
+    elif (prepared := prepare_config(config).prepared) is not None:
+        _report(prepared, config)
 
-    prepared = prepare(
-        build(config.data.source),
-        build(config.masks.source) if config.masks.source is not None else None,
-        config.masks.name,
-        Path(config.data.store),
-        config.data.size,
-        config.prepare.workers,
-        config.prepare.timeout,
-        {"name": config.data.name, "skip_broken": config.data.skip_broken},
-        config.prepare.drop_classes,
-        config.data.decoder,
-        config.data.frames,
-        config.data.quality,
-    )
+
+def _report(prepared: "Prepared", config: DictConfig) -> None:
+    """Print what the store holds; UserError as for `prepare_job`."""
     manifest = prepared.manifest
     for line in (*_named(manifest.excluded, config.data.store), *_named(manifest.broken, config.data.store)):
         print(line)

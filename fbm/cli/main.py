@@ -78,6 +78,11 @@ def _dispatch(command: str, rest: list[str]) -> int:
 
     check_not_renamed(rest)
     if command == "prepare":
+        if {"-m", "--multirun"} & set(rest):
+            raise UserError(
+                "fbm prepare takes no -m: one command prepares one store, in several jobs at once with "
+                "prepare.shards=8 launcher=joblib"
+            )
         from fbm.cli.jobs import prepare_job
         from fbm.cli.launch import launch
 

@@ -1,28 +1,23 @@
-"""Run jobs by Hydra's launchers: the same plugins that `-m` uses, with a list of jobs instead of a grid."""
+"""Run the jobs of a study by one of Hydra's launchers."""
 
-import logging
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import hydra
-from hydra._internal.callbacks import Callbacks  # needed for a HydraContext
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
-from hydra.types import HydraContext
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from fbm.config.compose import composing
+from fbm.config.launchers import describe_lost, launch_jobs
 from fbm.config.messages import explain_hydra_error
 from fbm.study.job import Job
 from fbm.utils.errors import InUseError, UserError
 from fbm.utils.files import describe_write_error
 from fbm.utils.messages import user_message
 
-LONGEST = 120  # characters of a launcher's error
 # The study prints its own messages.
 QUIET = ("hydra.mode=MULTIRUN", "hydra/hydra_logging=none")
 
@@ -69,23 +64,17 @@ class Launcher:
 
     def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         """Run independent jobs; returns how each ended."""
-        for name in ("hydra", "hydra_plugins"):  # else they would list every job again
-            logging.getLogger(name).setLevel(logging.WARNING)
         with composing():
             HydraConfig.instance().set_config(self.config)
-            context = HydraContext(GlobalHydra.instance().config_loader(), Callbacks())
-            launcher = Plugins.instance().instantiate_launcher(context, run_one, self.config)
             try:
-                returned = launcher.launch([list(job.overrides) for job in jobs], initial_job_idx=0)
+                return launch_jobs(self.config, run_one, [job.overrides for job in jobs])
             except OSError as error:
                 return [JobResult(describe_write_error(error) or str(error))] * len(jobs)
-            except Exception as error:  # of the launcher: a worker was killed, a queue rejected the jobs
-                text = " ".join(str(error).split())[:LONGEST]
-                lost = JobResult(f"its process died ({type(error).__name__}: {text})", died=True)
+            except Exception as error:
+                lost = JobResult(describe_lost(error), died=True)
                 return [JobResult() if job.finished else lost for job in jobs]
             finally:
                 HydraConfig.instance().cfg = None
-        return [done.return_value for done in returned]
 
 
 def run_one(config: DictConfig) -> JobResult:

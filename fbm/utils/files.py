@@ -4,8 +4,8 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -57,10 +57,17 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def remove_partial(folder: Path) -> None:
-    """Remove the temporary files of killed processes in a locked folder."""
+def remove_partial(folder: Path, of: Collection[Path] | None = None) -> None:
+    """Remove the temporary files of killed processes in a locked folder.
+
+    Args:
+        of: the files that they were to become, without their endings, if other processes write into the folder, too;
+            None is all.
+    """
     for leftover in folder.rglob(f".*{TMP_SUFFIX}"):
-        leftover.unlink(missing_ok=True)
+        name = leftover.name.removeprefix(".").removesuffix(TMP_SUFFIX).rpartition(".")[0]  # without the process id
+        if of is None or leftover.with_name(name).with_suffix("") in of:
+            leftover.unlink(missing_ok=True)
 
 
 def checksum(path: Path) -> str:
@@ -69,25 +76,44 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@contextmanager
-def exclusive_lock(folder: Path, what: str) -> Iterator[None]:
+def exclusive_lock(folder: Path, what: str, wait: bool = False) -> AbstractContextManager[None]:
     """Lock `folder` for this process; the kernel releases the lock when the process ends.
 
+    Where the file system is shared by machines, the lock is, too: NFS, and Lustre that is mounted with `flock`.
+
+    Args:
+        wait: until it is free.
+
     Raises:
-        InUseError: another process has locked it.
-        UserError: it cannot be written.
+        InUseError: another process has locked it, exclusively or shared.
+        UserError: it cannot be written, or its file system has no locks.
     """
+    return _locked(folder, what, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
+def shared_lock(folder: Path, what: str) -> AbstractContextManager[None]:
+    """Like `exclusive_lock`, but several processes may have it, if none has an exclusive one."""
+    return _locked(folder, what, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+@contextmanager
+def _locked(folder: Path, what: str, operation: int) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("w")
+        lock = (folder / LOCK).open("a+")  # NFS needs reading for a shared lock, and writing for an exclusive one
     except OSError as error:
         raise UserError(f"{what} {folder} cannot be written: {error.strerror}") from error
     with lock, _kept_from_forks(lock):
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            fcntl.flock(lock, operation)
+        except (BlockingIOError, PermissionError) as error:  # the second on some versions of NFS
             raise InUseError(
                 f"{what} {folder} is in use by another fbm: wait for it, or choose another folder"
+            ) from error
+        except OSError as error:
+            raise UserError(
+                f"{what} {folder} cannot be locked: {error.strerror}; choose a folder on a file system with locks, or "
+                "mount this one with them"
             ) from error
         if not _is_at(lock, folder / LOCK):  # its last owner has removed the folder
             raise InUseError(f"{what} {folder} was just left by another fbm: try again")
@@ -124,12 +150,24 @@ os.register_at_fork(after_in_child=_close_locks)
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether `folder` is locked, by another process or by this one."""
+    """Whether `folder` is locked, exclusively or shared, by another process or by this one."""
+    try:
+        with (folder / LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        return _is_locked_for_readers(folder)
+    except OSError:
+        return True
+    return False
+
+
+def _is_locked_for_readers(folder: Path) -> bool:
+    """`is_locked` where this user may not write, as far as it can be known: whether it is locked exclusively."""
     try:
         with (folder / LOCK).open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except OSError:
         return True
     return False

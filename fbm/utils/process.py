@@ -1,15 +1,18 @@
 """Child processes with a time limit for each task, which never outlive their parent."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import parent_process
+from multiprocessing import get_all_start_methods, get_start_method, parent_process, set_start_method
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:  # imported late, since `fbm --help` does not need it
     from concurrent.futures import Future
+
+PAUSE = 0.5  # seconds between looks for a parent
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -25,13 +28,30 @@ def end_with_parent() -> None:
     Otherwise the children of a killed command would run beside those of the next one, and could overwrite its files.
     """
     parent = parent_process()
-    assert parent is not None, "only for children of multiprocessing"
+    assert parent is not None, "only for children of multiprocessing and joblib"
 
     def wait() -> None:
-        parent.join()  # waits on a pipe that the kernel closes with the parent
+        if parent.sentinel is not None:
+            parent.join()  # waits on a pipe that the kernel closes with the parent
+        while os.getppid() == parent.pid:  # joblib's workers have no such pipe
+            time.sleep(PAUSE)
         os._exit(1)
 
     Thread(target=wait, daemon=True, name="end with parent").start()
+
+
+@contextmanager
+def _known_start_method() -> Iterator[None]:
+    """Let spawned children start in joblib's workers, too, whose default is a method that only joblib knows."""
+    before = get_start_method(allow_none=True)
+    if before is None or before in get_all_start_methods():
+        yield
+        return
+    set_start_method("spawn", force=True)
+    try:
+        yield
+    finally:
+        set_start_method(before, force=True)
 
 
 @contextmanager
@@ -66,17 +86,18 @@ def in_processes(
         except ProcessExpired as error:
             raise CrashedError(f"exit code {error.exitcode}") from error
 
-    # Spawned: forking a process with threads can hang, and decoders have many.
-    pool = ProcessPool(
-        max_workers=min(workers or len(os.sched_getaffinity(0)), len(tasks)),
-        initializer=end_with_parent,
-        context=get_context("spawn"),
-    )
-    futures: dict[Future[Answer], Task] = {
-        pool.schedule(work, args=arguments, timeout=limit): task for task, arguments, limit in tasks
-    }
-    try:
-        yield ((futures[future], partial(answer, future)) for future in as_completed(futures))
-    finally:
-        pool.stop()
-        pool.join()
+    with _known_start_method():
+        # Spawned: forking a process with threads can hang, and decoders have many.
+        pool = ProcessPool(
+            max_workers=min(workers or len(os.sched_getaffinity(0)), len(tasks)),
+            initializer=end_with_parent,
+            context=get_context("spawn"),
+        )
+        futures: dict[Future[Answer], Task] = {
+            pool.schedule(work, args=arguments, timeout=limit): task for task, arguments, limit in tasks
+        }
+        try:
+            yield ((futures[future], partial(answer, future)) for future in as_completed(futures))
+        finally:
+            pool.stop()
+            pool.join()

@@ -1,5 +1,7 @@
 """One kind of progress bar for all long work, on standard error: label, bar, count, rate and time left."""
 
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -7,6 +9,10 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+from fbm.utils.durations import duration
+
+PAUSE = 30.0  # seconds between lines of progress
 
 
 class Advance(Protocol):
@@ -32,3 +38,21 @@ def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=total)
         yield lambda count=1: bar.advance(task, count)
+
+
+@contextmanager
+def progress_lines(what: str, total: int, unit: str) -> Iterator[Advance]:
+    """Like `progress`, but print a line now and then: for logs, and for several processes with one terminal."""
+    began = last = time.monotonic()
+    done = 0
+
+    def advance(count: int = 1) -> None:
+        nonlocal last, done
+        done += count
+        now = time.monotonic()
+        if now - last >= PAUSE and done < total:
+            last, speed = now, done / (now - began)
+            rate = f"{speed:.1f} {unit}/s, {duration((total - done) / speed)} left"
+            print(f"{what}: {done:,} of {total:,} {unit}, {rate}", file=sys.stderr, flush=True)
+
+    yield advance

@@ -46,6 +46,15 @@ def written(question: str) -> dict[str, dict[str, list[float]]]:
     return tables
 
 
+def test_several_shards_are_compared_with_one_command(here, capfd):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    assert bench("shards", "--videos", "30", "--shards", "3", "--size", "32") == 0, capfd.readouterr().err
+    whole, listing = written("shards").values()
+    assert {"one command", "3 shards, all at once"} < set(whole)
+    assert set(listing) == {"read from the store", "made from the files"}
+    assert "All stores have the same manifest" in capfd.readouterr().out
+
+
 def test_the_loader_is_compared_with_decoders_and_a_memory_copy(here, demo_root, demo_store, capsys):
     given = ["--store", str(demo_store), "--root", str(demo_root), "--batch", "4", "--batches", "2", "--rounds", "2"]
     assert bench("input", *given) == 0

@@ -1,14 +1,17 @@
 import errno
+import fcntl
 import multiprocessing
 import os
 import resource
 import signal
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
-from fbm.utils.errors import UserError
+from fbm.utils.errors import InUseError, UserError
 from fbm.utils.files import (
     atomic_write,
     checksum,
@@ -16,6 +19,7 @@ from fbm.utils.files import (
     exclusive_lock,
     is_locked,
     remove_partial,
+    shared_lock,
     write_text,
 )
 
@@ -164,3 +168,67 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
         exclusive_lock(tmp_path / "file" / "x", "it"),
     ):
         pass
+
+
+def test_shared_locks_exclude_an_exclusive_one_alone(tmp_path):
+    with shared_lock(tmp_path, "the store"), shared_lock(tmp_path, "the store"):
+        assert is_locked(tmp_path)
+        with pytest.raises(InUseError, match="is in use by another fbm"), exclusive_lock(tmp_path, "the store"):
+            pass
+    assert not is_locked(tmp_path)
+    with (
+        exclusive_lock(tmp_path, "the store"),
+        pytest.raises(InUseError, match="is in use"),
+        shared_lock(tmp_path, "it"),
+    ):
+        pass
+
+
+def test_a_lock_is_waited_for(tmp_path):
+    order = []
+
+    def wait():
+        with exclusive_lock(tmp_path, "the store", wait=True):
+            order.append("second")
+
+    with exclusive_lock(tmp_path, "the store"):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        waiting.join(0.2)
+        order.append("first")
+    waiting.join(600)
+    assert order == ["first", "second"]
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(UserError, match="cannot be locked: No locks available") as found, shared_lock(tmp_path, "it"):
+        pass
+    assert not isinstance(found.value, InUseError)
+
+
+def test_a_lock_of_another_user_is_seen(tmp_path, monkeypatch):
+    original = Path.open
+
+    def unwritable(path, mode="r", *_):
+        if mode != "r":
+            raise PermissionError(errno.EACCES, "not yours")
+        return original(path, mode)
+
+    with exclusive_lock(tmp_path, "the store"):
+        monkeypatch.setattr(Path, "open", unwritable)
+        assert is_locked(tmp_path)
+        monkeypatch.undo()
+    monkeypatch.setattr(Path, "open", unwritable)
+    assert not is_locked(tmp_path)
+
+
+def test_of_a_folder_in_use_only_named_files_are_swept(tmp_path):
+    for name in (".a.b.npy.7.part", ".c.npy.7.part", "deep/.a.b.npy.7.part"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    remove_partial(tmp_path, {tmp_path / "a.b"})
+    assert sorted(path.name for path in tmp_path.rglob("*.part")) == [".a.b.npy.7.part", ".c.npy.7.part"]

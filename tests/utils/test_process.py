@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fbm.data.store.prepare import JOURNAL
+from fbm.data.store.journal import JOURNAL
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.slow

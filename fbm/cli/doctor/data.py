@@ -11,9 +11,10 @@ from fbm.data.masks.matching import first_names, match_masks
 from fbm.data.masks.source import MaskSource, VideoMasks
 from fbm.data.store.array import IntegrityError
 from fbm.data.store.frame_store import files_of
+from fbm.data.store.journal import JOURNAL
 from fbm.data.store.manifest import Manifest, StoredVideo, read_manifest
-from fbm.data.store.prepare import JOURNAL
 from fbm.data.store.segments import check_inside, cut, frame_range
+from fbm.data.store.shards import describe_unfinished
 from fbm.utils.errors import UserError
 from fbm.utils.files import TMP_SUFFIX
 from fbm.utils.progress import progress
@@ -121,6 +122,8 @@ def _unlisted(videos: list[Video]) -> list[Path]:
 def _store_problems(store: Path, listed: list[Video]) -> Iterator[str]:
     if (store / JOURNAL).exists():
         yield f"{store}: a preparation was interrupted; `fbm prepare` resumes it"
+    if unfinished := describe_unfinished(store):
+        yield f"{store}: {unfinished}"
     for leftover in sorted(store.rglob(f".*{TMP_SUFFIX}")):
         yield f"{leftover}: half-written and never used; `fbm prepare` removes it"
     try:

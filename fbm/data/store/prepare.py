@@ -1,8 +1,7 @@
 """`fbm prepare`: decode every video once into the frame store, in parallel, resuming where it was interrupted."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,19 @@ from fbm.data.masks.matching import match_masks
 from fbm.data.masks.source import MaskSource, VideoMasks
 from fbm.data.store.array import StoreArray, is_whole
 from fbm.data.store.disk import check_disk
+from fbm.data.store.journal import JOURNAL, journal, read_journals
 from fbm.data.store.kinds.choose import frame_kind, kind_of
 from fbm.data.store.kinds.kind import FrameKind
-from fbm.data.store.manifest import FORMAT, MANIFEST, Manifest, StoredVideo, masks_file, read_manifest
+from fbm.data.store.manifest import MANIFEST, Manifest, StoredVideo, masks_file, read_manifest
 from fbm.data.store.prepare_video import PrepareJob, empty_row, prepare_video, with_split
 from fbm.data.store.segments import expected
 from fbm.data.store.settings import check_keeps_classes
+from fbm.data.store.shards import journals, remove_shards
 from fbm.utils.errors import UserError
 from fbm.utils.files import checksum, exclusive_lock, remove_partial, write_text
 from fbm.utils.process import CrashedError, in_processes
-from fbm.utils.progress import progress
+from fbm.utils.progress import progress, progress_lines
 
-# The finished videos of an unfinished preparation, by format, since checksums differ between formats.
-JOURNAL = f"journal-{FORMAT}.jsonl"
 TIMED = 1000  # frames of a file that may take the time limit
 
 
@@ -56,6 +55,7 @@ def prepare(
     decoder: Decoder = "pyav",
     frames: str = "raw",
     quality: int | None = None,
+    finished: Mapping[str, StoredVideo] | None = None,
 ) -> Prepared:
     """Update the store to `source` and `masks`, doing only what is missing.
 
@@ -68,23 +68,31 @@ def prepare(
         drop_classes: allow classes of the store to be removed that `source` does not have.
         decoder: of the frames, the same for the whole store.
         frames, quality: how frames are kept, see `frame_kind`.
+        finished: the rows of videos that shards have just prepared, by name; they are not looked at again.
 
     Raises:
         UserError: the data set, the store or the disk is unsuitable. A broken video is noted in its row.
     """
     check_decoder(decoder)
     kind = frame_kind(frames, quality, decoder)
+    finished = finished or {}
     videos = source.videos()
     masks_by_name, notes = match_masks(videos, masks)
     with exclusive_lock(store, "the store"):
         remove_partial(store)
-        known = _known(store, size, kind, decoder)
+        known = known_rows(store, size, kind, decoder)
         if not drop_classes:
             check_keeps_classes(store, videos)
-        rows, jobs = _plan(videos, known, masks_by_name, masks_name, store, size, kind, decoder)
+        rows = {video.name: with_split(finished[video.name], video) for video in videos if video.name in finished}
+        rest = [video for video in videos if video.name not in rows]
+        planned, jobs = plan(rest, known, masks_by_name, masks_name, store, size, kind, decoder)
+        rows |= planned
         if jobs:
             check_disk(jobs, store, size, workers)
-            rows |= _work(jobs, store, workers, timeout)
+            try:
+                rows |= work(jobs, store, store / JOURNAL, workers, timeout)
+            finally:
+                remove_partial(store)  # left by interrupted workers; they may fill the disk
         others = [row for name, row in known.items() if name not in rows and row.checksum]
         placed_rows = [rows[video.name] for video in videos]
         manifest = Manifest(
@@ -99,17 +107,18 @@ def prepare(
 
 
 def _finish(store: Path, manifest: Manifest) -> None:
-    """Write the manifest, and only then remove the journal."""
+    """Write the manifest, and only then remove the journals."""
     path, content = store / MANIFEST, manifest.to_json()
     try:
         if not path.is_file() or path.read_text() != content:
             write_text(path, content)
     except OSError as error:
-        raise _unwritable(store, error, "all videos") from error
+        raise unwritable(store, error, "all videos") from error
     (store / JOURNAL).unlink(missing_ok=True)
+    remove_shards(store)
 
 
-def _known(store: Path, size: int, kind: FrameKind, decoder: Decoder) -> dict[str, StoredVideo]:
+def known_rows(store: Path, size: int, kind: FrameKind, decoder: Decoder) -> dict[str, StoredVideo]:
     """The rows of an earlier, perhaps interrupted, preparation."""
     rows: dict[str, StoredVideo] = {}
     if (store / MANIFEST).is_file():
@@ -130,18 +139,11 @@ def _known(store: Path, size: int, kind: FrameKind, decoder: Decoder) -> dict[st
                 "choose another data.store"
             )
         rows = {video.name: video for video in (*manifest.others, *manifest.videos)}
-    if (store / JOURNAL).is_file():
-        for line in (store / JOURNAL).read_text().splitlines():
-            try:
-                row = StoredVideo(**json.loads(line))
-            except (ValueError, TypeError):
-                continue  # a line that was cut by a kill
-            if family(row.decoder) == decoder:
-                rows[row.name] = row
-    return rows
+    noted = read_journals([store / JOURNAL, *journals(store)])
+    return rows | {name: row for name, row in noted.items() if family(row.decoder) == decoder}
 
 
-def _plan(
+def plan(
     videos: Sequence[Video],
     known: dict[str, StoredVideo],
     masks_by_name: Mapping[str, VideoMasks | None],
@@ -201,30 +203,35 @@ def time_limit(job: PrepareJob, timeout: float) -> float:
     return timeout * max(1, frames / TIMED)
 
 
-def _work(jobs: Sequence[PrepareJob], store: Path, workers: int | None, timeout: float) -> dict[str, StoredVideo]:
-    """Prepare all `jobs`; each is written to the disk and the journal before it counts as done."""
+def work(
+    jobs: Sequence[PrepareJob], store: Path, path: Path, workers: int | None, timeout: float, label: str = ""
+) -> dict[str, StoredVideo]:
+    """Prepare all `jobs`; each is written to the disk and the journal before it counts as done.
+
+    Args:
+        path: of the journal.
+        label: of lines of progress in place of a bar, among other processes that write to the same store.
+    """
     rows = {}
     tasks = [((job, limit), (job,), limit) for job in jobs for limit in [time_limit(job, timeout)]]
     try:
         with (
-            (store / JOURNAL).open("a") as journal,
-            progress("prepare", len(jobs), "videos") as advance,
+            journal(path) as append,
+            (progress_lines if label else progress)(label or "prepare", len(jobs), "videos") as advance,
             in_processes(prepare_video, tasks, workers) as finished,
         ):
             for (job, limit), answer in finished:
                 row = _row(job, answer, limit)
-                journal.write(json.dumps(asdict(row)) + "\n")
-                journal.flush()
+                append(row)
                 rows[row.name] = row
                 advance()
     except OSError as error:  # also from closing the journal
-        raise _unwritable(store, error, f"{len(rows)} videos") from error
-    finally:
-        remove_partial(store)  # left by interrupted workers; they may fill the disk
+        raise unwritable(store, error, f"{len(rows)} videos") from error
     return rows
 
 
-def _unwritable(store: Path, error: OSError, done: str) -> UserError:
+def unwritable(store: Path, error: OSError, done: str) -> UserError:
+    """The error for a store that cannot be written, with what of it is `done`."""
     return UserError(
         f"the store {store} cannot be written: {error.strerror}; {done} are done and kept, "
         "run the same command again when that is fixed"

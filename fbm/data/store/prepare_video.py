@@ -53,9 +53,12 @@ def prepare_video(job: PrepareJob) -> StoredVideo:
     Raises:
         OSError: the store cannot be written.
     """
-    # In the store, where the next preparation removes those of killed processes.
-    scratch = job.store / f".frames.{os.getpid()}{TMP_SUFFIX}"
+    # In the store, where the next preparation removes those of killed processes; process ids are of one machine only.
+    masks = masks_file(job.store, job.masks_name, job.video.name)
+    scratch = masks.with_name(f".{masks.stem}.frames.{os.getpid()}{TMP_SUFFIX}")
     try:
+        if job.masks_name != "none":
+            scratch.parent.mkdir(parents=True, exist_ok=True)
         row = job.decoded or _store_frames(job, scratch if job.masks_name != "none" else None)
         return _store_masks(job, row, scratch)
     except VideoError as error:

@@ -12,8 +12,9 @@ from fbm.data.datasets.folders import Folders
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.decoding import decoders
 from fbm.data.masks.boxes import BoxMasks
+from fbm.data.store.journal import JOURNAL
 from fbm.data.store.manifest import MANIFEST, frames_file, masks_file
-from fbm.data.store.prepare import JOURNAL, prepare
+from fbm.data.store.prepare import prepare
 from tests.conftest import SIZE
 from tests.tiny import fbm
 

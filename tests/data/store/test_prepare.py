@@ -14,8 +14,9 @@ import pytest
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.boxes import BoxMasks, rasterise
 from fbm.data.store.frame_store import FrameStore, files_of
+from fbm.data.store.journal import JOURNAL
 from fbm.data.store.manifest import MANIFEST, frames_file, masks_file, read_manifest
-from fbm.data.store.prepare import JOURNAL, prepare, time_limit
+from fbm.data.store.prepare import prepare, time_limit
 from fbm.data.store.prepare_video import PrepareJob
 from fbm.utils.errors import UserError
 from fbm.utils.files import exclusive_lock

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from fbm.data.store.journal import JOURNAL
 from fbm.data.store.manifest import MANIFEST, read_manifest
-from fbm.data.store.prepare import JOURNAL
 from fbm.utils.files import exclusive_lock
 from tests import processes
 from tests.disks import disk
@@ -48,7 +48,9 @@ def refused(done, words):
     assert "Traceback" not in done.stderr + done.stdout
     # Beside that line there is a progress bar at most.
     assert [
-        line for line in done.stderr.splitlines() if line and not re.match(r"fbm: |(prepare|data set|store) ", line)
+        line
+        for line in done.stderr.splitlines()
+        if line and not re.match(r"fbm: |(prepare|lengths|data set|store) ", line)
     ] == []
 
 
