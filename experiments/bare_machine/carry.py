@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.markers import Marker
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +24,13 @@ PRESENT = {
     *("torch", "pytorch-lightning", "torchmetrics", "numpy", "scipy", "scikit-learn", "scikit-image", "rich"),
     *("opencv-python-headless", "xxhash", "pyyaml", "matplotlib", "pillow", "jinja2", "packaging", "typing-extensions"),
 }
-ASKED_FOR = {"av", "pebble", "wandb"}  # large or of no use there: training and evaluating do without
+ASKED_FOR = {
+    "av",
+    "decord",
+    "decord2",
+    "pebble",
+    "wandb",
+}  # large, or of no use for training
 GLIBC = range(17, 40)  # minor versions that a machine of today may have; pip wants each by name
 MIB = 2**20
 
@@ -37,13 +44,23 @@ class Locked:
     via: frozenset[str]
 
 
-def locked(lock: str, python: str, machine: str) -> dict[str, Locked]:
-    """The packages of a requirements.lock that are meant for a Linux machine with this Python, by name."""
-    there = {
+def environment(python: str, machine: str) -> dict[str, str]:
+    """What the markers of requirements ask about, for a Linux machine with this Python."""
+    return {
         **{"python_version": python, "python_full_version": f"{python}.0", "platform_machine": machine},
         **{"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"},
         **{"implementation_name": "cpython", "platform_python_implementation": "CPython"},
     }
+
+
+def needed(required: Iterable[str], there: dict[str, str]) -> set[str]:
+    """The names of those requirements of pyproject.toml that apply on a machine."""
+    lines = [Requirement(line) for line in required]
+    return {canonicalize_name(line.name) for line in lines if line.marker is None or line.marker.evaluate(there)}
+
+
+def locked(lock: str, there: dict[str, str]) -> dict[str, Locked]:
+    """The packages of a requirements.lock that are meant for a machine, by name."""
     found = {}
     for block in re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE | re.IGNORECASE)[1:]:
         pinned, marker = re.match(r"(\S+==\S+)(?: ; ([^\\\n]+))?", block).groups()
@@ -56,16 +73,15 @@ def locked(lock: str, python: str, machine: str) -> dict[str, Locked]:
     return found
 
 
-def missing(required: Iterable[str], packages: dict[str, Locked], present: set[str], also: set[str]) -> list[Locked]:
+def missing(names: set[str], packages: dict[str, Locked], present: set[str], also: set[str]) -> list[Locked]:
     """What must be carried: what fbm requires and is not there, and what that requires in its turn.
 
     Args:
-        required: the requirements of pyproject.toml.
+        names: of what fbm requires there.
         packages: of the lock.
         present: names of what the machine has.
         also: of what is otherwise left out.
     """
-    names = {canonicalize_name(re.match(r"[\w.-]+", line)[0]) for line in required}
     if unknown := sorted(also - names):
         sys.exit(f"--also {','.join(unknown)}: pyproject.toml requires no such package")
     carried: set[str] = set()
@@ -142,9 +158,10 @@ def main() -> None:
     except (OSError, UnicodeDecodeError) as error:
         sys.exit(f"--present {given.present}: cannot be read ({error})")
     required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    packages = locked((ROOT / "requirements.lock").read_text(), given.python, given.machine)
+    there = environment(given.python, given.machine)
+    packages = locked((ROOT / "requirements.lock").read_text(), there)
     also = {canonicalize_name(name) for name in given.also.split(",") if name}
-    carried = missing(required, packages, present, also)
+    carried = missing(needed(required, there), packages, present, also)
     if not carried:
         sys.exit("nothing is missing there: no wheels to carry")
     try:

@@ -25,10 +25,11 @@ def carry() -> Any:
     return load_script("bare_machine/carry.py")
 
 
-def carried(carry: Any, present: set[str] | None = None, also: str = "") -> set[str]:
-    packages = carry.locked(LOCK, "3.12", "x86_64")
+def carried(carry: Any, present: set[str] | None = None, also: str = "", machine: str = "x86_64") -> set[str]:
+    there = carry.environment("3.12", machine)
+    present = carry.PRESENT if present is None else present
     found = carry.missing(
-        REQUIRED, packages, carry.PRESENT if present is None else present, set(also.split(",")) - {""}
+        carry.needed(REQUIRED, there), carry.locked(LOCK, there), present, set(also.split(",")) - {""}
     )
     return {package.name for package in found}
 
@@ -36,17 +37,19 @@ def carried(carry: Any, present: set[str] | None = None, also: str = "") -> set[
 def test_what_an_image_with_pytorch_lacks_is_carried_with_what_it_needs_in_its_turn(carry):
     assert carried(carry) == BARE
     assert carried(carry, also="av,pebble") == BARE | {"av", "pebble"}
+    assert carried(carry, also="decord") == BARE | {"decord"}
+    assert carried(carry, also="decord2", machine="aarch64") == BARE | {"decord2"}  # decord has no wheel there
     assert carried(carry, carry.PRESENT - {"xxhash"} | {"pydantic-core"}) == BARE - {"pydantic-core"} | {"xxhash"}
 
 
 def test_the_tables_name_requirements_and_what_these_need(carry):
-    required = {canonicalize_name(re.split(r"[<>=]", line)[0]) for line in REQUIRED}
+    required = {canonicalize_name(re.split(r"[<>=;]", line)[0]) for line in REQUIRED}
     assert required > carry.ASKED_FOR
     assert carry.PRESENT & required == required - carry.ASKED_FOR - BARE
 
 
 def test_the_lock_is_read_for_the_other_machines_python(carry):
-    newer, older = (carry.locked(LOCK, python, "x86_64") for python in ("3.12", "3.11"))
+    newer, older = (carry.locked(LOCK, carry.environment(python, "x86_64")) for python in ("3.12", "3.11"))
     assert newer["numpy"].lines.splitlines()[0] != older["numpy"].lines.splitlines()[0]
     for package in newer.values():
         pinned, *hashes = package.lines.split(" \\\n    ")
