@@ -106,7 +106,7 @@ def _check_filled(entries: Sequence[Entry]) -> None:
     for label, own in of_label.items():
         if not any(entry.usable for entry in own):
             first = own[0]
-            reason = first.fault.reason if first.fault else "no such file"
+            reason = first.fault.reason if first.fault else f"no such file: {first.path}"
             raise UserError(
                 f"class {label!r} has no usable video; the first of {len(own)} is {first.place} ({reason}): remove the "
                 "class or add videos"
