@@ -45,11 +45,13 @@ def follow_edges(votes: np.ndarray, frame: np.ndarray, radius: int) -> np.ndarra
     return (window(slopes) * guide).sum(-1) + window(offset)  # type: ignore[no-any-return]
 
 
-def drop_small(mask: np.ndarray, share: float) -> np.ndarray:
-    """The parts of bool `H W` that have at least this share of the largest part's area."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+def drop_small(votes: np.ndarray, cut: float, share: float) -> np.ndarray:
+    """The parts of float32 `H W` above `cut` that hold at least this share of what the largest part holds, bool."""
+    mask = votes > cut
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     if count <= 2:  # the background and one part
         return mask
-    areas = stats[:, cv2.CC_STAT_AREA].copy()
-    areas[0] = 0
-    return (areas >= max(1.0, share * areas.max()))[labels]  # type: ignore[no-any-return]
+    held = np.bincount(labels.ravel(), np.where(mask, votes, 0).ravel(), count)
+    kept = held >= share * held.max()
+    kept[0] = False
+    return kept[labels]  # type: ignore[no-any-return]

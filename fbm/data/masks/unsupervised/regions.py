@@ -22,16 +22,17 @@ class Regions:
         labels: int32 `H W`, the region of each pixel.
         areas: int `n`, pixels; a region may have none.
         descriptors: float32 `n D`: roots of the colour histograms of a region and of what surrounds it, and its place.
+        colours: float32 `n 3`, the mean in Lab.
+        inside: float32 `n`, how far from the frame's edge a region's centre is, in frame heights.
+        grid: rows and columns that the regions began as; neighbours in it are neighbours in the frame.
     """
 
     labels: np.ndarray
     areas: np.ndarray
     descriptors: np.ndarray
-
-    def mean(self, values: np.ndarray) -> np.ndarray:
-        """The mean of `H W` values over each region, float64 `n`; 0 in an empty one."""
-        sums = np.bincount(self.labels.ravel(), values.ravel(), len(self.areas))
-        return sums / np.maximum(self.areas, 1)  # type: ignore[no-any-return]
+    colours: np.ndarray
+    inside: np.ndarray
+    grid: tuple[int, int]
 
 
 def regions_of(frame: np.ndarray, width: float, place: float) -> Regions:
@@ -56,7 +57,21 @@ def regions_of(frame: np.ndarray, width: float, place: float) -> Regions:
     sums = np.stack([np.bincount(regions, axis.ravel(), rows * columns) for axis in (x, y)], axis=1)
     positions = sums / np.maximum(areas, 1)[:, None]
     parts = (2 * _root_shares(colours), 2 * _root_shares(around), place * positions)
-    return Regions(labels, areas, np.concatenate(parts, axis=1).astype(np.float32))
+    means = np.stack([np.bincount(regions, part.ravel(), rows * columns) for part in cv2.split(lab)], axis=1)
+    return Regions(
+        labels,
+        areas,
+        np.concatenate(parts, axis=1).astype(np.float32),
+        (means / np.maximum(areas, 1)[:, None]).astype(np.float32),
+        _inside(positions * length, height, length),
+        (rows, columns),
+    )
+
+
+def _inside(centres: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Distance of `n 2` centres (x, y, pixels) from the frame's nearest edge, in frame heights, float32 `n`."""
+    x, y = centres.T
+    return (np.minimum.reduce([x, width - x, y, height - y]) / height).astype(np.float32)  # type: ignore[no-any-return]
 
 
 def _histograms(lab: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:

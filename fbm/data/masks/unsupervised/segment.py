@@ -1,22 +1,34 @@
 """Frames in, masks out: saliency of motion, regions, consensus, and the pixels of each mask."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from fbm.data.masks.unsupervised.consensus import consensus
-from fbm.data.masks.unsupervised.motion import saliency
+from fbm.data.masks.unsupervised.consensus import decide, neighbours_of, vote
+from fbm.data.masks.unsupervised.cut import Cut, best_cut
+from fbm.data.masks.unsupervised.motion import evidence
 from fbm.data.masks.unsupervised.refine import drop_small, follow_edges
-from fbm.data.masks.unsupervised.regions import NARROWEST, regions_of
+from fbm.data.masks.unsupervised.regions import NARROWEST, Regions, regions_of
 from fbm.data.masks.unsupervised.settings import Settings
 
 PIECE_FRAMES, PIECE_PIXELS = 600, 30_000_000  # what is looked at as a whole: bounds the memory to about a gigabyte
-RADIUS = 3  # pixels, at least, of the windows in which a mask follows the frame's edges; else half a region's width
+MIDDLE = 0.12  # frame heights from the frame's edge to where its evidence counts in full, nearly
+AGAIN = 4  # rounds in which the sure regions decide the others
+RADIUS = 2  # pixels, at least, of the windows in which a mask follows the frame's edges; else half a region's width
 
 
-def segment(frames: np.ndarray, settings: Settings | None = None) -> np.ndarray:
-    """Masks of what moves unlike the camera, of one video.
+@dataclass(frozen=True)
+class Piece:
+    """The masks of a piece of a video in order, bool `H W` each, and how sure they are, from 0 to 1."""
+
+    masks: Iterator[np.ndarray]
+    confidence: float
+
+
+def segment(frames: np.ndarray, settings: Settings | None = None) -> tuple[np.ndarray, float]:
+    """Masks of what moves unlike the camera, of one video, and how sure they are.
 
     A long video is cut into equal pieces of at most 600 frames (about 290 at the full working size), each a video of
     its own, so the memory is bounded whatever the length.
@@ -25,19 +37,22 @@ def segment(frames: np.ndarray, settings: Settings | None = None) -> np.ndarray:
         frames: uint8 `T H W 3` in RGB, of any size; may be memory-mapped.
 
     Returns:
-        bool `T H W`, True on foreground; empty where nothing moves, and for a single frame.
+        Masks, bool `T H W`, True on foreground, empty where nothing moves, and for a single frame; and the confidence
+        from 0 to 1, the mean over the frames of their pieces'.
     """
     settings = settings or Settings()
     count, height, width = frames.shape[:3]
     size = working_size(height, width, settings)
     masks = np.empty((count, height, width), dtype=bool)
-    start = 0
+    start, sure = 0, 0.0
     for length in pieces(count, size):
         small = [scaled(frame, size) for frame in frames[start : start + length]]
-        for number, mask in enumerate(piece_masks(small, (height, width), settings), start):
+        piece = piece_masks(small, (height, width), settings)
+        for number, mask in enumerate(piece.masks, start):
             masks[number] = mask
         start += length
-    return masks
+        sure += piece.confidence * length / count
+    return masks, sure
 
 
 def working_size(height: int, width: int, settings: Settings) -> tuple[int, int]:
@@ -60,33 +75,50 @@ def scaled(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA)
 
 
-def piece_masks(small: Sequence[np.ndarray], shape: tuple[int, int], settings: Settings) -> Iterator[np.ndarray]:
-    """The masks of one piece in order, each bool of `shape` (height, width).
+def piece_masks(small: Sequence[np.ndarray], shape: tuple[int, int], settings: Settings) -> Piece:
+    """The masks of one piece.
 
     Args:
         small: uint8 `H W 3` each, at their working size.
+        shape: height and width of the masks.
     """
+    nothing = Piece((np.zeros(shape, dtype=bool) for _ in small), 0.0)
     if len(small) < 2:
-        yield from (np.zeros(shape, dtype=bool) for _ in small)
-        return
+        return nothing
     height, width = small[0].shape[:2]
     wide = max(NARROWEST, settings.region * (height * width / settings.area) ** 0.5)
     regions = [regions_of(frame, wide, settings.place) for frame in small]
-    moving = saliency(small, settings)
-    first = np.concatenate([here.mean(salient) for here, salient in zip(regions, moving, strict=True)])
-    del moving
-    votes = consensus(first, np.concatenate([here.descriptors for here in regions]), settings)
-    level = _level(votes, settings)
-    for frame, here, voted in zip(small, regions, np.split(votes, len(regions)), strict=True):
-        smooth = follow_edges(voted.astype(np.float32)[here.labels], frame, max(RADIUS, round(wide / 2)))
+    inside = np.stack([here.inside for here in regions])
+    prior = 1 - (1 - settings.border) * np.exp(-((inside / MIDDLE) ** 2))
+    moving = prior * evidence(small, regions, settings)
+    neighbours = neighbours_of(np.concatenate([here.descriptors for here in regions]), settings.neighbours)
+    votes = vote(moving.ravel(), neighbours, settings.rounds)
+    low, high = float(np.median(votes)), float(np.quantile(votes, settings.highest))
+    if high < settings.least:
+        return nothing
+    colours = np.stack([here.colours for here in regions])
+    cut = best_cut(votes.reshape(moving.shape), moving, colours, regions[0].grid, neighbours, low, high)
+    shares = decide(votes, cut.level, settings.margin * (high - low), neighbours, AGAIN).reshape(moving.shape)
+    radius = max(RADIUS, round(wide / 2))
+    return Piece(_drawn(small, regions, shares.astype(np.float32), shape, radius, settings), confidence(cut, high))
+
+
+def _drawn(
+    small: Sequence[np.ndarray],
+    regions: Sequence[Regions],
+    shares: np.ndarray,
+    shape: tuple[int, int],
+    radius: int,
+    settings: Settings,
+) -> Iterator[np.ndarray]:
+    """The masks, bool of `shape`, of regions with these shares of foreground, float32 `T R`."""
+    for frame, here, share in zip(small, regions, shares, strict=True):
+        smooth = follow_edges(share[here.labels], frame, radius)
         if smooth.shape != shape:
             smooth = cv2.resize(smooth, shape[::-1], interpolation=cv2.INTER_LINEAR)
-        yield drop_small(smooth > level, settings.smallest)
+        yield drop_small(smooth, settings.cut, settings.smallest)
 
 
-def _level(votes: np.ndarray, settings: Settings) -> float:
-    """What a vote must be above to count; infinite where nothing moves."""
-    highest = float(np.quantile(votes, settings.highest))
-    if highest < settings.least:
-        return float("inf")
-    return settings.cut * highest + (1 - settings.cut) * float(np.median(votes))
+def confidence(cut: Cut, high: float) -> float:
+    """How sure masks are, from 0 to 1."""
+    return cut.score

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fbm.utils.errors import UserError
 
-VERSION = 2  # of the algorithm: raise it whenever the same settings would give other masks
+VERSION = 3  # of the algorithm: raise it whenever the same settings would give other masks
 
 
 @dataclass(frozen=True)
@@ -16,36 +16,38 @@ class Settings:
         distances: of the two frames that flow is computed for, forward and backward; 1 first, larger ones detect slow
             motion.
         noise: residual motion of so many pixels is ignored, even in a still frame.
-        fences: the residual motion that makes saliency a half, in Tukey's upper fences (Q3 + 1.5 IQR) of the frame.
+        spreads: residual motion that makes the evidence a half, in robust standard deviations of the background's.
         slip: forward-backward error of flow, in pixels, up to which it is trusted.
-        memory: share of a frame's saliency that is propagated along the flow from its neighbours.
         region: width of a superpixel in pixels in a frame of `area`, narrower in smaller frames.
         neighbours: regions anywhere in the video that vote on a region.
         place: weight of the position among the descriptors, a frame's width against a whole change of colour.
+        border: weight of the evidence at the frame's edge, against that in its middle.
         rounds: of voting.
-        cut: how far from the video's median vote to its highest a region must be to count as foreground.
         highest: the quantile of the votes that counts as the highest.
         least: a video whose highest vote is below this gets empty masks: nothing moves in it.
-        smallest: parts of a mask below this share of its largest part are dropped.
+        margin: regions whose vote is this close to the cut, as a share of the range of votes, are decided by others.
+        cut: share of foreground that a pixel needs.
+        smallest: parts of a mask with less than this share of the votes of its largest part are dropped.
 
     Raises:
         UserError: a value that is not allowed.
     """
 
-    area: int = 102_480
+    area: int = 57_600
     distances: tuple[int, ...] = (1, 3)
     noise: float = 0.2
-    fences: float = 2.5
+    spreads: float = 5.0
     slip: float = 0.5
-    memory: float = 0.7
-    region: float = 8.0
+    region: float = 7.0
     neighbours: int = 20
     place: float = 4.0
+    border: float = 0.5
     rounds: int = 5
-    cut: float = 0.5
-    highest: float = 0.995
-    least: float = 0.1
-    smallest: float = 0.1
+    highest: float = 0.99
+    least: float = 0.05
+    margin: float = 0.1
+    cut: float = 0.4
+    smallest: float = 0.2
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "distances", tuple(self.distances))  # a config has a list
@@ -57,9 +59,9 @@ class Settings:
         _within("region", self.region, 2, 1000)
         for name in ("noise", "slip"):
             _within(name, getattr(self, name), 1e-3, 100)
-        _within("fences", self.fences, 0, 100)
+        _within("spreads", self.spreads, 0, 100)
         _within("place", self.place, 0, 1000)
-        for name in ("memory", "cut", "highest", "least", "smallest"):
+        for name in ("border", "highest", "least", "margin", "cut", "smallest"):
             _within(name, getattr(self, name), 0, 1)
 
 
