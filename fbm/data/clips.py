@@ -91,6 +91,7 @@ class ClipDataset(Dataset[ClipBatch]):
         label_fraction: share of the training groups that is used, see `subsample_groups`.
         augment: False takes the middle window in training too.
         classes: in label order; None takes all of the store's.
+        least_confidence: videos whose masks are less sure than this are left out.
     """
 
     def __init__(
@@ -103,13 +104,14 @@ class ClipDataset(Dataset[ClipBatch]):
         label_fraction: float = 1.0,
         augment: bool = True,
         classes: Sequence[str] | None = None,
+        least_confidence: float = 0.0,
     ) -> None:
         self.store, self.seed = store, seed
         self.classes = store.manifest.classes if classes is None else classes
         self.chunk_frames, self.clip_frames, self.slack = chunk_frames, clip_frames, chunk_frames - clip_frames
         self.random = augment and split == "train"
         self.mask_frames: Sequence[int] | None = None  # the frames of a clip that a sample has masks of; None is all
-        videos = [video for video in store.usable if video.split == split]
+        videos = [v for v in store.usable if v.split == split and v.mask_confidence >= least_confidence]
         self._take(subsample_groups(videos, label_fraction) if split == "train" else videos)
 
     def _take(self, videos: list[StoredVideo]) -> None:

@@ -42,6 +42,7 @@ class ClipDataModule(pl.LightningDataModule):
         seed: of windows, flips and order.
         empty_classes: "leave_out" gives no label to classes without clips.
         frames, quality, decoder: how the store keeps frames and what made them, which must be so.
+        least_confidence: training videos whose masks are less sure than this are left out; tests keep every video.
 
     Raises:
         UserError: the store is missing, was prepared with other settings, is broken, or leaks between splits.
@@ -64,6 +65,7 @@ class ClipDataModule(pl.LightningDataModule):
         frames: str = "raw",
         quality: int | None = None,
         decoder: Decoder = "pyav",
+        least_confidence: float = 0.0,
     ) -> None:
         super().__init__()
         if not 0 < clip_frames <= chunk_frames:
@@ -76,6 +78,8 @@ class ClipDataModule(pl.LightningDataModule):
             )
         if empty_classes not in (None, "leave_out"):
             raise UserError(f"data.empty_classes={empty_classes}: it should be leave_out or null")
+        if not 0 <= least_confidence <= 1:
+            raise UserError(f"masks.least_confidence={least_confidence}: it should be from 0 to 1")
         if not 0 < label_fraction <= 1:
             raise UserError(f"data.label_fraction={label_fraction} must be above 0 and at most 1")
         self.store = FrameStore(Path(store))
@@ -87,13 +91,15 @@ class ClipDataModule(pl.LightningDataModule):
         if empty_classes == "leave_out":
             classes = [name for name in classes if name not in self.empty_classes]
         self.classes = classes
+        lengths, least = (chunk_frames, clip_frames), {"train": least_confidence}
         self.clips = {
-            split: ClipDataset(self.store, split, chunk_frames, clip_frames, seed, label_fraction, classes=classes)
+            split: ClipDataset(self.store, split, *lengths, seed, label_fraction, True, classes, least.get(split, 0))
             for split in ("train", "val", "test")
         }
         self.seed = seed
         if not len(self.clips["train"]):
-            raise UserError(f"the store {store} holds no training video of at least {chunk_frames} frames")
+            sure = f" with masks of masks.least_confidence={least_confidence:g}" if least_confidence else ""
+            raise UserError(f"the store {store} holds no training video of at least {chunk_frames} frames{sure}")
 
     @property
     def samples(self) -> dict[str, int]:

@@ -42,6 +42,14 @@ class VideoMasks(ABC):
             MaskError: the masks of this video cannot be computed.
         """
 
+    def rated(self, video: DecodedVideo) -> tuple[np.ndarray, float]:
+        """The masks, and how sure they are, from 0 to 1; annotations and other tools' masks are taken as sure.
+
+        Raises:
+            MaskError: as `compute`.
+        """
+        return self.compute(video), 1.0
+
     def validate(self, frames: int, width: int, height: int) -> str | None:
         """The reason why masks of a video of this length and size (pixels) cannot be computed, as far as it is known
         without decoding; None if there is none.

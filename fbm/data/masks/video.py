@@ -75,7 +75,7 @@ def _masked(video: Path, count: int, settings: Settings) -> Iterator[tuple[np.nd
         small = [scaled(frame, size) for frame in islice(every, length)]
         if not small:
             return
-        yield from zip(small, piece_masks(small, shape, settings), strict=True)
+        yield from zip(small, piece_masks(small, shape, settings).masks, strict=True)
 
 
 def _highlight(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:

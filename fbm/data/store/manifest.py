@@ -37,6 +37,7 @@ class StoredVideo:
     checksum: str = ""  # of the stored frames; where none are stored, of the decoded ones
     masks: str = ""  # source and fingerprint of the masks
     masks_checksum: str = ""
+    mask_confidence: float = 1.0  # how sure the masks are, 0 to 1; 1 if their source does not say
     decoder: str = ""
     kept: str = "raw"  # how its frames are kept, see `FrameKind.label`
     frames_bytes: int = 0  # of the compressed frames

@@ -96,13 +96,13 @@ def _store_frames(job: PrepareJob, scratch: Path | None) -> StoredVideo:
 
 def _store_masks(job: PrepareJob, row: StoredVideo, scratch: Path) -> StoredVideo:
     row = replace(with_split(row, job.video), status="ok", reason="")
-    row = replace(row, masks=job.masks_fingerprint, masked_frames=0, masks_checksum="")
+    row = replace(row, masks=job.masks_fingerprint, masked_frames=0, masks_checksum="", mask_confidence=1.0)
     if job.masks_name == "none":
         return row
     frames = _all_frames(job, row, scratch)
     try:
         video = DecodedVideo(job.video.name, frames, row.width, row.height)
-        masks = job.track.compute(video) if job.track else np.zeros(frames.shape[:3], bool)
+        masks, sure = job.track.rated(video) if job.track else (np.zeros(frames.shape[:3], bool), 0.0)
         unused = job.track.unused(len(frames), row.width, row.height) if job.track else ""
     except MaskError as error:
         return replace(row, status="bad_annotation", reason=str(error))
@@ -110,7 +110,8 @@ def _store_masks(job: PrepareJob, row: StoredVideo, scratch: Path) -> StoredVide
     with atomic_write(masks_file(job.store, job.masks_name, job.video.name)) as file:
         np.save(file, packed)
     masked = int(masks.any((1, 2)).sum())
-    return replace(row, masked_frames=masked, masks_checksum=checksum_of(packed), reason=unused)
+    found = replace(row, masked_frames=masked, masks_checksum=checksum_of(packed), reason=unused)
+    return replace(found, mask_confidence=round(sure, 3))
 
 
 def _all_frames(job: PrepareJob, row: StoredVideo, scratch: Path) -> np.ndarray:

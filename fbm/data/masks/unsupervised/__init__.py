@@ -22,6 +22,9 @@ class MotionMasks(VideoMasks):
         return hashlib.sha256(f"{VERSION} {asdict(self.settings)}".encode()).hexdigest()[:16]
 
     def compute(self, video: DecodedVideo) -> np.ndarray:
+        return self.rated(video)[0]
+
+    def rated(self, video: DecodedVideo) -> tuple[np.ndarray, float]:
         import cv2
 
         from fbm.data.masks.unsupervised.segment import segment

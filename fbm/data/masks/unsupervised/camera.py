@@ -120,4 +120,4 @@ def unlike(motion: np.ndarray, background: list[Layer], grid: Grid, settings: Se
         half = settings.noise + settings.spreads * layer.spread
         away = flat - grid.basis @ layer.motion
         np.minimum(least, (away * away).sum(1) / np.float32(half * half), out=least)
-    return (least / (least + 1)).reshape(motion.shape[:2])  # type: ignore[no-any-return]
+    return (least / (least + 1)).reshape(motion.shape[:2])

@@ -8,7 +8,6 @@ from scipy.spatial import KDTree
 DIMENSIONS = 10  # principal components of the descriptors that are compared
 OWN = 0.5  # share of a region's own vote in each round
 SLACK = 1.0  # a neighbour may be this much (of the distance) farther than the nearest: twice as fast, as good
-UNSURE = 0.02  # weight of a region that is not sure of its side
 
 
 @dataclass(frozen=True)
@@ -62,14 +61,3 @@ def vote(votes: np.ndarray, neighbours: Neighbours, rounds: int) -> np.ndarray:
     for _ in range(rounds):
         votes = OWN * votes + (1 - OWN) * neighbours.mean(votes)
     return votes
-
-
-def decide(votes: np.ndarray, level: float, margin: float, neighbours: Neighbours, rounds: int) -> np.ndarray:
-    """The share of foreground of each region, float `N` in [0, 1], after rounds in which only sure regions speak.
-
-    A region whose vote is within `margin` of `level` takes the side of the sure regions that it looks like: label
-    propagation (Zhu and Ghahramani, 2002).
-    """
-    sure = np.where(np.abs(votes - level) > margin, 1, UNSURE).astype(np.float32)
-    share = sure * (votes > level)
-    return vote(share, neighbours, rounds) / vote(sure, neighbours, rounds)  # type: ignore[no-any-return]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from fbm.data.masks.unsupervised.consensus import decide, neighbours_of, vote
-from fbm.data.masks.unsupervised.cut import Cut, best_cut
+from fbm.data.masks.unsupervised.consensus import neighbours_of, vote
+from fbm.data.masks.unsupervised.cut import Cuts, weigh_cuts
 from fbm.data.masks.unsupervised.motion import evidence
 from fbm.data.masks.unsupervised.refine import drop_small, follow_edges
 from fbm.data.masks.unsupervised.regions import NARROWEST, Regions, regions_of
@@ -15,7 +15,7 @@ from fbm.data.masks.unsupervised.settings import Settings
 
 PIECE_FRAMES, PIECE_PIXELS = 600, 30_000_000  # what is looked at as a whole: bounds the memory to about a gigabyte
 MIDDLE = 0.12  # frame heights from the frame's edge to where its evidence counts in full, nearly
-AGAIN = 4  # rounds in which the sure regions decide the others
+AGAIN = 3  # rounds in which regions vote on their shares of foreground
 RADIUS = 2  # pixels, at least, of the windows in which a mask follows the frame's edges; else half a region's width
 
 
@@ -97,10 +97,12 @@ def piece_masks(small: Sequence[np.ndarray], shape: tuple[int, int], settings: S
     if high < settings.least:
         return nothing
     colours = np.stack([here.colours for here in regions])
-    cut = best_cut(votes.reshape(moving.shape), moving, colours, regions[0].grid, neighbours, low, high)
-    shares = decide(votes, cut.level, settings.margin * (high - low), neighbours, AGAIN).reshape(moving.shape)
+    cuts = weigh_cuts(
+        votes.reshape(moving.shape), moving, colours, regions[0].grid, neighbours, (low, high), settings.power
+    )
+    shares = vote(cuts.shares.ravel(), neighbours, AGAIN).reshape(moving.shape)
     radius = max(RADIUS, round(wide / 2))
-    return Piece(_drawn(small, regions, shares.astype(np.float32), shape, radius, settings), confidence(cut, high))
+    return Piece(_drawn(small, regions, shares.astype(np.float32), shape, radius, settings), confidence(cuts, high))
 
 
 def _drawn(
@@ -119,6 +121,6 @@ def _drawn(
         yield drop_small(smooth, settings.cut, settings.smallest)
 
 
-def confidence(cut: Cut, high: float) -> float:
+def confidence(cuts: Cuts, high: float) -> float:
     """How sure masks are, from 0 to 1."""
-    return cut.score
+    return high * cuts.kept * cuts.contrast

@@ -25,7 +25,7 @@ class Settings:
         rounds: of voting.
         highest: the quantile of the votes that counts as the highest.
         least: a video whose highest vote is below this gets empty masks: nothing moves in it.
-        margin: regions whose vote is this close to the cut, as a share of the range of votes, are decided by others.
+        power: of a cut's score, which weighs its mask: 0 takes all cuts alike, a high one only the best.
         cut: share of foreground that a pixel needs.
         smallest: parts of a mask with less than this share of the votes of its largest part are dropped.
 
@@ -45,7 +45,7 @@ class Settings:
     rounds: int = 5
     highest: float = 0.99
     least: float = 0.05
-    margin: float = 0.1
+    power: float = 4.0
     cut: float = 0.4
     smallest: float = 0.2
 
@@ -60,8 +60,9 @@ class Settings:
         for name in ("noise", "slip"):
             _within(name, getattr(self, name), 1e-3, 100)
         _within("spreads", self.spreads, 0, 100)
+        _within("power", self.power, 0, 32)
         _within("place", self.place, 0, 1000)
-        for name in ("border", "highest", "least", "margin", "cut", "smallest"):
+        for name in ("border", "highest", "least", "cut", "smallest"):
             _within(name, getattr(self, name), 0, 1)
 
 
