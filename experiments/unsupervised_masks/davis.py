@@ -2,7 +2,6 @@
 
 import argparse
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -14,8 +13,7 @@ from fbm.data.masks.unsupervised import Settings
 from fbm.data.masks.unsupervised.segment import segment
 
 SIZE = 128  # of the store's frames
-HEAD = """| sequence | frames | centre box | flow threshold | ours | ours, first 40 | CPU s | box at 128 | its CPU s |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
+COLUMNS = "sequence, frames, centre box, flow threshold, ours, first 40, CPU s, sure, box at 128, its CPU s, its sure"
 
 
 def read(davis: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -27,10 +25,11 @@ def read(davis: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(frames), np.stack(masks)
 
 
-def timed(make: Callable[[np.ndarray], np.ndarray], frames: np.ndarray) -> tuple[np.ndarray, float]:
-    """Masks, and the seconds of CPU time a frame that they took."""
+def timed(frames: np.ndarray, settings: Settings) -> tuple[np.ndarray, float, float]:
+    """Masks, their confidence, and the seconds of CPU time a frame that they took."""
     began = time.process_time()
-    return make(frames), (time.process_time() - began) / len(frames)
+    masks, sure = segment(frames, settings)
+    return masks, sure, (time.process_time() - began) / len(frames)
 
 
 def worst(frames: np.ndarray, masks: np.ndarray, true: np.ndarray, scores: np.ndarray, count: int) -> np.ndarray:
@@ -61,24 +60,25 @@ def main() -> None:
     cv2.setNumThreads(1)
     values = dict(word.split("=") for word in given.set)
     settings = Settings(**{key: type(getattr(Settings(), key))(float(value)) for key, value in values.items()})
-    print(HEAD)
+    names = COLUMNS.split(", ")
+    print(f"| {' | '.join(names)} |\n|{' --- |' * len(names)}")
     rows, pictures = [], []
     for folder in sorted((given.davis / "JPEGImages" / "480p").iterdir()):
         frames, true = read(given.davis, folder.name)
-        row = [np.nan] * 7
+        row = [np.nan] * 9
         if "large" in given.only:
-            masks, seconds = timed(lambda frames: segment(frames, settings), frames)
+            masks, sure, seconds = timed(frames, settings)
             scores = iou(masks, true)
-            row[:5] = [
+            row[:6] = [
                 float(iou(centre_box(frames), true).mean()),
                 float(iou(flow_threshold(frames), true).mean()),
-                *(float(scores.mean()), float(scores[:40].mean()), seconds),
+                *(float(scores.mean()), float(scores[:40].mean()), seconds, sure),
             ]
             pictures.append(worst(frames, masks, true, scores, 4))
         if "small" in given.only:
             small = np.stack([cv2.resize(frame, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for frame in frames])
-            masks, row[6] = timed(lambda frames: segment(frames, settings), small)
-            row[5] = float(iou(tight_boxes(masks), tight_boxes(shrunk(true, SIZE))).mean())
+            masks, row[8], row[7] = timed(small, settings)
+            row[6] = float(iou(tight_boxes(masks), tight_boxes(shrunk(true, SIZE))).mean())
         rows.append(row)
         print(f"| {folder.name} | {len(frames)} | " + " | ".join(f"{value:.3f}" for value in row) + " |", flush=True)
     means = np.mean(rows, axis=0)

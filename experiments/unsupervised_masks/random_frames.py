@@ -26,8 +26,15 @@ def main() -> None:
         number = int(rng.integers(video.frames))
         frame = store.frames(video.name, number, number + 1)[0]
         mask = store.masks(video.name, [number])[0].astype(bool)
-        pairs.append(np.concatenate([frame, np.where(mask[..., None], frame, frame // 3)]))
-        print(f"{video.name} frame {number}: {mask.mean():.1%} foreground")
+        pair = np.concatenate([frame, np.where(mask[..., None], frame, frame // 3)])
+        place, colour = (3, len(frame) + 14), (255, 255, 0)
+        cv2.putText(pair, f"{video.mask_confidence:.2f}", place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour)
+        pairs.append(pair)
+        print(f"{video.name} frame {number}: {mask.mean():.1%} foreground, confidence {video.mask_confidence:.2f}")
+    sizes = [(video.masked_frames, video.frames) for video in store.usable]
+    masked, frames = np.sum(sizes, axis=0)
+    empty = sum(not some for some, _ in sizes)
+    print(f"{empty} of {len(sizes)} videos have no mask, {masked / frames:.1%} of {frames:,} frames have one")
     rows = [np.concatenate(pairs[row * COLUMNS : (row + 1) * COLUMNS], axis=1) for row in range(ROWS)]
     picture = cv2.resize(np.concatenate(rows), None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
     save(given.out, picture)

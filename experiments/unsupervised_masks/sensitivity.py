@@ -14,9 +14,25 @@ from fbm.data.masks.unsupervised import Settings
 from fbm.data.masks.unsupervised.segment import segment
 
 CHANGES: list[dict[str, Any]] = [
-    *({}, {"distances": (1,)}, {"noise": 0.4}, {"fences": 1.5}, {"fences": 4.0}, {"slip": 1.0}, {"memory": 0.0}),
-    *({"neighbours": 10}, {"place": 2.0}, {"place": 8.0}, {"rounds": 0}, {"rounds": 2}, {"rounds": 50}),
-    *({"cut": 0.4}, {"cut": 0.6}, {"smallest": 0.3}),
+    *({}, {"distances": (1,)}, {"noise": 0.4}, {"spreads": 3.0}, {"spreads": 8.0}, {"slip": 0.25}, {"slip": 1.0}),
+    *(
+        {"neighbours": 10},
+        {"place": 2.0},
+        {"place": 8.0},
+        {"border": 1.0},
+        {"border": 0.2},
+        {"rounds": 0},
+        {"rounds": 2},
+    ),
+    *(
+        {"rounds": 20},
+        {"power": 1.0},
+        {"power": 16.0},
+        {"cut": 0.3},
+        {"cut": 0.5},
+        {"smallest": 0.1},
+        {"smallest": 0.4},
+    ),
 ]
 
 
@@ -35,7 +51,7 @@ def main() -> None:
     for change in CHANGES:
         scores = []
         for frames, true in videos:
-            masks = segment(frames, Settings(**change))
+            masks, _ = segment(frames, Settings(**change))
             scores.append((iou(masks, true).mean(), iou(tight_boxes(masks), tight_boxes(true)).mean()))
         mean, box = np.mean(scores, axis=0)
         name = ", ".join(f"{key} {value}" for key, value in change.items()) or "nothing"

@@ -34,6 +34,39 @@ def moving_square(
     return np.stack(pictures), masks
 
 
+def boat_on_water(frames: int = 16, height: int = 96, width: int = 128) -> tuple[np.ndarray, np.ndarray]:
+    """A square that the camera follows, on water: half of each frame is another random pattern, twice as bright in
+    some places, which nothing can follow. The upper half is the shore, which passes by.
+    """
+    scene = texture(height, width + 3 * frames, 0, (90, 120, 90))
+    thing = texture(28, 28, 1, (190, 110, 60))
+    pictures, masks = [], np.zeros((frames, height, width), bool)
+    for time in range(frames):
+        picture = scene[:, 3 * time : 3 * time + width].copy()
+        picture[height // 2 :] = texture(height // 2, width, 100 + time, (60, 90, 120))
+        top, left = height // 2 - 8, width // 2 - 14
+        picture[top : top + 28, left : left + 28] = thing
+        masks[time, top : top + 28, left : left + 28] = True
+        pictures.append(picture)
+    return np.stack(pictures), masks
+
+
+def before_and_behind(frames: int = 12, height: int = 96, width: int = 128) -> tuple[np.ndarray, np.ndarray]:
+    """Parallax: the lower third passes three times as fast as what is behind it, and a square goes the other way."""
+    far = texture(height, width + 2 * frames, 0, (90, 120, 90))
+    near = texture(height // 3, width + 6 * frames, 2, (120, 110, 100))
+    thing = texture(28, 28, 1, (190, 110, 60))
+    pictures, masks = [], np.zeros((frames, height, width), bool)
+    for time in range(frames):
+        picture = far[:, time : time + width].copy()
+        picture[-(height // 3) :] = near[:, 5 * time : 5 * time + width]
+        left = 30 + 3 * time
+        picture[24:52, left : left + 28] = thing
+        masks[time, 24:52, left : left + 28] = True
+        pictures.append(picture)
+    return np.stack(pictures), masks
+
+
 def iou(found: np.ndarray, true: np.ndarray) -> float:
     """Mean over frames."""
     both, any_ = (found & true).sum((1, 2)), (found | true).sum((1, 2))

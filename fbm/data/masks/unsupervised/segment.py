@@ -1,4 +1,4 @@
-"""Frames in, masks out: saliency of motion, regions, consensus, and the pixels of each mask."""
+"""Frames in, masks out: evidence of motion, regions, votes, the cuts that make objects, and the pixels of each mask."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from fbm.data.masks.unsupervised.settings import Settings
 PIECE_FRAMES, PIECE_PIXELS = 600, 30_000_000  # what is looked at as a whole: bounds the memory to about a gigabyte
 MIDDLE = 0.12  # frame heights from the frame's edge to where its evidence counts in full, nearly
 AGAIN = 3  # rounds in which regions vote on their shares of foreground
+DOUBT = 0.05  # product of the parts of a confidence of one half
 RADIUS = 2  # pixels, at least, of the windows in which a mask follows the frame's edges; else half a region's width
 
 
@@ -30,7 +31,7 @@ class Piece:
 def segment(frames: np.ndarray, settings: Settings | None = None) -> tuple[np.ndarray, float]:
     """Masks of what moves unlike the camera, of one video, and how sure they are.
 
-    A long video is cut into equal pieces of at most 600 frames (about 290 at the full working size), each a video of
+    A long video is cut into equal pieces of at most 600 frames (about 520 at the full working size), each a video of
     its own, so the memory is bounded whatever the length.
 
     Args:
@@ -122,5 +123,11 @@ def _drawn(
 
 
 def confidence(cuts: Cuts, high: float) -> float:
-    """How sure masks are, from 0 to 1."""
-    return high * cuts.kept * cuts.contrast
+    """How sure masks are, from 0 to 1.
+
+    It is the product of the highest vote (does anything move, and reliably?), of the share of votes that stay in the
+    foreground (does it look unlike the rest?), and of the contrast of evidence across its boundary (does the motion
+    end there?), put on a scale on which `DOUBT` is a half.
+    """
+    product = high * cuts.kept * cuts.contrast
+    return product / (product + DOUBT)

@@ -45,8 +45,8 @@ class Settings:
     rounds: int = 5
     highest: float = 0.99
     least: float = 0.05
-    power: float = 4.0
-    cut: float = 0.4
+    power: float = 3.0
+    cut: float = 0.35
     smallest: float = 0.2
 
     def __post_init__(self) -> None:

@@ -1,7 +1,6 @@
 import numpy as np
 
-from fbm.data.masks.unsupervised.consensus import consensus
-from fbm.data.masks.unsupervised.settings import Settings
+from fbm.data.masks.unsupervised.consensus import neighbours_of, vote
 
 
 def two_kinds():
@@ -13,7 +12,7 @@ def two_kinds():
 
 def test_regions_that_look_alike_come_to_agree():
     kind, descriptors, votes = two_kinds()
-    agreed = consensus(votes, descriptors, Settings())
+    agreed = vote(votes, neighbours_of(descriptors, 20), 5)
     assert agreed[kind == 1].min() > agreed[kind == 0].max()
     assert agreed[kind == 1].std() < votes[kind == 1].std() / 3
     assert agreed.min() >= 0
@@ -22,10 +21,17 @@ def test_regions_that_look_alike_come_to_agree():
 
 def test_no_rounds_change_nothing():
     _, descriptors, votes = two_kinds()
-    assert np.array_equal(consensus(votes, descriptors, Settings(rounds=0)), votes)
+    assert np.array_equal(vote(votes, neighbours_of(descriptors, 20), 0), votes)
 
 
 def test_few_and_equal_regions_do():
-    for count in (1, 2, 5):
-        votes = np.linspace(0, 1, count)
-        assert np.isfinite(consensus(votes, np.zeros((count, 4), np.float32), Settings())).all()
+    for count in (2, 5):
+        neighbours = neighbours_of(np.zeros((count, 4), np.float32), 20)
+        assert np.isfinite(vote(np.linspace(0, 1, count), neighbours, 5)).all()
+
+
+def test_votes_leave_a_mask_that_parts_what_looks_alike():
+    kind, descriptors, _ = two_kinds()
+    neighbours = neighbours_of(descriptors, 20)
+    assert neighbours.leaving(kind == 1) < 0.01
+    assert neighbours.leaving(np.arange(200) < 100) > 0.3

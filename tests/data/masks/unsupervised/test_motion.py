@@ -1,35 +1,52 @@
+import cv2
 import numpy as np
 
-from fbm.data.masks.unsupervised.motion import fit_camera, grid_of, saliency
+from fbm.data.masks.unsupervised.flow import flows
+from fbm.data.masks.unsupervised.motion import evidence
+from fbm.data.masks.unsupervised.regions import regions_of
 from fbm.data.masks.unsupervised.settings import Settings
-from tests.data.masks.moving import moving_square
+from tests.data.masks.moving import boat_on_water, moving_square
+
+ALL = slice(None)
 
 
-def test_the_camera_is_what_most_points_follow():
-    grid = grid_of(48, 64)
-    basis = grid.basis[grid.sample]
-    true = np.array([[2.0, -1.0], [0.5, 0.25], [-3.0, 1.0]])
-    flow = (basis @ true).astype(np.float32)
-    others = np.arange(len(flow)) % 3 == 0  # a third moves otherwise
-    flow[others] += (6, 4)
-    camera, left = fit_camera(flow, basis)
-    assert np.abs(camera - true).max() < 0.05
-    assert left[~others].max() < 0.1
-    assert left[others].min() > 6
+def painted(frames):
+    regions = [regions_of(frame, 6, 4.0) for frame in frames]
+    moving = evidence(list(frames), regions, Settings())
+    return np.stack([row[here.labels] for row, here in zip(moving, regions, strict=True)])
 
 
-def test_saliency_is_high_on_what_moves_and_low_elsewhere():
+def test_evidence_is_high_on_what_moves_and_low_elsewhere():
     frames, true = moving_square(frames=6)
-    salient = saliency(list(frames), Settings())
-    assert salient.shape == true.shape
-    assert salient.min() >= 0
-    assert salient.max() <= 1
-    assert salient[true].mean() > 3 * salient[~true].mean()
+    moving = painted(frames)
+    assert moving.shape == true.shape
+    assert moving.min() >= 0
+    assert moving.max() <= 1
+    assert moving[true].mean() > 3 * moving[~true].mean()
 
 
-def test_memory_carries_saliency_along_the_flow():
-    """The thing rests in two frames; it is remembered there."""
-    frames, true = moving_square(frames=10, pan=0)
-    frames[5:7], true[5:7] = frames[4], true[4]
-    with_memory, without = (saliency(list(frames), Settings(distances=(1,), memory=m))[5:6] for m in (0.7, 0.0))
-    assert with_memory[true[5:6]].mean() > without[true[5:6]].mean() + 0.2
+def test_water_is_less_evidence_than_what_floats_on_it():
+    frames, true = boat_on_water(frames=6)
+    moving = painted(frames)
+    water = ~true
+    water[:, :48] = False
+    assert moving[true].mean() > 2 * moving[water].mean()
+
+
+def test_flow_is_trusted_where_it_leads_back():
+    frames, true = moving_square(frames=2, step=4, pan=0)
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    first, second = flows(grey, (1,), 0.5, ALL)
+    assert (first.time, second.time) == (0, 1)
+    assert np.abs(np.median(first.motion[true[0]], axis=0) - (4, 0)).max() < 0.5
+    assert np.median(first.trust) > 0.9
+    uncovered = true[0] & ~true[1]
+    assert first.trust[uncovered].mean() < first.trust[~true.any(0)].mean() - 0.1
+
+
+def test_flow_is_given_for_the_part_that_is_asked_for():
+    frames, _ = moving_square(frames=2)
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    whole, half = (next(iter(flows(grey, (1,), 0.5, part))) for part in (ALL, slice(1, None, 2)))
+    assert np.array_equal(whole.motion[1::2, 1::2], half.motion)
+    assert np.allclose(whole.trust[1::2, 1::2], half.trust, atol=1e-5)

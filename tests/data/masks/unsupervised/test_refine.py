@@ -19,11 +19,19 @@ def test_equal_votes_stay():
 
 
 def test_small_parts_go_and_the_largest_always_stays():
-    mask = np.zeros((20, 20), bool)
-    mask[2:12, 2:12], mask[15:17, 15:17] = True, True
-    assert drop_small(mask, 0.1).sum() == 100
-    assert drop_small(mask, 0.01).sum() == 104
-    assert drop_small(mask, 1.0).sum() == 100
-    assert not drop_small(np.zeros((5, 5), bool), 0.1).any()
-    mask[2:12, 2:12] = False
-    assert drop_small(mask, 0.5).sum() == 4
+    votes = np.zeros((20, 20), np.float32)
+    votes[2:12, 2:12], votes[15:17, 15:17] = 1, 1
+    assert drop_small(votes, 0.5, 0.1).sum() == 100
+    assert drop_small(votes, 0.5, 0.01).sum() == 104
+    assert drop_small(votes, 0.5, 1.0).sum() == 100
+    assert not drop_small(np.zeros((5, 5), np.float32), 0.5, 0.1).any()
+    votes[2:12, 2:12] = 0
+    assert drop_small(votes, 0.5, 0.5).sum() == 4
+
+
+def test_a_part_of_weak_votes_goes_before_one_of_strong_votes():
+    votes = np.zeros((20, 20), np.float32)
+    votes[2:6, 2:6], votes[10:15, 10:15] = 1, 0.5
+    kept = drop_small(votes, 0.4, 0.9)
+    assert kept[3, 3]
+    assert not kept[12, 12]
