@@ -85,13 +85,12 @@ class ClipDataset(Dataset[ClipBatch]):
     Args:
         store: opened.
         split: "train" draws a random window and flips, the others take the middle window as it is.
-        chunk_frames, clip_frames: 32 and 16 as in the reference program, to which the published accuracies refer; 16
-            and 16 follow the paper's text, without a random offset.
+        chunk_frames, clip_frames: 32 and 16 as in the reference program; 16 and 16 as in the paper, without an offset.
         seed: of the random choices.
         label_fraction: share of the training groups that is used, see `subsample_groups`.
         augment: False takes the middle window in training too.
         classes: in label order; None takes all of the store's.
-        least_confidence: videos whose masks are less sure than this are left out.
+        least_confidence: of the masks; leaves out the other videos.
     """
 
     def __init__(
@@ -106,10 +105,9 @@ class ClipDataset(Dataset[ClipBatch]):
         classes: Sequence[str] | None = None,
         least_confidence: float = 0.0,
     ) -> None:
-        self.store, self.seed = store, seed
+        self.store, self.seed, self.random = store, seed, augment and split == "train"
         self.classes = store.manifest.classes if classes is None else classes
         self.chunk_frames, self.clip_frames, self.slack = chunk_frames, clip_frames, chunk_frames - clip_frames
-        self.random = augment and split == "train"
         self.mask_frames: Sequence[int] | None = None  # the frames of a clip that a sample has masks of; None is all
         videos = [v for v in store.usable if v.split == split and v.mask_confidence >= least_confidence]
         self._take(subsample_groups(videos, label_fraction) if split == "train" else videos)

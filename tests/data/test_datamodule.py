@@ -243,6 +243,18 @@ def test_a_store_of_empty_masks_says_so(changed_store):
     assert not make(changed_store(lambda video: replace(video, masked_frames=0, masks_checksum="x"))).has_masks
 
 
+def test_training_videos_with_doubtful_masks_are_left_out_by_choice(changed_store):
+    store = changed_store(lambda video: replace(video, mask_confidence=0.3 if video.group % 2 else 0.8))
+    every, sure = make(store), make(store, least_confidence=0.5)
+    assert {video.group % 2 for video in every.clips["train"].videos} == {0, 1}
+    assert {video.group % 2 for video in sure.clips["train"].videos} == {0}
+    assert sure.samples["test"] == every.samples["test"]
+    with pytest.raises(UserError, match=r"no training video .* masks\.least_confidence=0\.9"):
+        make(store, least_confidence=0.9)
+    with pytest.raises(UserError, match="least_confidence=2"):
+        make(store, least_confidence=2)
+
+
 def cut(store, manifest, row):
     """A stored video without its frames from the 32nd on, a chunk less one."""
     sums = []

@@ -275,4 +275,5 @@ def test_unsupervised_masks_are_made_of_them(folder, tmp_path):
     prepare(Folders([place]), UnsupervisedMasks(), "unsupervised", tmp_path / "store", SIZE, workers=1, timeout=600)
     store = FrameStore(tmp_path / "store")
     assert store.usable[0].masked_frames > 0
+    assert 0 < store.usable[0].mask_confidence < 1
     assert masks_file(tmp_path / "store", "unsupervised", "films/a").is_file()
