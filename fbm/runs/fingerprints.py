@@ -37,6 +37,8 @@ NULLABLE_KEYS = {
     "data.empty_classes": None,
     "data.module.empty_classes": None,
     "masks.source.misfits": None,
+    "masks.least_confidence": 0,
+    "data.module.least_confidence": 0,
     "task.weights._target_": "fbm.losses.LossWeights",
     "task.weights.first_foreground": 1,
     "task.weights.first_background": 1,

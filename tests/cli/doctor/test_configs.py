@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from fbm.cli.doctor.configs import check_config, options
@@ -30,6 +32,7 @@ def own(tmp_path, monkeypatch):
     """A user's folder of configs, and the module that they name."""
     (tmp_path / "mine.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)  # of another test's folder
     folder = tmp_path / "own" / "encoder"
     folder.mkdir(parents=True)
     (folder / "mine.yaml").write_text(f"_target_: mine.Mine\nextra: 0.25\n{ENCODER}")
