@@ -114,11 +114,27 @@ def kind_of(argv: list[str]) -> str | None:
     return words[1] if words[0] == PYTHON and len(words) > 2 and words[1] in ("-c", "-m") else None
 
 
-def run(command: Sequence[Any], **options: Any) -> subprocess.CompletedProcess[Any]:
-    """`subprocess.run` with `Popen` of this module."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subprocess, "Popen", Popen)
-        return subprocess.run(command, **options)
+def run(
+    command: Sequence[Any],
+    *,
+    capture_output: bool = False,
+    timeout: float | None = None,
+    check: bool = False,
+    **options: Any,
+) -> subprocess.CompletedProcess[Any]:
+    """`subprocess.run` with `Popen` of this module; also in several threads at once."""
+    if capture_output:
+        options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with Popen(command, **options) as process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess(command, process.returncode, out, err)
+    if check:
+        done.check_returncode()
+    return done
 
 
 def fork_what_is_started(patch: pytest.MonkeyPatch) -> None:
