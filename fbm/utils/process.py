@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_all_start_methods, get_start_method, parent_process, set_start_method
+from multiprocessing.context import SpawnContext
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:  # imported late, since `fbm --help` does not need it
     from concurrent.futures import Future
+    from multiprocessing.synchronize import RLock
 
 PAUSE = 0.5  # seconds between looks for a parent
 
@@ -54,6 +56,23 @@ def _known_start_method() -> Iterator[None]:
         set_start_method(before, force=True)
 
 
+class _KeptLocks(SpawnContext):
+    """Keeps the locks that it makes for as long as it lives.
+
+    A pool that ends deletes its locks before it ends its children, and one that is still starting would then fail to
+    find them and print a traceback.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._locks: list[RLock] = []
+
+    def RLock(self) -> "RLock":  # noqa: N802 (multiprocessing's name)
+        """A lock for several processes."""
+        self._locks.append(super().RLock())
+        return self._locks[-1]
+
+
 @contextmanager
 def in_processes(
     work: Callable[..., Answer],
@@ -72,7 +91,6 @@ def in_processes(
         error, TimeoutError, or CrashedError.
     """
     from concurrent.futures import as_completed
-    from multiprocessing import get_context
 
     from pebble import ProcessExpired, ProcessPool
 
@@ -88,10 +106,11 @@ def in_processes(
 
     with _known_start_method():
         # Spawned: forking a process with threads can hang, and decoders have many.
+        context = _KeptLocks()
         pool = ProcessPool(
             max_workers=min(workers or len(os.sched_getaffinity(0)), len(tasks)),
             initializer=end_with_parent,
-            context=get_context("spawn"),
+            context=context,
         )
         futures: dict[Future[Answer], Task] = {
             pool.schedule(work, args=arguments, timeout=limit): task for task, arguments, limit in tasks

@@ -105,3 +105,20 @@ def test_no_child_goes_on_with_a_demo_set_whose_making_was_killed(tmp_path):
     workers = kill_when(lambda: any(root.glob("UCF-101/*/*.avi")), DEMO, root)
     assert len(workers) >= 2
     assert all_end(workers)
+
+
+QUICK = """
+from fbm.utils.process import in_processes
+
+if __name__ == "__main__":
+    with in_processes(abs, [(number, (number,), 60) for number in range(12)], 12) as done:
+        print(sum(answer() for _, answer in done))
+"""
+
+
+def test_children_that_are_still_starting_end_without_a_word(tmp_path):
+    script = tmp_path / "quick.py"
+    script.write_text(QUICK)
+    path = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=path, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "66\n", "")
