@@ -14,11 +14,13 @@ from tests.tiny import fbm, make_store, settings
 
 README = (REPOSITORY / "README.md").read_text()
 DOCS = "".join(path.read_text() for path in sorted((REPOSITORY / "docs").glob("*.md")))
-BLOCKS = [text for kind, text in re.findall(r"^```(\w*)\n(.*?)^```", README + DOCS, re.M | re.S) if not kind]
+FENCED = re.findall(r"^```(\w*)\n(.*?)^```", README + DOCS, re.M | re.S)
+BLOCKS = [text for kind, text in FENCED if kind in ("", "bash")]
 LINES = [line.split("#")[0].strip() for block in BLOCKS for line in block.splitlines()]
 COMMAND_LINES = sorted({line for line in LINES if line.startswith("fbm ")})
 STUDY = [line for line in COMMAND_LINES if line.startswith("fbm study")]
 TRAIN = [line for line in COMMAND_LINES if line.startswith("fbm train")]
+PREPARE = [line for line in COMMAND_LINES if re.match(r"fbm (prepare|doctor) (?!config|--config-dir)", line)]
 # On the demo data; not from a folder, a checkpoint or a machine that only the reader has, nor in test_combinations.
 ELSEWHERE = (
     r"experiment=|data=(folder|classes)|data\.store=stores|--config-dir|init=|launcher=|resume=outputs"
@@ -51,6 +53,12 @@ def test_every_training_command_composes(line):
     single = [re.sub(r"=([^\[,]*),.*", r"=\1", word) for word in plain]  # the first of a sweep's values
     if "--config-dir" not in flags:
         check(compose([word.replace("PATH", "there") for word in single]))
+
+
+@pytest.mark.parametrize("line", PREPARE)
+def test_every_command_on_data_composes(line):
+    _, overrides = words(line)
+    compose(overrides, name="prepare")
 
 
 @pytest.mark.parametrize("line", RUNNABLE)
