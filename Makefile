@@ -41,11 +41,11 @@ check: $(STAMP) ## ruff, mypy and the guards
 	$(BIN)/python -m pytest tests/guards
 	$(BIN)/fbm doctor config
 
-# uv does not look where pip finds a CPU build of torch, unless told. What torch's CUDA builds need comes with torch.
+# uv does not look where pip finds a CPU build of torch, unless it is given the place. What torch's CUDA builds need comes with torch.
 CUDA := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \
   cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx)
 
-lock: ## write requirements.lock anew from pyproject.toml (needs uv)
+lock: ## write requirements.lock from pyproject.toml (needs uv)
 	echo "torch==$(TORCH)" | UV_FIND_LINKS="$(PIP_FIND_LINKS)" uv pip compile --quiet --universal \
 	  --python-version 3.11 --generate-hashes --extra dev --custom-compile-command "make lock" \
 	  $(addprefix --no-emit-package ,torch $(CUDA)) --output-file requirements.lock pyproject.toml -

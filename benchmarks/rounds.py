@@ -1,6 +1,5 @@
 """Measuring in turn, so that a machine that drifts slows all alike; each in a process of its own where that matters."""
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -30,7 +29,6 @@ def alone(measure: Callable[..., Made], *given: Any) -> Made:
     Raises:
         UserError: the process ended without a word, as it does when memory ends.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line sets it; read when torch is imported
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         try:
             return pool.submit(measure, *given).result()

@@ -24,13 +24,7 @@ PRESENT = {
     *("torch", "pytorch-lightning", "torchmetrics", "numpy", "scipy", "scikit-learn", "scikit-image", "rich"),
     *("opencv-python-headless", "xxhash", "pyyaml", "matplotlib", "pillow", "jinja2", "packaging", "typing-extensions"),
 }
-ASKED_FOR = {
-    "av",
-    "decord",
-    "decord2",
-    "pebble",
-    "wandb",
-}  # large, or of no use for training
+ASKED_FOR = {"av", "decord", "decord2", "pebble", "wandb"}  # large, or of no use for training
 GLIBC = range(17, 40)  # minor versions that a machine of today may have; pip wants each by name
 MIB = 2**20
 
