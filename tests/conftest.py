@@ -59,9 +59,10 @@ def _fast_tests_start_no_processes(pytestconfig, monkeypatch) -> None:
 
 @pytest.fixture
 def joblib_ends() -> Iterator[None]:
-    """Ends joblib's idle workers: the next test's jobs would find themselves in this one's folder."""
+    """For jobs by joblib: ends its idle workers, as the next test's jobs would find themselves in this one's folder."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     yield
-    from joblib.externals.loky import get_reusable_executor  # type: ignore[import-untyped]
+    from joblib.externals.loky import get_reusable_executor
 
     get_reusable_executor().shutdown(wait=True)
 

@@ -143,7 +143,7 @@ def fork_what_is_started(patch: pytest.MonkeyPatch) -> None:
     spawn = multiprocessing.util.spawnv_passfds
     patch.setattr(multiprocessing.util, "spawnv_passfds", partial(_spawn, spawn))
     with suppress(ImportError):
-        from joblib.externals.loky.backend import fork_exec as loky  # type: ignore[import-untyped]
+        from joblib.externals.loky.backend import fork_exec as loky
 
         patch.setattr(loky, "fork_exec", partial(_fork_exec, loky.fork_exec))
 

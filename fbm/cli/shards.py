@@ -143,7 +143,7 @@ def prepare_by_launcher(config: DictConfig) -> Prepared:
 def _workers(shards: int) -> int:
     """Worker processes of each of joblib's shards, of which several run on this machine at once."""
     from hydra.core.hydra_config import HydraConfig
-    from joblib import effective_n_jobs  # type: ignore[import-untyped]
+    from joblib import effective_n_jobs
 
     at_once: int = min(shards, effective_n_jobs(HydraConfig.get().launcher.n_jobs))
     return max(1, len(os.sched_getaffinity(0)) // at_once)

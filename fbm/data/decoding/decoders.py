@@ -35,9 +35,9 @@ def check_decoder(decoder: str) -> None:
         raise UserError(f"the decoder {decoder} is not installed: pip install {packages[decoder]}")
     try:
         if decoder == "decord":
-            import decord  # noqa: F401
+            import decord  # noqa: F401 (whether it loads)
         else:
-            import torchcodec  # noqa: F401
+            import torchcodec  # noqa: F401 (whether it loads)
     except (OSError, RuntimeError, ImportError) as error:
         needs = "FFmpeg's libraries (apt-get install ffmpeg) and a version that fits torch's"
         reason = f"it needs {needs}" if decoder == "torchcodec" else str(error)

@@ -53,6 +53,7 @@ def flows(grey: Sequence[np.ndarray], distances: Sequence[int], slip: float, par
 
 
 def _flow(method: cv2.DISOpticalFlow, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    # OpenCV's declaration of `calc` lacks None, which has it make the array.
     height, width = first.shape
     if min(height, width) >= SMALLEST:
         return method.calc(first, second, None)  # type: ignore[call-overload,no-any-return]
