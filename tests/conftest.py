@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from fbm.data.datasets.ucf101 import UCF101
+from fbm.data.decoding.decoders import check_decoder
+from fbm.data.decoding.video import DECODERS, Decoder
 from fbm.data.demo import make_demo
 from fbm.data.masks.boxes import BoxMasks
 from fbm.data.store.prepare import prepare
+from fbm.utils.errors import UserError
 from tests import processes, tiny
 from tests.hydra_cache import cache_parsing
 from tests.tiny import make_store
@@ -97,6 +100,28 @@ def real_data() -> Path:
         reason = f"no real data at {place} (set FBM_REAL_DATA)"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
     return place
+
+
+def _installed(decoder: Decoder) -> Decoder:
+    """Skips the test where torchcodec cannot be used: it alone is no part of the install."""
+    if decoder == "torchcodec":
+        try:
+            check_decoder(decoder)
+        except UserError as error:
+            pytest.skip(str(error))
+    return decoder
+
+
+@pytest.fixture(params=DECODERS)
+def decoder(request: pytest.FixtureRequest) -> Decoder:
+    """The name of each decoder."""
+    return _installed(request.param)
+
+
+@pytest.fixture(params=[name for name in DECODERS if name != "pyav"])
+def other(request: pytest.FixtureRequest) -> Decoder:
+    """The name of each decoder other than PyAV."""
+    return _installed(request.param)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Runs on stores of every kind of frames."""
 
-import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from fbm.data.store.kinds.choose import KINDS
 from fbm.data.store.prepare import prepare
 from tests.conftest import SIZE, make_small_root
 from tests.tiny import fbm, only_error, settings
-from tests.training.interrupted import Moment, assert_same, killed
+from tests.training.interrupted import Moment, assert_same, killed, summary
 
 pytestmark = pytest.mark.slow
 QUICK = (
@@ -35,8 +35,7 @@ def run(place: Path, kind: str, folder: Path, *more: str) -> int:
 
 
 def metrics(folder: Path) -> dict[str, float]:
-    found: dict[str, float] = json.loads((folder / "summary.json").read_text())["metrics"]
-    return {name: value for name, value in found.items() if not name.startswith("time/")}
+    return {name: value for name, value in summary(folder)["metrics"].items() if not name.startswith("time/")}
 
 
 def test_a_run_from_the_videos_is_the_run_from_raw_frames(place, tmp_path, capsys):
@@ -88,6 +87,4 @@ def test_a_decoder_that_hangs_is_one_line(place, tmp_path, capsys, monkeypatch):
 
 
 def hang(*_: object) -> None:
-    import time
-
     time.sleep(60)

@@ -10,9 +10,8 @@ from fbm.data.decoding import checked
 from fbm.data.decoding.checked import CheckedVideo
 from fbm.data.decoding.decoders import check_decoder, family, open_video, versions
 from fbm.data.decoding.pyav import opened
-from fbm.data.decoding.video import DECODERS, VideoError
+from fbm.data.decoding.video import VideoError
 from fbm.utils.errors import UserError
-from tests.data.decoding.usable import need
 from tests.data.small_videos import make_video
 
 # Mean absolute difference of a frame, from resizing and converting in the other order: measured 1.6 at most on the real
@@ -62,7 +61,6 @@ def test_a_frame_may_keep_its_own_size(real_data, other):
 
 
 def test_pictures_too_narrow_for_decord_are_refused(tmp_path):
-    need("decord")
     with pytest.raises(VideoError, match="decord mixes up pictures only 48 pixels wide; the decoder pyav reads it"):
         frames(make_video(tmp_path / "a.mp4", 0), "decord")
 
@@ -97,7 +95,7 @@ def test_four_real_classes_are_the_same_or_refused(real_data, other):
             refused += 1
         elif not any(str(paths[number]).endswith(f"{name}.avi") for name in REPEATED):
             assert_alike(paths[number], other)
-    assert refused == 0 or other == "torchcodec"
+    assert (refused > 0) == (other == "torchcodec")
 
 
 @pytest.mark.parametrize("name", REPEATED)
@@ -159,7 +157,6 @@ def test_a_still_picture_cannot_be_late(tmp_path):
     assert not any(comparison.differs(one, two) for one, two in zip(still + 1, still, strict=True))
 
 
-@pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize(
     ("content", "reason"),
     [(b"", "the file is empty"), (b"no video\n" * 99, "not a video that can be opened"), (None, "no such file")],

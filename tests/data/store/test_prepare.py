@@ -1,10 +1,9 @@
-"""Preparing in this process; what needs a process of its own is in tests/data/test_prepare_command.py."""
+"""Preparing in this process; what needs a process of its own is in test_prepare_command.py."""
 
-import json
 import os
 import shutil
 from collections import namedtuple
-from dataclasses import asdict, replace
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -20,8 +19,8 @@ from fbm.data.store.prepare import prepare, time_limit
 from fbm.data.store.prepare_video import PrepareJob
 from fbm.utils.errors import UserError
 from fbm.utils.files import exclusive_lock
-from tests.data.decoding.usable import need
 from tests.data.failing_masks import ChosenMasks, Crashing, Hanging
+from tests.data.store.stored import contents, unfinish
 
 pytestmark = pytest.mark.slow
 
@@ -31,10 +30,6 @@ SIZE = 32
 def run(root, store, size=SIZE, masks="boxes", source=None, timeout=600):
     source = source or (BoxMasks(root.path) if masks == "boxes" else None)
     return prepare(UCF101(root.path), source, masks, store, size, workers=1, timeout=timeout)
-
-
-def contents(store):
-    return {str(p.relative_to(store)): p.read_bytes() for p in store.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
 def check_files(store, video):
@@ -112,10 +107,9 @@ def test_a_stored_file_that_is_not_whole_is_made_again(small_root, small_store, 
 
 def test_an_interrupted_preparation_goes_on_from_its_journal(small_root, small_store):
     right = contents(small_store)
-    rows = read_manifest(small_store).videos
-    lines = [json.dumps(asdict(row)) for row in rows]
-    (small_store / MANIFEST).unlink()
-    (small_store / JOURNAL).write_text(f"{lines[0]}\n{lines[1]}\n{lines[2][:50]}")  # killed while it wrote the third
+    unfinish(small_store)
+    first, second, third, _ = (small_store / JOURNAL).read_text().splitlines()
+    (small_store / JOURNAL).write_text(f"{first}\n{second}\n{third[:50]}")  # killed while it wrote the third
     kept = times(small_store, small_root.names[:2])
     assert run(small_root, small_store).worked_on == 2
     assert times(small_store, small_root.names[:2]) == kept
@@ -125,9 +119,7 @@ def test_an_interrupted_preparation_goes_on_from_its_journal(small_root, small_s
 @pytest.mark.parametrize("sizes", [(64, 32), (32, 64)])
 def test_a_journal_of_frames_of_another_size_is_not_taken_for_this_one(small_root, store, sizes):
     run(small_root, store, size=sizes[0])
-    rows = read_manifest(store).videos
-    (store / MANIFEST).unlink()
-    (store / JOURNAL).write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
+    unfinish(store)
     run(small_root, store, size=sizes[1])
     for video in FrameStore(store).usable:
         assert FrameStore(store).frames(video.name, 0, 1).shape == (1, sizes[1], sizes[1], 3)
@@ -138,31 +130,26 @@ def prepared_by(decoder, root, store):
     return prepare(UCF101(root.path), None, "none", store, SIZE, workers=1, timeout=600, decoder=decoder)
 
 
-@pytest.mark.parametrize("decoder", ["decord", "torchcodec"])
-def test_another_decoder_makes_a_store_of_its_own(small_root, small_store, tmp_path, decoder):
-    need(decoder)
+def test_another_decoder_makes_a_store_of_its_own(small_root, small_store, tmp_path, other):
     store = tmp_path / "other"
-    prepared_by(decoder, small_root, store)
+    prepared_by(other, small_root, store)
     made, ours = FrameStore(store), FrameStore(small_store)
-    assert made.manifest.decoder == decoder
+    assert made.manifest.decoder == other
     for video in made.usable:
-        assert video.decoder.startswith(f"{decoder} ")
+        assert video.decoder.startswith(f"{other} ")
         theirs = ours.frames(video.name, 0, video.frames).astype(int)
         assert np.abs(made.frames(video.name, 0, video.frames) - theirs).mean() < 2.5
     assert len(made.usable) == len(ours.usable) == 4
-    assert prepared_by(decoder, small_root, store).worked_on == 0
-    with pytest.raises(UserError, match=rf"decoded by {decoder}, not data.decoder=pyav: choose another data.store"):
+    assert prepared_by(other, small_root, store).worked_on == 0
+    with pytest.raises(UserError, match=rf"decoded by {other}, not data.decoder=pyav: choose another data.store"):
         prepared_by("pyav", small_root, store)
-    with pytest.raises(UserError, match=rf"decoded by pyav, not data.decoder={decoder}: choose another data.store"):
-        prepared_by(decoder, small_root, small_store)
+    with pytest.raises(UserError, match=rf"decoded by pyav, not data.decoder={other}: choose another data.store"):
+        prepared_by(other, small_root, small_store)
 
 
 def test_what_an_interrupted_preparation_decoded_otherwise_is_decoded_again(small_root, store):
-    need("decord")
     prepared_by("decord", small_root, store)
-    rows = read_manifest(store).videos
-    (store / MANIFEST).unlink()
-    (store / JOURNAL).write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
+    unfinish(store)
     assert prepared_by("pyav", small_root, store).worked_on == 4
     assert {row.decoder[:4] for row in read_manifest(store).videos} == {"PyAV"}
 

@@ -19,6 +19,7 @@ from fbm.data.store.journal import JOURNAL
 from fbm.data.store.manifest import MANIFEST, read_manifest
 from fbm.utils.files import exclusive_lock
 from tests import processes
+from tests.data.store.stored import contents
 from tests.disks import disk
 
 __all__ = ["disk"]  # the fixture
@@ -32,10 +33,6 @@ def command(name, root, store, *more):
 
 def fbm(name, root, store, *more, **options):
     return processes.run(command(name, root, store, *more), capture_output=True, text=True, timeout=600, **options)
-
-
-def contents(store):
-    return {str(p.relative_to(store)): p.read_bytes() for p in store.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
 def refused(done, words):

@@ -15,7 +15,8 @@ from fbm.data.store.manifest import MANIFEST, read_manifest
 from fbm.data.store.shards import DONE, LISTING, SHARDS
 from fbm.utils.files import exclusive_lock
 from tests import processes
-from tests.data.store.test_prepare_command import FBM, command, contents, fbm, refused, store, times, undisturbed
+from tests.data.store.stored import contents
+from tests.data.store.test_prepare_command import FBM, command, fbm, refused, store, times, undisturbed
 
 __all__ = ["store", "undisturbed"]  # fixtures
 

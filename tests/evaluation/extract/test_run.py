@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,10 +16,10 @@ from fbm.evaluation.extract import Options, decoding, extract, main
 from fbm.evaluation.extract.parts import write_part
 from fbm.utils.errors import UserError
 from fbm.utils.files import exclusive_lock
-from tests.data.decoding.usable import need
 from tests.evaluation.extract.test_network import trained
 from tests.evaluation.extract.videos import make_video, make_videos, moody, only_hanging_takes_time
 from tests.runs.test_checkpoints import run_folder
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -100,14 +99,12 @@ def test_the_same_again_is_nothing_to_do_and_other_features_are_refused(checkpoi
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "v"]
 
 
-@pytest.mark.parametrize("decoder", ["decord", "torchcodec"])
-def test_another_decoder_is_other_features_and_named_in_the_output(demo_root, checkpoint, tmp_path, decoder):
-    need(decoder)
+def test_another_decoder_is_other_features_and_named_in_the_output(demo_root, checkpoint, tmp_path, other):
     folder = demo_root / "UCF-101" / "Bounce"
     command = [str(checkpoint), str(folder), "--out", str(tmp_path / "a.npz"), *QUICK]
-    assert main([*command, "--decoder", decoder]) == 0
+    assert main([*command, "--decoder", other]) == 0
     found = load(tmp_path / "a.npz")
-    assert json.loads(str(found["meta"]))["decoder"].startswith(f"{decoder} ")
+    assert json.loads(str(found["meta"]))["decoder"].startswith(f"{other} ")
     with pytest.raises(UserError, match="holds features of other inputs or settings"):
         main(command)
     assert main([*command, "--overwrite"]) == 0
@@ -205,13 +202,6 @@ def test_killed_and_started_again_it_goes_on(checkpoint, tmp_path, capsys):
     assert np.allclose(again["features"], straight["features"], atol=1e-5)
     assert np.array_equal(again["video"], straight["video"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npz", "v", "whole.npz"]
-
-
-def wait_until(there) -> None:
-    end = time.monotonic() + 600
-    while not there():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def alive(process: Path) -> bool:

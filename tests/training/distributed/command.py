@@ -4,10 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 OUTER = ("SLURM_", "TORCHELASTIC_", "NODE_RANK", "MASTER_", "RANK", "LOCAL_", "WORLD_SIZE")
 
@@ -59,11 +57,3 @@ def ranks_of(folder: Path) -> list[int]:
         except (OSError, ValueError):
             continue
     return found
-
-
-def wait_until(true: Any, seconds: float = 600) -> None:
-    """Until `true()`; fails where it does not come."""
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "it did not come"
-        time.sleep(0.1)

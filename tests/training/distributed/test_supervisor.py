@@ -17,7 +17,7 @@ from fbm.training.distributed.failures import RankFailure
 from fbm.training.distributed.supervisor import Supervisor
 from fbm.training.distributed.topology import Topology
 from fbm.training.distributed.worker_group import WorkerGroup
-from tests.training.distributed.command import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
