@@ -15,6 +15,7 @@ from benchmarks.rounds import in_turn
 from fbm.data.dataset import Video
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.decoding.pyav import decode
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import prepare
 from fbm.data.store.prepare_video import PrepareJob, prepare_video
 from fbm.utils.errors import UserError
@@ -81,5 +82,7 @@ def _together(root: Path, size: int, workers: int) -> float:
     """Frames a second of the clock, of the whole command's work: planning, child processes, manifest."""
     with tempfile.TemporaryDirectory() as place:
         began = time.perf_counter()
-        prepared = prepare(UCF101(root, split="all"), None, "none", Path(place, "store"), size, workers, TIMEOUT)
+        prepared = prepare(
+            Preparation(UCF101(root, split="all"), None, "none", Path(place, "store"), size, workers, TIMEOUT)
+        )
         return sum(video.frames for video in prepared.manifest.videos) / (time.perf_counter() - began)

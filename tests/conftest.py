@@ -13,6 +13,7 @@ from fbm.data.decoding.decoders import check_decoder
 from fbm.data.decoding.video import DECODERS, Decoder
 from fbm.data.demo import make_demo
 from fbm.data.masks.boxes import BoxMasks
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import prepare
 from fbm.utils.errors import UserError
 from tests import processes, tiny
@@ -82,7 +83,7 @@ def demo_root(tmp_path_factory) -> Path:
 def demo_store(demo_root, tmp_path_factory) -> Path:
     """`demo_root` prepared with frames of 32 × 32 and its boxes, otherwise by the default settings."""
     store: Path = tmp_path_factory.mktemp("stores") / "demo"
-    prepare(UCF101(demo_root), BoxMasks(demo_root), "boxes", store, SIZE, workers=2, timeout=600)
+    prepare(Preparation(UCF101(demo_root), BoxMasks(demo_root), "boxes", store, SIZE, workers=2, timeout=600))
     return store
 
 
@@ -163,7 +164,7 @@ def small_root(demo_root, tmp_path) -> SmallRoot:
 def _small_store(demo_root, tmp_path_factory) -> Path:
     root = make_small_root(demo_root, tmp_path_factory.mktemp("small") / "root")
     store = root.path / "store"
-    prepare(UCF101(root.path), BoxMasks(root.path), "boxes", store, SIZE, workers=1, timeout=600)
+    prepare(Preparation(UCF101(root.path), BoxMasks(root.path), "boxes", store, SIZE, workers=1, timeout=600))
     return store
 
 

@@ -14,6 +14,7 @@ from fbm.config.instantiate import build
 from fbm.config.keys import flatten, under
 from fbm.config.launchers import describe_lost, launch_jobs
 from fbm.data.store.manifest import read_manifest
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import Prepared, prepare
 from fbm.data.store.prepare_shard import ShardResult, prepare_shard
 from fbm.data.store.shards import SHARDS, Shard, describe_unfinished, one_at_a_time, reopen_all
@@ -92,23 +93,23 @@ def prepare_config(config: DictConfig) -> ShardResult:
     if config.data.generate is not None:
         with one_at_a_time(store, shard) if shard else nullcontext():
             build(config.data.generate)
-    given = (
-        build(config.data.source),
-        build(config.masks.source) if config.masks.source is not None else None,
-        config.masks.name,
-        store,
-        config.data.size,
-        config.prepare.workers,
-        config.prepare.timeout,
-        {"name": config.data.name, "skip_broken": config.data.skip_broken},
-        config.prepare.drop_classes,
-        config.data.decoder,
-        config.data.frames,
-        config.data.quality,
+    given = Preparation(
+        source=build(config.data.source),
+        masks=build(config.masks.source) if config.masks.source is not None else None,
+        masks_name=config.masks.name,
+        store=store,
+        size=config.data.size,
+        workers=config.prepare.workers,
+        timeout=config.prepare.timeout,
+        settings={"name": config.data.name, "skip_broken": config.data.skip_broken},
+        drop_classes=config.prepare.drop_classes,
+        decoder=config.data.decoder,
+        frames=config.data.frames,
+        quality=config.data.quality,
     )
     if shard is not None:
-        return prepare_shard(shard, *given)
-    prepared = prepare(*given)
+        return prepare_shard(shard, given)
+    prepared = prepare(given)
     return ShardResult(prepared.worked_on, prepared)
 
 

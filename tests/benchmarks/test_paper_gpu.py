@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.files import FileMasks
 from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import prepare
 from fbm.study.estimate import Cost
 from fbm.study.job import Job
@@ -61,7 +62,9 @@ def test_the_same_store_gives_the_same_bytes(packed, demo_store, tmp_path):
 
 
 def test_what_is_packed_comes_out_with_its_splits_its_frames_and_its_masks(packed, demo_store, tmp_path):
-    prepared = prepare(UCF101(packed), FileMasks(packed), "files", tmp_path / "store", 32, workers=2, timeout=600)
+    prepared = prepare(
+        Preparation(UCF101(packed), FileMasks(packed), "files", tmp_path / "store", 32, workers=2, timeout=600)
+    )
     before, after = FrameStore(demo_store), FrameStore(tmp_path / "store")
     whole = [video for video in before.usable if video.action in CLASSES]
     assert [(v.name, v.split, v.frames, v.masked_frames) for v in after.usable] == [

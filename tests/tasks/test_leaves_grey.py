@@ -18,6 +18,7 @@ from fbm.data.clips import ClipDataset, SampleKey
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.boxes import BoxMasks
 from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import prepare
 from fbm.models.losses import disentangling_losses
 from fbm.tasks import Disentangle
@@ -31,7 +32,7 @@ BOUND = 0.35
 @pytest.fixture(scope="module")
 def clips(demo_root, tmp_path_factory) -> ClipDataset:
     folder: Path = tmp_path_factory.mktemp("stores") / "demo"
-    prepare(UCF101(demo_root), BoxMasks(demo_root), "boxes", folder, SIZE, workers=1, timeout=600)
+    prepare(Preparation(UCF101(demo_root), BoxMasks(demo_root), "boxes", folder, SIZE, workers=1, timeout=600))
     some = ClipDataset(FrameStore(folder), "train", 32, FRAMES, seed=0, augment=False)
     some.mask_frames = (0, -1)
     return some

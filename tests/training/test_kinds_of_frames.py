@@ -9,6 +9,7 @@ import pytest
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.boxes import BoxMasks
 from fbm.data.store.kinds.choose import KINDS
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import prepare
 from tests.conftest import SIZE, make_small_root
 from tests.tiny import fbm, only_error, settings
@@ -26,7 +27,7 @@ def place(demo_root, tmp_path_factory) -> Path:
     folder: Path = tmp_path_factory.mktemp("kinds")
     root = make_small_root(demo_root, folder / "root")
     for kind in KINDS:
-        prepare(UCF101(root.path), BoxMasks(root.path), "boxes", folder / kind, SIZE, 1, 600, frames=kind)
+        prepare(Preparation(UCF101(root.path), BoxMasks(root.path), "boxes", folder / kind, SIZE, 1, 600, frames=kind))
     return folder
 
 
@@ -69,7 +70,7 @@ def test_a_setting_that_contradicts_the_store_is_refused(place, tmp_path, capsys
 
 def test_a_video_that_is_gone_ends_a_run_before_it_begins(demo_root, tmp_path, capsys):
     root = make_small_root(demo_root, tmp_path / "root")
-    prepare(UCF101(root.path), None, "none", tmp_path / "store", SIZE, 1, 600, frames="files")
+    prepare(Preparation(UCF101(root.path), None, "none", tmp_path / "store", SIZE, 1, 600, frames="files"))
     shutil.move(root.path, tmp_path / "elsewhere")
     assert fbm("train", *settings(tmp_path / "store", *QUICK, f"run_dir={tmp_path / 'run'}")) == 1
     said = only_error(capsys.readouterr().err.splitlines()[-1])

@@ -17,12 +17,14 @@ pytestmark = pytest.mark.slow
 PREPARE = """
 import sys
 from pathlib import Path
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import prepare
 from fbm.data.datasets.ucf101 import UCF101
 from tests.data.failing_masks import ChosenMasks, Hanging
 
 root, store, name = sys.argv[1:]
-prepare(UCF101(Path(root)), ChosenMasks({name: Hanging()}), "boxes", Path(store), 32, 2, 600)
+given = Preparation(UCF101(Path(root)), ChosenMasks({name: Hanging()}), "boxes", Path(store), 32, 2, 600)
+prepare(given)
 """
 DEMO = """
 import sys

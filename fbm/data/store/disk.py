@@ -3,26 +3,26 @@
 import os
 import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.filesize import decimal
 
 from fbm.data.store.kinds.encoded import Encoded
 from fbm.data.store.kinds.kind import FrameKind
 from fbm.data.store.kinds.raw import RAW
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare_video import PrepareJob
-from fbm.data.store.segments import expected
 from fbm.utils.errors import UserError
 
 
-def check_disk(jobs: Sequence[PrepareJob], store: Path, size: int, workers: int | None) -> None:
+def check_disk(given: Preparation, jobs: Sequence[PrepareJob]) -> None:
     """Print how much disk the frames will need; UserError if there is less."""
-    lengths = [expected_frames(job) for job in jobs if job.decoded is None]
-    frames, kind = sum(lengths), jobs[0].kind
+    store, size, kind = given.store, given.size, given.kind
+    lengths = [job.expected.stored for job in jobs if job.decoded is None]
+    frames = sum(lengths)
     need = kind.bytes_for(frames, size) + frames * size * size // 8
     if kind is not RAW:  # for the masks, the frames of a video a worker lie there uncompressed
-        parallel = workers or len(os.sched_getaffinity(0))
-        need += RAW.bytes_for(sum(sorted(lengths)[-parallel:]), size) if jobs[0].masks_name != "none" else 0
+        parallel = given.workers or len(os.sched_getaffinity(0))
+        need += RAW.bytes_for(sum(sorted(lengths)[-parallel:]), size) if given.masks_name != "none" else 0
     free = shutil.disk_usage(store).free
     sizes = f"{frames:,} frames need {decimal(need)}, {decimal(free)} are free"
     print(f"{len(jobs)} videos to prepare: {sizes} at {store}")
@@ -30,11 +30,6 @@ def check_disk(jobs: Sequence[PrepareJob], store: Path, size: int, workers: int 
         print(f"data.frames={kind.name}; of the frames {_compared(frames, size, kind)}")
     if need > free:
         raise UserError(f"not enough disk for {store}: {sizes}; free some or choose another data.store")
-
-
-def expected_frames(job: PrepareJob) -> int:
-    """The number of frames of a video, as far as it is known before decoding, else 0."""
-    return job.decoded.frames if job.decoded is not None else expected(job.video)[0]
 
 
 def _compared(frames: int, size: int, kind: FrameKind) -> str:

@@ -3,21 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from fbm.data.dataset import Video, VideoDataset
-from fbm.data.decoding.decoders import check_decoder, family
-from fbm.data.decoding.video import Decoder
+from fbm.data.dataset import Video
+from fbm.data.decoding.decoders import family
 from fbm.data.masks.matching import match_masks
-from fbm.data.masks.source import MaskSource, VideoMasks
+from fbm.data.masks.source import VideoMasks
 from fbm.data.store.array import StoreArray, is_whole
 from fbm.data.store.disk import check_disk
 from fbm.data.store.journal import JOURNAL, journal, read_journals
-from fbm.data.store.kinds.choose import frame_kind, kind_of
-from fbm.data.store.kinds.kind import FrameKind
+from fbm.data.store.kinds.choose import kind_of
 from fbm.data.store.manifest import MANIFEST, Manifest, StoredVideo, masks_file, read_manifest
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare_video import PrepareJob, empty_row, prepare_video, with_split
-from fbm.data.store.segments import expected
 from fbm.data.store.settings import check_keeps_classes
 from fbm.data.store.shards import journals, remove_shards
 from fbm.utils.errors import UserError
@@ -42,65 +39,41 @@ class Prepared:
     left_over: list[str]
 
 
-def prepare(
-    source: VideoDataset,
-    masks: MaskSource | None,
-    masks_name: str,
-    store: Path,
-    size: int,
-    workers: int | None,
-    timeout: float,
-    settings: dict[str, Any] | None = None,
-    drop_classes: bool = False,
-    decoder: Decoder = "pyav",
-    frames: str = "raw",
-    quality: int | None = None,
-    finished: Mapping[str, StoredVideo] | None = None,
-) -> Prepared:
-    """Update the store to `source` and `masks`, doing only what is missing.
+def prepare(given: Preparation, finished: Mapping[str, StoredVideo] | None = None) -> Prepared:
+    """Update the store to the data set and the masks, doing only what is missing.
 
     Args:
-        masks: None stores no masks (`masks_name` is then "none").
-        size: of the stored frames, pixels.
-        workers: child processes; None takes one a core.
-        timeout: seconds that a file of up to `TIMED` frames may take, longer ones in proportion.
-        settings: see `Manifest`.
-        drop_classes: allow classes of the store to be removed that `source` does not have.
-        decoder: of the frames, the same for the whole store.
-        frames, quality: how frames are kept, see `frame_kind`.
         finished: the rows of videos that shards have just prepared, by name; they are not looked at again.
 
     Raises:
         UserError: the data set, the store or the disk is unsuitable. A broken video is noted in its row.
     """
-    check_decoder(decoder)
-    kind = frame_kind(frames, quality, decoder)
-    finished = finished or {}
-    videos = source.videos()
-    masks_by_name, notes = match_masks(videos, masks)
+    store, finished = given.store, finished or {}
+    videos = given.source.videos()
+    masks_by_name, notes = match_masks(videos, given.masks)
     with exclusive_lock(store, "the store"):
         remove_partial(store)
-        known = known_rows(store, size, kind, decoder)
-        if not drop_classes:
+        known = known_rows(given)
+        if not given.drop_classes:
             check_keeps_classes(store, videos)
         rows = {video.name: with_split(finished[video.name], video) for video in videos if video.name in finished}
         rest = [video for video in videos if video.name not in rows]
-        planned, jobs = plan(rest, known, masks_by_name, masks_name, store, size, kind, decoder)
+        planned, jobs = plan(given, rest, known, masks_by_name)
         rows |= planned
         if jobs:
-            check_disk(jobs, store, size, workers)
+            check_disk(given, jobs)
             try:
-                rows |= work(jobs, store, store / JOURNAL, workers, timeout)
+                rows |= work(given, jobs, store / JOURNAL)
             finally:
                 remove_partial(store)  # left by interrupted workers; they may fill the disk
         others = [row for name, row in known.items() if name not in rows and row.checksum]
         placed_rows = [rows[video.name] for video in videos]
         manifest = Manifest(
-            *(size, masks_name, source.selection(), placed_rows, others),
-            settings=settings or {},
-            frames=frames,
-            quality=kind.quality,
-            decoder=decoder,
+            *(given.size, given.masks_name, given.source.selection(), placed_rows, others),
+            settings=given.settings,
+            frames=given.frames,
+            quality=given.kind.quality,
+            decoder=given.decoder,
         )
         _finish(store, manifest)
     return Prepared(manifest, len(jobs), notes)
@@ -118,40 +91,40 @@ def _finish(store: Path, manifest: Manifest) -> None:
     remove_shards(store)
 
 
-def known_rows(store: Path, size: int, kind: FrameKind, decoder: Decoder) -> dict[str, StoredVideo]:
-    """The rows of an earlier, perhaps interrupted, preparation."""
-    rows: dict[str, StoredVideo] = {}
+def known_rows(given: Preparation) -> dict[str, StoredVideo]:
+    """The rows of an earlier, perhaps interrupted, preparation.
+
+    Raises:
+        UserError: the store keeps other frames.
+    """
+    store, rows = given.store, dict[str, StoredVideo]()
     if (store / MANIFEST).is_file():
         manifest = read_manifest(store)
-        if manifest.size != size:
+        if manifest.size != given.size:
             raise UserError(
-                f"the store {store} holds frames of {manifest.size} pixels, data.size={size} needs others: "
+                f"the store {store} holds frames of {manifest.size} pixels, data.size={given.size} needs others: "
                 "choose another data.store"
             )
-        if (found := kind_of(manifest).label) != kind.label:
+        if (found := kind_of(manifest).label) != given.kind.label:
             raise UserError(
-                f"the store {store} keeps its frames as {found}, these settings as {kind.label} (data.frames, "
+                f"the store {store} keeps its frames as {found}, these settings as {given.kind.label} (data.frames, "
                 "data.quality, data.decoder): choose another data.store, or its own settings"
             )
-        if manifest.decoder != decoder:
+        if manifest.decoder != given.decoder:
             raise UserError(
-                f"the store {store} holds frames decoded by {manifest.decoder}, not data.decoder={decoder}: "
+                f"the store {store} holds frames decoded by {manifest.decoder}, not data.decoder={given.decoder}: "
                 "choose another data.store"
             )
         rows = {video.name: video for video in (*manifest.others, *manifest.videos)}
     noted = read_journals([store / JOURNAL, *journals(store)])
-    return rows | {name: row for name, row in noted.items() if family(row.decoder) == decoder}
+    return rows | {name: row for name, row in noted.items() if family(row.decoder) == given.decoder}
 
 
 def plan(
+    given: Preparation,
     videos: Sequence[Video],
-    known: dict[str, StoredVideo],
+    known: Mapping[str, StoredVideo],
     masks_by_name: Mapping[str, VideoMasks | None],
-    masks_name: str,
-    store: Path,
-    size: int,
-    kind: FrameKind,
-    decoder: Decoder,
 ) -> tuple[dict[str, StoredVideo], list[PrepareJob]]:
     """The rows of videos that are up to date, and the jobs for the others."""
     rows, jobs = {}, []
@@ -162,9 +135,8 @@ def plan(
         if not video.path.is_file():
             rows[video.name] = empty_row(video, "missing", f"listed in the split files but not there: {video.path}")
             continue
-        track = masks_by_name.get(video.name)
-        decoded = _still_decoded(video, known.get(video.name), store, size, kind)
-        job = PrepareJob(video, store, size, masks_name, track, decoded, kind, decoder)
+        decoded = _still_decoded(given, video, known.get(video.name))
+        job = given.job(video, masks_by_name.get(video.name), decoded)
         if decoded and decoded.ok and decoded.masks == job.masks_fingerprint and _has_masks(job):
             rows[video.name] = with_split(decoded, video)
         else:
@@ -172,14 +144,13 @@ def plan(
     return rows, jobs
 
 
-def _still_decoded(
-    video: Video, row: StoredVideo | None, store: Path, size: int, kind: FrameKind
-) -> StoredVideo | None:
+def _still_decoded(given: Preparation, video: Video, row: StoredVideo | None) -> StoredVideo | None:
     """The row of a video, if its stored frames are complete and still those of the file."""
+    kind = given.kind
     # Another preparation that was not finished may have left its frames and a journal.
     if row is None or not row.checksum or row.kept != kind.label or row.segment != video.segment:
         return None
-    if kind.stored and not is_whole(kind.file(store, size, row)):
+    if kind.stored and not is_whole(kind.file(given.store, given.size, row)):
         return None
     row = row if kind.stored else replace(row, path=str(video.path.absolute()))  # it may have moved
     stat = video.path.stat()
@@ -198,14 +169,11 @@ def _has_masks(job: PrepareJob) -> bool:
 
 
 def time_limit(job: PrepareJob, timeout: float) -> float:
-    """Seconds that a video may take, see `prepare`."""
-    frames = job.decoded.frames if job.decoded is not None else expected(job.video)[1]
-    return timeout * max(1, frames / TIMED)
+    """Seconds that a video may take, see `Preparation`."""
+    return timeout * max(1, job.expected.decoded / TIMED)
 
 
-def work(
-    jobs: Sequence[PrepareJob], store: Path, path: Path, workers: int | None, timeout: float, label: str = ""
-) -> dict[str, StoredVideo]:
+def work(given: Preparation, jobs: Sequence[PrepareJob], path: Path, label: str = "") -> dict[str, StoredVideo]:
     """Prepare all `jobs`; each is written to the disk and the journal before it counts as done.
 
     Args:
@@ -213,12 +181,12 @@ def work(
         label: of lines of progress in place of a bar, among other processes that write to the same store.
     """
     rows = {}
-    tasks = [((job, limit), (job,), limit) for job in jobs for limit in [time_limit(job, timeout)]]
+    tasks = [((job, limit), (job,), limit) for job in jobs for limit in [time_limit(job, given.timeout)]]
     try:
         with (
             journal(path) as append,
             (progress_lines if label else progress)(label or "prepare", len(jobs), "videos") as advance,
-            in_processes(prepare_video, tasks, workers) as finished,
+            in_processes(prepare_video, tasks, given.workers) as finished,
         ):
             for (job, limit), answer in finished:
                 row = _row(job, answer, limit)
@@ -226,7 +194,7 @@ def work(
                 rows[row.name] = row
                 advance()
     except OSError as error:  # also from closing the journal
-        raise unwritable(store, error, f"{len(rows)} videos") from error
+        raise unwritable(given.store, error, f"{len(rows)} videos") from error
     return rows
 
 

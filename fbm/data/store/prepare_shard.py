@@ -3,20 +3,15 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from fbm.data.dataset import Video, VideoDataset
-from fbm.data.decoding.decoders import check_decoder
-from fbm.data.decoding.video import Decoder
 from fbm.data.masks.matching import match_masks
-from fbm.data.masks.source import MaskSource
 from fbm.data.store.disk import check_disk
 from fbm.data.store.journal import JOURNAL
-from fbm.data.store.kinds.choose import frame_kind
 from fbm.data.store.manifest import StoredVideo
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import Prepared, known_rows, plan, prepare, unwritable, work
-from fbm.data.store.prepare_video import PrepareJob
 from fbm.data.store.segments import expected
 from fbm.data.store.settings import check_keeps_classes
 from fbm.data.store.shards import ListedVideo, Shard, finished_rows, joined, unfinished, write_done
@@ -52,22 +47,8 @@ class _Listed(VideoDataset):
         return self.source.selection()
 
 
-def prepare_shard(
-    shard: Shard,
-    source: VideoDataset,
-    masks: MaskSource | None,
-    masks_name: str,
-    store: Path,
-    size: int,
-    workers: int | None,
-    timeout: float,
-    settings: dict[str, Any] | None = None,
-    drop_classes: bool = False,
-    decoder: Decoder = "pyav",
-    frames: str = "raw",
-    quality: int | None = None,
-) -> ShardResult:
-    """Prepare the part of a shard; all but `shard` is as for `prepare`.
+def prepare_shard(shard: Shard, given: Preparation) -> ShardResult:
+    """Prepare the part of a shard.
 
     The store is then the same as after one `prepare`, byte for byte.
 
@@ -75,33 +56,29 @@ def prepare_shard(
         UserError: as for `prepare`; also if this shard or a preparation without shards is running, or if other shards
             have other settings.
     """
-
-    check_decoder(decoder)
-    kind = frame_kind(frames, quality, decoder)
+    store, masks = given.store, given.masks
 
     def list_videos() -> list[ListedVideo]:
-        listed = with_lengths(source.videos())
+        listed = with_lengths(given.source.videos())
         videos = [video for video, _ in listed]
         match_masks(videos, masks)  # now, as it may refuse them
-        if not drop_classes:
+        if not given.drop_classes:
             check_keeps_classes(store, videos)
-        known = known_rows(store, size, kind, decoder)
+        known = known_rows(given)
         new = [video for video in videos if not video.fault and not _is_decoded(known.get(video.name))]
         if new:
-            jobs = [PrepareJob(video, store, size, masks_name, None, None, kind, decoder) for video in new]
-            check_disk(jobs, store, size, workers)
+            check_disk(given, [given.job(video, None, None) for video in new])
         return listed
 
     with joined(store, shard, list_videos) as listed:
         part = shard.part(listed)
-        of = {store / folder / video.name for video in part for folder in ("frames", f"masks/{masks_name}")}
+        of = {store / folder / video.name for video in part for folder in ("frames", f"masks/{given.masks_name}")}
         remove_partial(store, of)
         own_masks = {video.name: masks.masks_for(video.name) for video in part if masks and not video.fault}
-        known = known_rows(store, size, kind, decoder)
-        rows, jobs = plan(part, known, own_masks, masks_name, store, size, kind, decoder)
+        rows, jobs = plan(given, part, known_rows(given), own_masks)
         print(f"{shard}: {len(part):,} of {len(listed):,} videos, {len(jobs):,} to prepare", flush=True)
         try:
-            rows |= work(jobs, store, shard.folder(store) / JOURNAL, workers, timeout, str(shard))
+            rows |= work(given, jobs, shard.folder(store) / JOURNAL, str(shard))
         finally:
             remove_partial(store, of)
         try:
@@ -115,11 +92,7 @@ def prepare_shard(
     if left:
         return ShardResult(len(jobs), None)
     try:
-        done = prepare(
-            _Listed(source, [video for video, _ in listed]),
-            *(masks, masks_name, store, size, workers, timeout, settings, drop_classes, decoder, frames, quality),
-            finished=finished,
-        )
+        done = prepare(replace(given, source=_Listed(given.source, [video for video, _ in listed])), finished)
     except InUseError:  # by another that found all finished: it writes the manifest
         return ShardResult(len(jobs), None)
     return ShardResult(len(jobs), replace(done, worked_on=done.worked_on + len(jobs)))
@@ -139,7 +112,7 @@ def with_lengths(videos: list[Video]) -> list[ListedVideo]:
 
         def length(number: int) -> None:
             video = videos[number]
-            _, frames = expected(video)
+            frames = expected(video).decoded
             listed[number] = ListedVideo(video if video.segment else replace(video, expected=frames), frames)
             advance()
 

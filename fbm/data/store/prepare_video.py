@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from fbm.data.store.array import IntegrityError, StoreArray, checksum_of
 from fbm.data.store.kinds.kind import FrameKind
 from fbm.data.store.kinds.raw import RAW
 from fbm.data.store.manifest import StoredVideo, frames_file, masks_file
-from fbm.data.store.segments import cut, frame_range
+from fbm.data.store.segments import ExpectedFrames, cut, expected, frame_range
 from fbm.utils.files import TMP_SUFFIX, atomic_write, checksum
 
 
@@ -30,6 +31,13 @@ class PrepareJob:
     decoded: StoredVideo | None
     kind: FrameKind = RAW
     decoder: Decoder = "pyav"
+
+    @cached_property  # it may have to be read from the file
+    def expected(self) -> ExpectedFrames:
+        """Its frames, as far as their number is known before."""
+        if self.decoded is not None:
+            return ExpectedFrames(self.decoded.frames, self.decoded.frames)
+        return expected(self.video)
 
     @property
     def masks_fingerprint(self) -> str:

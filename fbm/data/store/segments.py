@@ -25,6 +25,13 @@ class FrameRange(NamedTuple):
         return frames if self.stop is None else min(self.stop, frames)
 
 
+class ExpectedFrames(NamedTuple):
+    """How many frames will be stored, and how many decoded for that, as far as it is known before; else 0."""
+
+    stored: int
+    decoded: int
+
+
 def frame_range(video: Video, header: Header) -> FrameRange:
     """The frames from `start` to `end`, by the average frame rate.
 
@@ -72,14 +79,14 @@ def check_inside(wanted: FrameRange, video: Video, header: Header, frames: int) 
         )
 
 
-def expected(video: Video) -> tuple[int, int]:
-    """How many frames will be stored, and how many decoded for that, as far as it is known before; else 0."""
+def expected(video: Video) -> ExpectedFrames:
+    """The frames of a video before it is decoded; its file is opened, unless the data set knows their number."""
     if not video.segment and video.expected is not None:
-        return video.expected, video.expected
+        return ExpectedFrames(video.expected, video.expected)
     try:
         header = read_header(video.path)
         wanted = frame_range(video, header)
     except VideoError:
-        return 0, 0  # reported when it is decoded
+        return ExpectedFrames(0, 0)  # reported when it is decoded
     frames = header.frames or video.expected or 0
-    return wanted.length(frames), wanted.decoded(frames)
+    return ExpectedFrames(wanted.length(frames), wanted.decoded(frames))

@@ -14,6 +14,7 @@ from fbm.data.decoding import decoders
 from fbm.data.masks.boxes import BoxMasks
 from fbm.data.store.journal import JOURNAL
 from fbm.data.store.manifest import MANIFEST, frames_file, masks_file
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import prepare
 from tests.conftest import SIZE
 from tests.tiny import fbm
@@ -153,7 +154,7 @@ def test_every_kind_of_damage_to_a_store_is_found_at_once(prepared):
 def test_broken_rows_and_a_changed_manifest_are_found(prepared):
     root, store = prepared
     half(root.video(1))
-    prepare(UCF101(root.path), BoxMasks(root.path), "boxes", store, SIZE, 1, 60)
+    prepare(Preparation(UCF101(root.path), BoxMasks(root.path), "boxes", store, SIZE, 1, 60))
     problems = look(root, store).problems
     assert [problem.split(": ")[1] for problem in problems] == ["short", "not usable, short"]
     manifest = store / MANIFEST
@@ -177,7 +178,7 @@ def test_what_the_doctor_advises_mends_the_store(prepared):
     path.write_bytes(content)
     assert "delete it and run `fbm prepare` again" in look(root, store).problems[0]
     path.unlink()
-    prepare(UCF101(root.path), BoxMasks(root.path), "boxes", store, SIZE, 1, 60)
+    prepare(Preparation(UCF101(root.path), BoxMasks(root.path), "boxes", store, SIZE, 1, 60))
     assert look(root, store).problems == []
 
 
@@ -193,7 +194,7 @@ def test_folders_are_looked_at_and_what_is_left_out_is_no_problem(small_root, tm
         ["UCF-101/cut.mp4", "undecodable"],
         ["UCF-101/Bounce/v_Bounce_g02_c01", "short"],
     ]
-    prepare(source, None, "none", store, SIZE, 1, 60)
+    prepare(Preparation(source, None, "none", store, SIZE, 1, 60))
     found = check_data(source, None, store)
     assert [problem.split(": ")[1] for problem in found.problems[2:]] == [
         "not usable, undecodable",
@@ -205,7 +206,7 @@ def test_folders_are_looked_at_and_what_is_left_out_is_no_problem(small_root, tm
 @pytest.mark.parametrize("kind", ["jpeg", "files"])
 def test_stores_of_other_kinds_are_checked_whole(small_root, tmp_path, kind):
     source, store = UCF101(small_root.path), tmp_path / "store"
-    prepare(source, None, "none", store, SIZE, 1, 600, frames=kind)
+    prepare(Preparation(source, None, "none", store, SIZE, 1, 600, frames=kind))
     assert not check_data(source, None, store).problems
     name = small_root.names[1]
     path = small_root.video(1) if kind == "files" else frames_file(store, name)
@@ -221,6 +222,6 @@ def test_stores_of_other_kinds_are_checked_whole(small_root, tmp_path, kind):
 
 
 def test_what_reading_from_videos_costs_is_said(small_root, tmp_path, capsys):
-    prepare(UCF101(small_root.path), None, "none", tmp_path / "store", SIZE, 1, 600, frames="files")
+    prepare(Preparation(UCF101(small_root.path), None, "none", tmp_path / "store", SIZE, 1, 600, frames="files"))
     assert fbm("doctor", "data=ucf101", f"data.store={tmp_path / 'store'}", "masks=none") == 0
     assert "data.frames=files: a process decodes about" in capsys.readouterr().out

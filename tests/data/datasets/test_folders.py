@@ -10,6 +10,7 @@ from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.unsupervised import UnsupervisedMasks
 from fbm.data.store.frame_store import FrameStore
 from fbm.data.store.manifest import masks_file
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import prepare
 from fbm.utils.errors import UserError
 from tests.data.small_videos import make_video
@@ -210,7 +211,7 @@ def test_the_selection_holds_choices_and_no_places(folder, small_root):
 
 
 def stored(place, store, **settings):
-    return prepare(Folders([place], **settings), None, "none", store, SIZE, workers=1, timeout=600)
+    return prepare(Preparation(Folders([place], **settings), None, "none", store, SIZE, workers=1, timeout=600))
 
 
 def test_a_file_that_is_mended_or_removed_is_told_the_next_time(folder, tmp_path):
@@ -272,7 +273,11 @@ def test_from_folders_to_a_pretrained_network(folder, tmp_path, monkeypatch, cap
 
 def test_unsupervised_masks_are_made_of_them(folder, tmp_path):
     place = folder(a=0)
-    prepare(Folders([place]), UnsupervisedMasks(), "unsupervised", tmp_path / "store", SIZE, workers=1, timeout=600)
+    prepare(
+        Preparation(
+            Folders([place]), UnsupervisedMasks(), "unsupervised", tmp_path / "store", SIZE, workers=1, timeout=600
+        )
+    )
     store = FrameStore(tmp_path / "store")
     assert store.usable[0].masked_frames > 0
     assert 0 < store.usable[0].mask_confidence < 1

@@ -8,6 +8,7 @@ from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.files import FileMasks
 from fbm.data.masks.source import DecodedVideo, MaskError
 from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import prepare
 from fbm.utils.errors import UserError
 
@@ -147,8 +148,10 @@ def test_two_kinds_of_masks_are_refused(tmp_path):
 def test_prepare_takes_the_demo_datas_true_masks(small_root, demo_root, tmp_path):
     store = tmp_path / "store"
     source = FileMasks(small_root.path, demo_root / "masks")
-    done = prepare(UCF101(small_root.path), source, "files", store, 32, workers=1, timeout=600)
+    done = prepare(Preparation(UCF101(small_root.path), source, "files", store, 32, workers=1, timeout=600))
     assert [video.status for video in done.manifest.videos] == ["ok"] * 4
     assert all(video.masked_frames == video.frames for video in done.manifest.videos)
     assert FrameStore(store).manifest.masks == "files"
-    assert prepare(UCF101(small_root.path), source, "files", store, 32, workers=1, timeout=600).worked_on == 0
+    assert (
+        prepare(Preparation(UCF101(small_root.path), source, "files", store, 32, workers=1, timeout=600)).worked_on == 0
+    )

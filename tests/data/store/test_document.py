@@ -13,6 +13,7 @@ import pytest
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.boxes import BoxMasks
 from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import prepare
 from tests.conftest import REPOSITORY, SIZE
 
@@ -30,7 +31,11 @@ def test_the_programs_of_the_document_read_a_store(small_root, tmp_path, monkeyp
     monkeypatch.delitem(sys.modules, "manifest", raising=False)
     for name, content in PROGRAMS.items():
         Path(name).write_text(content)
-    prepare(UCF101(small_root.path), BoxMasks(small_root.path), "boxes", Path("stores/demo"), SIZE, 1, 600, frames=kind)
+    prepare(
+        Preparation(
+            UCF101(small_root.path), BoxMasks(small_root.path), "boxes", Path("stores/demo"), SIZE, 1, 600, frames=kind
+        )
+    )
     if kind != "files":
         shutil.rmtree(small_root.path)
     store = FrameStore(Path("stores/demo"))

@@ -20,6 +20,7 @@ from fbm.data.masks.boxes import BoxMasks
 from fbm.data.store.frame_store import FrameStore, StoreError
 from fbm.data.store.kinds.choose import KINDS
 from fbm.data.store.manifest import MANIFEST, frames_file, read_manifest
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import Prepared, prepare
 from fbm.utils.errors import UserError
 from fbm.utils.files import checksum
@@ -36,7 +37,7 @@ Prepare = Callable[..., Path]
 
 def made(root: SmallRoot, store: Path, frames: str, masks: str = "boxes", **more: Any) -> Prepared:
     source = BoxMasks(root.path) if masks == "boxes" else None
-    return prepare(UCF101(root.path), source, masks, store, SIZE, 1, 600, frames=frames, **more)
+    return prepare(Preparation(UCF101(root.path), source, masks, store, SIZE, 1, 600, frames=frames, **more))
 
 
 @pytest.fixture(scope="module")
@@ -360,7 +361,7 @@ def test_a_forked_process_opens_videos_itself(stores):
 
 
 def test_few_videos_are_kept_open(demo_root, tmp_path):
-    prepare(UCF101(demo_root), None, "none", tmp_path / "store", SIZE, 2, 600, frames="files")
+    prepare(Preparation(UCF101(demo_root), None, "none", tmp_path / "store", SIZE, 2, 600, frames="files"))
     store = FrameStore(tmp_path / "store")
     for video in store.usable:
         store.frames(video.name, 0, 2)

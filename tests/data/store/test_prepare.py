@@ -15,6 +15,7 @@ from fbm.data.masks.boxes import BoxMasks, rasterise
 from fbm.data.store.frame_store import FrameStore, files_of
 from fbm.data.store.journal import JOURNAL
 from fbm.data.store.manifest import MANIFEST, frames_file, masks_file, read_manifest
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import prepare, time_limit
 from fbm.data.store.prepare_video import PrepareJob
 from fbm.utils.errors import UserError
@@ -29,7 +30,7 @@ SIZE = 32
 
 def run(root, store, size=SIZE, masks="boxes", source=None, timeout=600):
     source = source or (BoxMasks(root.path) if masks == "boxes" else None)
-    return prepare(UCF101(root.path), source, masks, store, size, workers=1, timeout=timeout)
+    return prepare(Preparation(UCF101(root.path), source, masks, store, size, workers=1, timeout=timeout))
 
 
 def check_files(store, video):
@@ -127,7 +128,7 @@ def test_a_journal_of_frames_of_another_size_is_not_taken_for_this_one(small_roo
 
 
 def prepared_by(decoder, root, store):
-    return prepare(UCF101(root.path), None, "none", store, SIZE, workers=1, timeout=600, decoder=decoder)
+    return prepare(Preparation(UCF101(root.path), None, "none", store, SIZE, workers=1, timeout=600, decoder=decoder))
 
 
 def test_another_decoder_makes_a_store_of_its_own(small_root, small_store, tmp_path, other):
@@ -331,7 +332,7 @@ def test_hanging_long_and_crashing_videos_are_stopped_and_the_others_are_stored(
     broken = ChosenMasks({small_root.names[1]: Hanging(), small_root.names[2]: Crashing()})
     whole = small_root.video(3).read_bytes()
     make_long(small_root.video(3))
-    done = prepare(UCF101(small_root.path), broken, "boxes", store, SIZE, workers=2, timeout=3)
+    done = prepare(Preparation(UCF101(small_root.path), broken, "boxes", store, SIZE, workers=2, timeout=3))
     rows = done.manifest.videos
     assert [row.status for row in rows] == ["ok", "timeout", "undecodable", "timeout"]
     assert all("within 3 s (see prepare.timeout)" in row.reason for row in (rows[1], rows[3]))
@@ -402,7 +403,7 @@ def test_a_store_that_is_a_file_is_refused(small_root, store):
 def test_changed_splits_change_the_manifest_alone(small_root, small_store):
     kept = times(small_store, small_root.names)
     source = UCF101(small_root.path, validation=0.0)
-    done = prepare(source, BoxMasks(small_root.path), "boxes", small_store, SIZE, 1, 60)
+    done = prepare(Preparation(source, BoxMasks(small_root.path), "boxes", small_store, SIZE, 1, 60))
     assert done.worked_on == 0
     assert {video.split for video in done.manifest.videos} == {"train", "test"}
     assert done.manifest.selection == source.selection()
@@ -420,7 +421,9 @@ def test_what_was_decoded_for_another_selection_is_kept(small_root, small_store)
     everything = run(small_root, small_store).manifest
     one = everything.classes[0]
     masks = BoxMasks(small_root.path)
-    fewer = prepare(UCF101(small_root.path, classes=[one]), masks, "boxes", small_store, SIZE, workers=1, timeout=600)
+    fewer = prepare(
+        Preparation(UCF101(small_root.path, classes=[one]), masks, "boxes", small_store, SIZE, workers=1, timeout=600)
+    )
     assert (fewer.worked_on, fewer.manifest.classes) == (0, [one])
     again = run(small_root, small_store)
     assert (again.worked_on, again.manifest) == (0, everything)

@@ -6,6 +6,7 @@ import pytest
 from fbm.data.dataset import Video, VideoDataset
 from fbm.data.decoding.pyav import decode
 from fbm.data.store.frame_store import FrameStore
+from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import prepare
 from tests.data.small_videos import make_video
 
@@ -36,7 +37,7 @@ def part(file, start, end, name="part"):
 
 
 def stored(store, *videos, frames="raw"):
-    return prepare(Fixed(list(videos)), None, "none", store, SIZE, workers=1, timeout=60, frames=frames)
+    return prepare(Preparation(Fixed(list(videos)), None, "none", store, SIZE, workers=1, timeout=60, frames=frames))
 
 
 @pytest.mark.parametrize("frames", ["raw", "files"])
