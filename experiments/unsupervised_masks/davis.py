@@ -10,7 +10,7 @@ from measures import centre_box, flow_threshold, iou, save, tight_boxes
 
 from fbm.data.masks.files import shrunk
 from fbm.data.masks.unsupervised import Settings
-from fbm.data.masks.unsupervised.segment import segment
+from fbm.data.masks.unsupervised.segment import scaled, segment
 
 SIZE = 128  # of the store's frames
 COLUMNS = "sequence, frames, centre box, flow threshold, ours, first 40, CPU s, sure, box at 128, its CPU s, its sure"
@@ -23,6 +23,11 @@ def read(davis: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     frames = np.stack([cv2.imread(str(file))[..., ::-1] for file in files])
     masks = [cv2.imread(str(truth / f"{file.stem}.png"), cv2.IMREAD_GRAYSCALE) > 127 for file in files]
     return np.ascontiguousarray(frames), np.stack(masks)
+
+
+def in_store_size(frames: np.ndarray) -> np.ndarray:
+    """Frames as a store of `SIZE` has them."""
+    return np.stack([scaled(frame, (SIZE, SIZE)) for frame in frames])
 
 
 def timed(frames: np.ndarray, settings: Settings) -> tuple[np.ndarray, float, float]:
@@ -76,8 +81,7 @@ def main() -> None:
             ]
             pictures.append(worst(frames, masks, true, scores, 4))
         if "small" in given.only:
-            small = np.stack([cv2.resize(frame, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for frame in frames])
-            masks, row[8], row[7] = timed(small, settings)
+            masks, row[8], row[7] = timed(in_store_size(frames), settings)
             row[6] = float(iou(tight_boxes(masks), tight_boxes(shrunk(true, SIZE))).mean())
         rows.append(row)
         print(f"| {folder.name} | {len(frames)} | " + " | ".join(f"{value:.3f}" for value in row) + " |", flush=True)

@@ -2,13 +2,17 @@
 
 import argparse
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from measures import iou, tight_boxes
 
-from fbm.data.masks.files import shrunk
+from fbm.data.masks.files import NpzMasks
+from fbm.data.masks.source import DecodedVideo
 from fbm.data.store.frame_store import FrameStore
+
+BANDS = (0, 0.5, 0.7, 0.8, 0.85, 1.01)  # of confidence; the last holds 1
 
 
 def main() -> None:
@@ -21,16 +25,19 @@ def main() -> None:
     scores: dict[str, list[tuple[float, float]]] = defaultdict(list)
     rated: list[tuple[float, float]] = []
     for video in store.usable:
-        with np.load(given.masks / f"{video.name}.npz") as file:
-            true = np.unpackbits(file["mask"], axis=-1, count=int(file["shape"][-1])).astype(bool)
-        found, true = store.masks(video.name, slice(video.frames)).astype(bool), shrunk(true, store.manifest.size)
-        box = iou(tight_boxes(found), tight_boxes(true)).mean()
-        scores[video.action].append((float(iou(found, true).mean()), float(box)))
-        rated.append((float(iou(found, true).mean()), video.mask_confidence))
-    print("| confidence | videos | IoU |\n| --- | --- | --- |")
-    for low, high in ((0, 0.05), (0.05, 0.1), (0.1, 0.2), (0.2, 1.01)):
-        here = [value for value, sure in rated if low <= sure < high]
-        print(f"| {low:g} to {high:.3g} | {len(here)} | {np.mean(here) if here else np.nan:.3f} |")
+        frames = store.frames(video.name, 0, video.frames)
+        true = NpzMasks(given.masks / f"{video.name}.npz").compute(
+            DecodedVideo(video.name, frames, video.width, video.height)
+        )
+        found = store.masks(video.name, slice(video.frames)).astype(bool)
+        mean, box = float(iou(found, true).mean()), float(iou(tight_boxes(found), tight_boxes(true)).mean())
+        scores[video.action].append((mean, box))
+        rated.append((mean, video.mask_confidence))
+    print("| confidence | videos | mean IoU | below 0.3 |\n| --- | --- | --- | --- |")
+    for low, high in pairwise(BANDS):
+        here = np.array([value for value, sure in rated if low <= sure < high])
+        average = here.mean() if len(here) else np.nan
+        print(f"| {low:g} to {min(high, 1):g} | {len(here)} | {average:.3f} | {(here < 0.3).sum()} |")
     print("| class | videos | IoU | box IoU | videos below 0.3 |\n| --- | --- | --- | --- | --- |")
     everything = [pair for pairs in scores.values() for pair in pairs]
     for name, pairs in [*sorted(scores.items()), ("all", everything)]:

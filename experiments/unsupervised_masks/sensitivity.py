@@ -6,34 +6,26 @@ from typing import Any
 
 import cv2
 import numpy as np
-from davis import SIZE, read
+from davis import SIZE, in_store_size, read
 from measures import iou, tight_boxes
 
 from fbm.data.masks.files import shrunk
 from fbm.data.masks.unsupervised import Settings
 from fbm.data.masks.unsupervised.segment import segment
 
-CHANGES: list[dict[str, Any]] = [
-    *({}, {"distances": (1,)}, {"noise": 0.4}, {"spreads": 3.0}, {"spreads": 8.0}, {"slip": 0.25}, {"slip": 1.0}),
-    *(
-        {"neighbours": 10},
-        {"place": 2.0},
-        {"place": 8.0},
-        {"border": 1.0},
-        {"border": 0.2},
-        {"rounds": 0},
-        {"rounds": 2},
-    ),
-    *(
-        {"rounds": 20},
-        {"power": 1.0},
-        {"power": 16.0},
-        {"cut": 0.3},
-        {"cut": 0.5},
-        {"smallest": 0.1},
-        {"smallest": 0.4},
-    ),
-]
+OTHERS: dict[str, tuple[Any, ...]] = {
+    "distances": ((1,),),
+    "noise": (0.4,),
+    "spreads": (3.0, 8.0),
+    "slip": (0.25, 1.0),
+    "neighbours": (10,),
+    "place": (2.0, 8.0),
+    "border": (1.0, 0.2),
+    "rounds": (0, 2, 20),
+    "power": (1.0, 16.0),
+    "cut": (0.3, 0.5),
+    "smallest": (0.1, 0.4),
+}
 
 
 def main() -> None:
@@ -45,10 +37,9 @@ def main() -> None:
     videos = []
     for folder in sorted((given.davis / "JPEGImages" / "480p").iterdir()):
         frames, true = read(given.davis, folder.name)
-        small = np.stack([cv2.resize(frame, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for frame in frames])
-        videos.append((small, shrunk(true, SIZE)))
+        videos.append((in_store_size(frames), shrunk(true, SIZE)))
     print("| changed | IoU | box IoU |\n| --- | --- | --- |")
-    for change in CHANGES:
+    for change in [{}, *({key: value} for key, values in OTHERS.items() for value in values)]:
         scores = []
         for frames, true in videos:
             masks, _ = segment(frames, Settings(**change))

@@ -39,11 +39,6 @@ class ScannedFile:
     fault: Rejection | None = None
 
     @property
-    def is_video(self) -> bool:
-        """Whether it is a video by its content, even if broken or left out."""
-        return self.fault is None or self.fault.status != "not_a_video"
-
-    @property
     def group(self) -> UCFGroup | None:
         """The group in its name, if it is named as in UCF-101."""
         return ucf_group(self.file.path.name)
@@ -71,10 +66,9 @@ def with_checksums(
 
     UCF-101's videos are not compared with each other.
     """
-    own = [one.file.path for one in found if not one.fault]
-    sizes = by_size(own)
-    others = by_size([video.path for video in labelled])
-    sums = checksums([*own, *(path for size in sizes for path in others.get(size, ()))])
+    sizes = by_size(one.file.path for one in found if not one.fault)
+    others = by_size(video.path for video in labelled)
+    sums = checksums([*paths, *others.get(size, ())] for size, paths in sizes.items())
     contents = {sums[video.path]: video for video in labelled if video.path in sums}
     return [one if one.fault else replace(one, content=sums.get(one.file.path, "")) for one in found], contents
 
@@ -88,9 +82,13 @@ def by_size(paths: Iterable[Path]) -> dict[int, list[Path]]:
     return sizes
 
 
-def checksums(paths: Iterable[Path]) -> dict[Path, str]:
-    """The checksums of files whose size comes more than once: no others can have the same content."""
-    alike = sorted({path for several in by_size(paths).values() if len(several) > 1 for path in several})
+def checksums(sizes: Iterable[Collection[Path]]) -> dict[Path, str]:
+    """The checksums of files that are not the only one of their size: no others can have the same content.
+
+    Args:
+        sizes: the files of each size.
+    """
+    alike = sorted({path for several in sizes if len(several) > 1 for path in several})
     sums = {}
     if alike:
         with progress("same sizes", len(alike), "files") as advance:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fbm.data.dataset import Rejection, Split, Video, segment_name
-from fbm.data.datasets.walk import File, unique_names, video_names
+from fbm.data.datasets.walk import File, names_of
 from fbm.utils.errors import UserError
 from fbm.utils.suggest import did_you_mean
 
@@ -58,11 +58,6 @@ class Entry:
         return self.fault is None and self.there
 
     @property
-    def is_video(self) -> bool:
-        """Whether it is a video, even if it is broken or missing."""
-        return self.fault is None or self.fault.status != "not_a_video"
-
-    @property
     def file(self) -> File:
         """Its file under the name of the segment."""
         segment = segment_name(self.start, self.end)
@@ -103,27 +98,21 @@ def of_classes(entries: Sequence[Entry], classes: str | Sequence[str], vocabular
 
 
 def as_videos(entries: Sequence[Entry], groups: Iterable[int], splits: Iterable[Split]) -> list[Video]:
-    """The videos, sorted by name, each with its group and split; names are those that `video_names` gives."""
-    taken: set[str] = set()
-    named = [entry for entry in entries if entry.is_video]
-    names = dict(zip(map(id, named), video_names([entry.file for entry in named], taken), strict=True))
-    videos = []
-    for entry, group, split in zip(entries, groups, splits, strict=True):
-        own = name = names.get(id(entry), "")
-        if entry.fault:
-            (name,) = unique_names([entry.file.name(ending=True)], taken)
-        videos.append(
-            Video(
-                name,
-                entry.path,
-                entry.label,
-                group,
-                split,
-                entry.expected,
-                entry.fault,
-                name_in_use=own if entry.fault else "",
-                start=entry.start,
-                end=entry.end,
-            )
+    """The videos, sorted by name, each with its group and split; names are those that `names_of` gives."""
+    names = names_of(entries, set())
+    videos = [
+        Video(
+            name,
+            entry.path,
+            entry.label,
+            group,
+            split,
+            entry.expected,
+            entry.fault,
+            name_in_use,
+            entry.start,
+            entry.end,
         )
+        for entry, (name, name_in_use), group, split in zip(entries, names, groups, splits, strict=True)
+    ]
     return sorted(videos, key=lambda video: video.name)

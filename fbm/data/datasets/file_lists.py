@@ -44,9 +44,12 @@ def read_lines(path: Path, form: str) -> list[str]:
 
 def fields(line: str, separator: str | None = None) -> list[str]:
     """The values of a line, separated by tabs, semicolons or commas, or else by spaces; quotes are respected."""
-    separator = separator or next((mark for mark in SEPARATORS if mark in line), " ")
-    values = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    values = next(csv.reader([line], delimiter=separator or _separator(line), skipinitialspace=True), [])
     return [value.strip().strip("'") for value in values]
+
+
+def _separator(line: str) -> str:
+    return next((mark for mark in SEPARATORS if mark in line), " ")
 
 
 def is_header(line: str) -> bool:
@@ -89,7 +92,7 @@ def read_table(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequenc
     lines = [(number, line) for number, line in enumerate(read_lines(path, "one row"), start=1) if line]
     if not lines:
         raise UserError(f"{path} is empty: it should begin with the names of its columns, {','.join(needed)}")
-    separator = next((mark for mark in SEPARATORS if mark in lines[0][1]), " ")
+    separator = _separator(lines[0][1])
     header = [value.casefold() for value in fields(lines[0][1], separator)]
     where = {
         column: next((header.index(name) for name in names if name in header), None)

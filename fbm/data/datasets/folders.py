@@ -18,7 +18,7 @@ from fbm.data.datasets.dedup import (
 )
 from fbm.data.datasets.draw import check_seed, check_share, draw, quota
 from fbm.data.datasets.ucf101 import UCF101, read_split_file
-from fbm.data.datasets.walk import File, folder_name, iter_files, unique_names, video_names
+from fbm.data.datasets.walk import File, folder_name, iter_files, names_of
 from fbm.data.decoding.probe import probe_videos
 from fbm.data.decoding.video import VideoError
 from fbm.utils.errors import UserError
@@ -111,17 +111,14 @@ class Folders(VideoDataset):
         groups = dict(zip(whole, connected_groups([one.marks for one in whole]), strict=True))
         splits = self._splits(groups, labelled, of_ucf101)
         taken = {video.name.casefold() for video in labelled}
-        videos = [one for one in found if one.is_video]
-        names = dict(zip(videos, video_names([one.file for one in videos], taken), strict=True))
         made = []
-        for one in found:
+        for one, (name, name_in_use) in zip(found, names_of(found, taken), strict=True):
             if one.fault:
-                (name,), would = unique_names([one.file.name(ending=True)], taken), names.get(one, "")
-                made.append(Video(name, one.file.path, "", 0, "train", fault=one.fault, name_in_use=would))
+                made.append(Video(name, one.file.path, "", 0, "train", fault=one.fault, name_in_use=name_in_use))
             else:
                 group = groups[one]
                 split = splits.get(group, "train")
-                made.append(Video(names[one], one.file.path, "", group, split, one.expected))
+                made.append(Video(name, one.file.path, "", group, split, one.expected))
         return made
 
     def _splits(

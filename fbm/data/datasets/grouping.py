@@ -6,15 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from fbm.data.dataset import Split
-from fbm.data.datasets.dedup import checksums, connected_groups, ucf_group
+from fbm.data.datasets.dedup import by_size, checksums, connected_groups, ucf_group
 from fbm.data.datasets.draw import check_seed, check_share, draw, quota
 from fbm.data.datasets.entries import Entry
+from fbm.data.datasets.walk import is_video
 from fbm.utils.errors import UserError
 
 
 def contents(entries: Sequence[Entry]) -> list[str | Path]:
     """What each entry is a part of: the checksum of its file, or its path if no other file has its size."""
-    sums = checksums(dict.fromkeys(entry.path for entry in entries if entry.usable))
+    sums = checksums(by_size(dict.fromkeys(entry.path for entry in entries if entry.usable)).values())
     return [sums.get(entry.path, entry.path) for entry in entries]
 
 
@@ -108,8 +109,8 @@ def draw_missing(
     for entry, group in zip(entries, groups, strict=True):
         if settled[group] == "train":
             groups_of.setdefault(entry.label, {})[group] = None
-    _check_enough({action: len(own) for action, own in groups_of.items()}, wanted)
     whole = {action: len(own) for action, own in groups_of.items()}
+    _check_enough(whole, wanted)
     for split, share in wanted.items():
         free = {action: [group for group in own if settled[group] == "train"] for action, own in groups_of.items()}
         counts = {action: quota(share, whole[action], len(free[action])) for action in free}
@@ -142,7 +143,7 @@ def with_groups(entries: Sequence[Entry], group_by: str) -> list[Entry]:
         UserError: `group_by` is not a regular expression with one group, or does not match all paths.
     """
     return [
-        replace(entry, group=_ucf101(entry) or group) if entry.group is None and entry.is_video else entry
+        replace(entry, group=_ucf101(entry) or group) if entry.group is None and is_video(entry) else entry
         for entry, group in zip(entries, _by_path(entries, group_by), strict=True)
     ]
 
@@ -169,7 +170,7 @@ def _by_path(entries: Sequence[Entry], group_by: str) -> list[str | None]:
         )
     found = [pattern.search("/".join(entry.parts)) for entry in entries]
     names = [match[1] if match else None for match in found]
-    if unmatched := [e for e, name in zip(entries, names, strict=True) if not name and e.is_video and e.group is None]:
+    if unmatched := [e for e, name in zip(entries, names, strict=True) if not name and is_video(e) and e.group is None]:
         raise UserError(
             f"data.group_by={group_by} matches {len(entries) - len(unmatched)} of {len(entries)} videos, and not "
             f"{'/'.join(unmatched[0].parts)}"

@@ -42,19 +42,21 @@ def read_video_tables(files: Sequence[Path], root: Path | None) -> list[Entry]:
 def _read(file: Path, root: Path | None) -> list[Entry]:
     rows = read_table(file, COLUMNS, ("path", "label"))
     base = file.parent if root is None else root
+    top = Path(os.path.normpath(base.absolute()))
     # train.csv, val.csv and test.csv need no column.
     of_file = SPLIT_WORDS.get(file.stem.casefold()) if not any("split" in row.values for row in rows) else None
-    return [_entry(row, base, of_file) for row in rows]
+    return [_entry(row, base, top, of_file) for row in rows]
 
 
-def _entry(row: Row, base: Path, of_file: Split | None) -> Entry:
-    inside = _inside(row, base)
+def _entry(row: Row, base: Path, top: Path, of_file: Split | None) -> Entry:
+    inside = _inside(row, base, top)
+    path = base / inside
     start, end = _seconds(row, "start"), _seconds(row, "end")
     if end is not None and (start or 0.0) >= end:
         raise UserError(f"{row.place}: start={start or 0:g} is not before end={end:g}")
     return Entry(
         row.place,
-        base / inside,
+        path,
         (*inside.parts[:-1], inside.stem),
         inside.parts[:-1],
         label_text(row.values["label"]),
@@ -62,13 +64,17 @@ def _entry(row: Row, base: Path, of_file: Split | None) -> Entry:
         split_of(word, row.place) if (word := row.values.get("split")) else of_file,
         start or 0.0,
         end,
-        there=(base / inside).is_file(),
+        there=path.is_file(),
     )
 
 
-def _inside(row: Row, base: Path) -> Path:
-    """The path of a video below the base; links are not followed, so that they may lead anywhere."""
-    given, top = row.values["path"], Path(os.path.normpath(base.absolute()))
+def _inside(row: Row, base: Path, top: Path) -> Path:
+    """The path of a video below the base; links are not followed, so that they may lead anywhere.
+
+    Args:
+        top: the base, absolute and without `..`.
+    """
+    given = row.values["path"]
     # Some published lists begin with a slash what is relative.
     for path in (given, given.lstrip("/")):
         whole = Path(os.path.normpath(top / path))

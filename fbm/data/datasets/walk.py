@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
+from fbm.data.dataset import Rejection
 from fbm.utils.errors import UserError
 
 UNSAFE = re.compile(r"[^\w.,=+@-]+")
@@ -67,8 +69,38 @@ def video_names(files: Sequence[File], taken: set[str]) -> list[str]:
         taken: see `unique_names`.
     """
     names = [file.name() for file in files]
-    taken |= {str(folder).casefold() for name in names for folder in PurePosixPath(name).parents}
+    folders = [PurePosixPath(folder) for folder in {name.rpartition("/")[0] for name in names}]  # each parsed once
+    taken |= {str(place).casefold() for folder in folders for place in (folder, *folder.parents)}
     return unique_names(names, taken)
+
+
+class Found(Protocol):
+    """A file of a data set."""
+
+    @property
+    def file(self) -> File: ...
+    @property
+    def fault(self) -> Rejection | None: ...
+
+
+def is_video(one: Found) -> bool:
+    """Whether it is a video, even if it is broken, missing or left out."""
+    return one.fault is None or one.fault.status != "not_a_video"
+
+
+def names_of(found: Sequence[Found], taken: set[str]) -> list[tuple[str, str]]:
+    """The name of each file in a store, and of one with a fault the name that it would have without it, else "".
+
+    Args:
+        taken: see `unique_names`.
+    """
+    videos = [number for number, one in enumerate(found) if is_video(one)]
+    in_use = dict(zip(videos, video_names([found[number].file for number in videos], taken), strict=True))
+    named = []
+    for number, one in enumerate(found):
+        would = in_use.get(number, "")
+        named.append((unique_names([one.file.name(ending=True)], taken)[0], would) if one.fault else (would, ""))
+    return named
 
 
 def iter_files(folders: Sequence[Path]) -> list[File]:

@@ -19,7 +19,7 @@ def rasterise(boxes: np.ndarray, frames: int, width: int, height: int, size: int
 
     Args:
         boxes: int `N 5`: frame, x, y, width, height in pixels of a `width` x `height` video.
-        frames: T; boxes of other frames are left out, and those wholly outside the picture.
+        frames: T; boxes that do not fit are left out, see `fits`.
         size: of the square mask in pixels.
 
     Returns:
@@ -27,12 +27,12 @@ def rasterise(boxes: np.ndarray, frames: int, width: int, height: int, size: int
     """
     masks = np.zeros((frames, size, size), dtype=bool)
     scale = np.array([size / width, size / height])
+    boxes = boxes[fits(boxes, frames, width, height)]
     corners, ends = boxes[:, 1:3], boxes[:, 1:3] + boxes[:, 3:5]
-    seen = (corners < (width, height)).all(1) & (ends > 0).all(1) & (boxes[:, 0] >= 0) & (boxes[:, 0] < frames)
     # Clipped before widening to one pixel, or a thin box at the far edge would be lost.
     first = np.clip(np.rint(corners * scale).astype(int), 0, size - 1)
     last = np.clip(np.rint(ends * scale).astype(int), first + 1, size)
-    for frame, (x0, y0), (x1, y1) in zip(boxes[seen, 0], first[seen], last[seen], strict=True):
+    for frame, (x0, y0), (x1, y1) in zip(boxes[:, 0], first, last, strict=True):
         masks[frame, y0:y1, x0:x1] = True
     return masks
 
@@ -109,9 +109,7 @@ class VideoBoxes(VideoMasks):
         frames, size = video.frames.shape[:2]
         if reason := self.validate(frames, video.width, video.height):
             raise MaskError(reason)
-        boxes = self.annotation.boxes
-        boxes = boxes[fits(boxes, frames, video.width, video.height)]
-        return rasterise(boxes, frames, video.width, video.height, size)
+        return rasterise(self.annotation.boxes, frames, video.width, video.height, size)
 
 
 class BoxMasks(MaskSource):

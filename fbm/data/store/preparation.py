@@ -51,6 +51,6 @@ class Preparation:
         # Now, before anything is read or written.
         object.__setattr__(self, "kind", frame_kind(self.frames, self.quality, self.decoder))
 
-    def job(self, video: Video, track: VideoMasks | None, decoded: StoredVideo | None) -> PrepareJob:
+    def job(self, video: Video, video_masks: VideoMasks | None, decoded: StoredVideo | None) -> PrepareJob:
         """The job of one of its videos, see `PrepareJob`."""
-        return PrepareJob(video, self.store, self.size, self.masks_name, track, decoded, self.kind, self.decoder)
+        return PrepareJob(video, self.store, self.size, self.masks_name, video_masks, decoded, self.kind, self.decoder)

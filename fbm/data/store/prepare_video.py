@@ -27,7 +27,7 @@ class PrepareJob:
     store: Path
     size: int
     masks_name: str
-    track: VideoMasks | None
+    video_masks: VideoMasks | None
     decoded: StoredVideo | None
     kind: FrameKind = RAW
     decoder: Decoder = "pyav"
@@ -42,7 +42,7 @@ class PrepareJob:
     @property
     def masks_fingerprint(self) -> str:
         """The value of `masks` in the row: the source and the fingerprint of this video's masks."""
-        return f"{self.masks_name}:{self.track.fingerprint if self.track else 'empty'}"
+        return f"{self.masks_name}:{self.video_masks.fingerprint if self.video_masks else 'empty'}"
 
 
 def empty_row(video: Video, status: Status, reason: str = "") -> StoredVideo:
@@ -110,8 +110,8 @@ def _store_masks(job: PrepareJob, row: StoredVideo, scratch: Path) -> StoredVide
     frames = _all_frames(job, row, scratch)
     try:
         video = DecodedVideo(job.video.name, frames, row.width, row.height)
-        masks, sure = job.track.rated(video) if job.track else (np.zeros(frames.shape[:3], bool), 0.0)
-        unused = job.track.unused(len(frames), row.width, row.height) if job.track else ""
+        masks, sure = job.video_masks.rated(video) if job.video_masks else (np.zeros(frames.shape[:3], bool), 0.0)
+        unused = job.video_masks.unused(len(frames), row.width, row.height) if job.video_masks else ""
     except MaskError as error:
         return replace(row, status="bad_annotation", reason=str(error))
     packed = np.packbits(masks, axis=-1)
