@@ -32,7 +32,7 @@ def groups(runs: Sequence[Run]) -> list[Group]:
         """The fingerprint, meaningless to a reader, decides only between groups of equal values."""
         run, rivals = group[0], _rivals(group, made)
         started = differing_keys([_declared(rival) for rival in rivals])
-        values = [*_values(group, _keys(rivals)), *map(printable(_declared(group)[0]).get, started)]
+        values = [*_values(group, _keys(rivals)), *map(_declared(group)[0].get, started)]
         last = (run.partial, run.summary.fingerprints.config)
         return (*order(run.init), run.label_fraction or 0, [*map(natural_sort_key, values)], last)
 
@@ -47,7 +47,7 @@ def name(group: Group, among: Sequence[Group]) -> str:
     alike = [rival for rival in rivals if rival[0].partial == group[0].partial]
     twins = [rival for rival in alike if _values(rival, [*keys, FRACTION]) == _values(group, [*keys, FRACTION])]
     fingerprint = group[0].summary.fingerprints.config
-    apart = [variant(group[0].config, keys, fingerprint)] if keys else []
+    apart = [variant(group[0].settings, keys, fingerprint)] if keys else []
     if len(twins) > 1:  # what sets them apart is not in the config: it is their pretraining
         keys = differing_keys([_declared(twin) for twin in twins])
         apart.append(variant(_declared(group)[0], keys, fingerprint))
@@ -61,9 +61,9 @@ def _rivals(group: Group, among: Sequence[Group]) -> list[Group]:
     return [rival for rival in among if rival[0].init == group[0].init]
 
 
-def _declared(group: Group) -> list[dict[str, Any]]:
-    """What a study declares for each run, and the name of the pretraining run that it started from."""
-    return [{**run.declared, "pretraining": (run.origin or "").rsplit("/", 1)[-1]} for run in group]
+def _declared(group: Group) -> list[dict[str, str]]:
+    """What a study declares for each run, printable, and the name of the pretraining run that it started from."""
+    return [printable({**run.declared, "pretraining": (run.origin or "").rsplit("/", 1)[-1]}) for run in group]
 
 
 def origins(runs: Iterable[Run]) -> list[str]:
@@ -89,7 +89,7 @@ def comparisons(among: Sequence[Group]) -> tuple[dict[str, str], str]:
         if keys == [FRACTION]:
             common.append(share(run.label_fraction or 1.0))
         elif keys or len(tests) < len(compared):
-            common.append(variant(run.config, keys, fingerprint))
+            common.append(variant(run.settings, keys, fingerprint))
         if len(tests) > 1:
             common.append(f"tested on {run.partial or 'all test clips'}")
         within[fingerprint] = ", ".join(common)
@@ -106,9 +106,8 @@ def comparisons(among: Sequence[Group]) -> tuple[dict[str, str], str]:
 
 
 def _keys(among: Sequence[Group]) -> list[str]:
-    return differing_keys([[run.config for run in group] for group in among])
+    return differing_keys([[run.settings for run in group] for group in among])
 
 
 def _values(group: Group, keys: Sequence[str]) -> list[str | None]:
-    flat = printable(group[0].config)
-    return [flat.get(key) for key in keys]
+    return [group[0].settings.get(key) for key in keys]

@@ -47,21 +47,23 @@ def printable(config: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(value) for key, value in settings.items() if value != {}}
 
 
-def differing_keys(groups: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
+def differing_keys(groups: Sequence[Sequence[Mapping[str, str]]]) -> list[str]:
     """Keys whose value tells the groups apart, what matters most first. A group has one fingerprint.
 
     A key that varies inside a group is not part of the fingerprint (machine settings), so it tells nothing. Nor does
     one that only repeats another: `encoder.size` of `data.size`, what callbacks monitor of `monitor.metric`.
+
+    Args:
+        groups: each of `printable` configs.
     """
-    flat = [[printable(config) for config in group] for group in groups]
     kept: dict[tuple[str | None, ...], list[str]] = {}
-    for key in sorted({key for group in flat for config in group for key in config}, key=_weight):
-        inside = [{config.get(key) for config in group} for group in flat]
+    for key in sorted({key for group in groups for config in group for key in config}, key=_weight):
+        inside = [{config.get(key) for config in group} for group in groups]
         distinct = set[str | None]().union(*inside)
         is_path = any("/" in (value or "") for value in distinct)
         if _names_an_instance(key) or is_path or len(distinct) == 1 or any(len(values) > 1 for values in inside):
             continue
-        alike, last = kept.setdefault(tuple(group[0].get(key) for group in flat), []), key.rpartition(".")[2]
+        alike, last = kept.setdefault(tuple(group[0].get(key) for group in groups), []), key.rpartition(".")[2]
         if not any(key.startswith("callbacks.") or other.rpartition(".")[2] == last for other in alike):
             alike.append(key)
     return sorted((key for alike in kept.values() for key in alike), key=_weight)
@@ -78,10 +80,9 @@ def _names_an_instance(key: str) -> bool:
     return key == TESTED or under(key, NON_SEMANTIC_KEYS) or (bool(named) and key not in CHOICES)
 
 
-def variant(config: Mapping[str, Any], keys: Sequence[str], fingerprint: str) -> str:
-    """What sets one config of an initialisation apart: `optimizer.lr=0.001`, else its fingerprint."""
-    flat = printable(config)
-    parts = [f"{key}={flat.get(key, 'absent')}" for key in keys[:MOST_KEYS]]
+def variant(config: Mapping[str, str], keys: Sequence[str], fingerprint: str) -> str:
+    """What sets one `printable` config of an initialisation apart: `optimizer.lr=0.001`, else its fingerprint."""
+    parts = [f"{key}={config.get(key, 'absent')}" for key in keys[:MOST_KEYS]]
     if len(keys) > MOST_KEYS:
         parts.append(f"and {len(keys) - MOST_KEYS} more")
     return ", ".join(parts) or f"config {fingerprint[:8]}"

@@ -42,8 +42,8 @@ def pretrainings(found: RunSet) -> list[Pretraining]:
             by_task.setdefault(run.summary.task, {}).setdefault(run.summary.fingerprints.config, []).append(run)
     made = []
     for task, groups in sorted(by_task.items(), key=lambda item: (known.get(item[0], len(known)), item[0])):
-        keys = differing_keys([[run.config for run in runs] for runs in groups.values()])
+        keys = differing_keys([[run.settings for run in runs] for runs in groups.values()])
         for config, runs in groups.items():
-            label = f"{task} ({variant(runs[0].config, keys, config)})" if len(groups) > 1 else task
+            label = f"{task} ({variant(runs[0].settings, keys, config)})" if len(groups) > 1 else task
             made.append(Pretraining(task, label, tuple(runs)))
     return made

@@ -51,7 +51,7 @@ def _alike(row: Row, family: dict[float, Row]) -> bool:
     ]
     if all(pretrained) and pretrained[0] != pretrained[1]:
         return False
-    return set(differing_keys([[run.config for run in one.runs] for one in (row, other)])) <= {FRACTION}
+    return set(differing_keys([[run.settings for run in one.runs] for one in (row, other)])) <= {FRACTION}
 
 
 def _curve(family: dict[float, Row]) -> Curve:

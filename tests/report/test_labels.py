@@ -1,7 +1,11 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fbm.report.labels import differing_keys, natural_sort_key, order, variant
+from fbm.report.labels import differing_keys, natural_sort_key, order, printable, variant
+
+
+def differing(*groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    return differing_keys([[printable(config) for config in group] for group in groups])
 
 
 def test_order():
@@ -22,24 +26,24 @@ def test_only_choices_that_tell_groups_apart():
         {"seed": 1, "lr": 1, "cpus": 4},
     ]
     fast = [{"seed": 0, "lr": 2, "cpus": 2, "data": {"root": "/b"}}]
-    assert differing_keys([slow, fast]) == ["lr"]
+    assert differing(slow, fast) == ["lr"]
 
 
 def test_places_are_no_choices():
     here = {"init": {"weights": "/runs/a/best.ckpt"}, "data": {"workers": 1}, "logger": {"mode": "on"}}
     there = {"init": {"weights": "/runs/b/best.ckpt"}, "data": {"workers": 2}, "logger": {"mode": "off"}}
-    assert differing_keys([[here], [there]]) == []
+    assert differing([here], [there]) == []
 
 
 def test_a_key_one_side_lacks_counts():
-    assert differing_keys([[{"mask": {"kind": "box"}}], [{}]]) == ["mask.kind"]
+    assert differing([{"mask": {"kind": "box"}}], [{}]) == ["mask.kind"]
 
 
 def test_what_is_shown_beside_the_training_is_no_difference():
     bar = {"callbacks": {"progress": None, "gallery": {"every": 5}}, "trainer": {"log_every_n_steps": 50}}
     none = {"callbacks": {"progress": {"leave": False}}, "trainer": {"log_every_n_steps": 1}, "compile": True}
-    assert differing_keys([[{**bar, "optim": {"lr": 1}}], [{**none, "optim": {"lr": 2}}]]) == ["optim.lr"]
-    assert differing_keys([[bar], [none]]) == []
+    assert differing([{**bar, "optim": {"lr": 1}}], [{**none, "optim": {"lr": 2}}]) == ["optim.lr"]
+    assert differing([bar], [none]) == []
 
 
 def test_what_matters_most_names_a_row_first_and_nothing_twice():
@@ -59,7 +63,7 @@ def test_what_matters_most_names_a_row_first_and_nothing_twice():
             },
         }
 
-    keys = differing_keys([[config(32, "val/a", 0.1, "cpu", 1)], [config(64, "val/b", 0.2, "gpu", 9)]])
+    keys = differing([config(32, "val/a", 0.1, "cpu", 1)], [config(64, "val/b", 0.2, "gpu", 9)])
     assert keys == [
         "data.size", "masks.name", "optim.lr", "trainer.max_epochs", "callbacks.early_stopping.patience",
         "trainer.accelerator",
@@ -67,6 +71,6 @@ def test_what_matters_most_names_a_row_first_and_nothing_twice():
 
 
 def test_variant():
-    assert variant({"a": {"b": 1}}, ["a.b", "c"], "f" * 20) == "a.b=1, c=absent"
+    assert variant(printable({"a": {"b": 1}}), ["a.b", "c"], "f" * 20) == "a.b=1, c=absent"
     assert variant({}, [], "0123456789") == "config 01234567"
     assert variant({}, list("abcde"), "").endswith("and 2 more")

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fbm.report.labels import printable
 from fbm.report.read.files import damaged, is_run, read_config, read_summary, run_folders, shown
 from fbm.report.read.study import Job, Missing, read_study
 from fbm.runs.files import METRICS, SUMMARY
@@ -90,6 +91,11 @@ class Run:
     def config(self) -> dict[str, Any]:
         """The resolved config. UserError if it is damaged."""
         return read_config(self.path)
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """The config as rows are named by it, see `printable`."""
+        return printable(self.config)
 
     def curve(self, column: str) -> dict[int, float]:
         """A column of metrics.csv by epoch, counted from 1; empty if there is none. UserError for a damaged file.
