@@ -1,7 +1,6 @@
 """`fbm prepare prepare.shards=N`: one of the shards, or all of them by one of Hydra's launchers."""
 
 import os
-import traceback
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
@@ -19,7 +18,7 @@ from fbm.data.store.prepare import Prepared, prepare
 from fbm.data.store.prepare_shard import ShardResult, prepare_shard
 from fbm.data.store.shards import SHARDS, Shard, describe_unfinished, one_at_a_time, reopen_all
 from fbm.utils.errors import UserError
-from fbm.utils.messages import user_message
+from fbm.utils.messages import failure_reason
 
 # Settings of the data that a shard may have for itself, or that only training reads.
 OWN = ("data.store", "data.module", "data.num_workers", "data.batch_size", "data.chunk_frames", "data.clip_frames")
@@ -174,9 +173,5 @@ def run_shard(config: DictConfig) -> ShardOutcome:
         expand_home(config)
         done = prepare_config(config)
     except Exception as error:
-        reason = user_message(error)
-        if reason is None:
-            traceback.print_exc()
-            reason = f"{type(error).__name__}: {error}"
-        return ShardOutcome(" ".join(reason.split()))
+        return ShardOutcome(failure_reason(error))
     return ShardOutcome(None, done.worked_on, done.prepared.left_over if done.prepared is not None else [])

@@ -1,6 +1,5 @@
 """Run the jobs of a study by one of Hydra's launchers."""
 
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from fbm.config.messages import explain_hydra_error
 from fbm.study.job import Job
 from fbm.utils.errors import InUseError, UserError
 from fbm.utils.files import describe_write_error
-from fbm.utils.messages import user_message
+from fbm.utils.messages import failure_reason
 
 # The study prints its own messages.
 QUIET = ("hydra.mode=MULTIRUN", "hydra/hydra_logging=none")
@@ -86,9 +85,5 @@ def run_one(config: DictConfig) -> JobResult:
     except InUseError as error:
         return JobResult(str(error), is_locked=True)
     except Exception as error:
-        reason = user_message(error)
-        if reason is None:
-            traceback.print_exc()
-            reason = f"{type(error).__name__}: {error}"
-        return JobResult(" ".join(reason.split()))
+        return JobResult(failure_reason(error))
     return JobResult()

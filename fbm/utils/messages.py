@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 
 from fbm.utils.errors import Stopped, UserError
@@ -42,6 +43,15 @@ def user_message(error: Exception) -> str | None:
     if isinstance(error, UserError | OmegaConfBaseException):
         return str(error)
     return describe_write_error(error) if isinstance(error, OSError) else None
+
+
+def failure_reason(error: Exception) -> str:
+    """Why one of several jobs failed, in one line; the traceback of a bug is printed."""
+    reason = user_message(error)
+    if reason is None:
+        traceback.print_exception(error)
+        reason = f"{type(error).__name__}: {error}"
+    return " ".join(reason.split())
 
 
 def print_error(message: str) -> None:

@@ -1,4 +1,4 @@
-"""What a preparation is told: the data set, its masks, and how the store keeps them."""
+"""The settings of a preparation: the data set, its masks, and how the store keeps them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from fbm.data.store.prepare_video import PrepareJob
 
 @dataclass(frozen=True)
 class Preparation:
-    """What a store is to hold, and how it is made; a preparation and each of its shards are told the same.
+    """What a store is to hold, and how it is made; one preparation and each of its shards take the same.
 
     Attributes:
         masks: None stores no masks (`masks_name` is then "none").
