@@ -29,7 +29,7 @@ def explain_hydra_error(error: Exception, config_name: str, sweeps: bool = False
         return explain_list(match[1])
     if match := re.search(r"Could not override '([^']+)'", text):
         return _no_such_setting(match[1].split("@")[0], config_name, settings)
-    if match := re.search(r"Could not find 'hydra/(?:launcher|sweeper)/(joblib|submitit|optuna)", text):
+    if match := re.search(r"Could not find 'hydra/launcher/(joblib|submitit)", text):
         return f"Hydra's {match[1]} plugin is not installed: pip install 'fbm-video[{match[1]}]'"
     if match := re.search(
         r"In '[^']*': Could not find '([^']+)' Available options in '[^']+': (.*?)(?: Config search path:|$)", text
