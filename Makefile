@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 TORCH := 2.13.0
 
-.PHONY: help setup demo test test-fast check lock clean
+.PHONY: help setup demo test test-fast check docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -34,12 +34,16 @@ test: $(STAMP) ## all tests
 test-fast: $(STAMP) ## the tests that start no process and run no whole command
 	$(PYTEST) -m "not slow"
 
-check: $(STAMP) ## ruff, mypy and the guards
+check: $(STAMP) ## ruff, mypy, the guards, every config, the docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/guards
 	$(BIN)/fbm doctor config
+	$(MAKE) docs
+
+docs: $(STAMP) ## the documentation as a site in build/site; any warning, such as a dead link, is an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs/site . build/site
 
 # uv does not look where pip finds a CPU build of torch, unless it is given the place. What torch's CUDA builds need comes with torch.
 CUDA := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \

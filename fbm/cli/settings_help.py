@@ -109,7 +109,7 @@ def _chosen(root: DictConfig) -> dict[str, Path]:
 def _bases(path: Path) -> list[Path]:
     """The options of its own group that a file is based on."""
     found = re.search(r"^defaults: \[(.*)\]$", path.read_text(), re.MULTILINE)
-    names = found[1].split(", ") if found else []
+    names = [name for name in found[1].split(", ") if "/" not in name] if found else []
     return [path.with_name(f"{name}.yaml") for name in names if path.with_name(f"{name}.yaml").is_file()]
 
 

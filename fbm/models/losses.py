@@ -84,13 +84,13 @@ def foreground_weights(masks: Tensor) -> Tensor:
 
 
 def foreground_loss(predicted: Tensor, frames: Tensor, masks: Tensor) -> Tensor:
-    """L_fg, equation (4): the mean over samples, channels and pixels of W * |error|."""
+    """L_fg, equation (4): the mean over samples, channels and pixels of `W * |error|`."""
     error = (predicted - foreground_of(frames, masks)).abs()
     return (foreground_weights(masks)[:, None] * error).mean()
 
 
 def background_loss(predicted: Tensor, frames: Tensor, masks: Tensor) -> Tensor:
-    """L_bg, equation (5): the mean over samples, channels and pixels of |error|."""
+    """L_bg, equation (5): the mean over samples, channels and pixels of `|error|`."""
     return (predicted - background_of(frames, masks)).abs().mean()
 
 

@@ -38,9 +38,10 @@ def main(arguments: list[str]) -> int:
 def options(folder: Path) -> Iterator[tuple[str, str]]:
     """(group, option) of every file in a config folder's groups."""
     for path in sorted(folder.rglob("*.yaml")):
-        group, *rest = path.relative_to(folder).with_suffix("").parts
-        if rest:
-            yield group, "/".join(rest)
+        parts = path.relative_to(folder).with_suffix("").parts
+        inner = 2 if parts[0] == "hydra" else 1  # Hydra's own groups are one level further down
+        if parts[inner:]:
+            yield "/".join(parts[:inner]), "/".join(parts[inner:])
 
 
 def check_config(group: str, option: str, own: Path | None = None) -> str | None:

@@ -1,0 +1,85 @@
+"""Sphinx's settings: the Markdown files of the repository as a site, with references made from conf/ and docstrings."""
+
+import re
+import sys
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+
+from reference import write_reference  # noqa: E402 (found by the path above)
+
+import fbm  # noqa: E402
+
+write_reference(ROOT / "docs" / "reference")
+
+project, author, copyright = "fbm", "the fbm authors", "the fbm authors"  # noqa: A001 (Sphinx's name)
+release = fbm.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+root_doc = "README"
+include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+include_patterns += [
+    "docs/*.md",
+    "docs/tutorials/*.md",
+    "docs/reference/*.md",
+    "docs/reference/api/*.md",
+    "experiments/*.md",
+    "experiments/*/*.md",
+]
+exclude_patterns = [".venv/**", "outputs/**", "stores/**", "build/**"]
+html_theme = "furo"
+html_title = "fbm"
+html_show_copyright = False
+html_copy_source = False
+myst_heading_anchors = 4
+myst_enable_extensions = ["dollarmath"]
+default_role = "code"  # docstrings have single backquotes, as Markdown
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_inherit_docstrings = False  # torch's, of `forward`
+highlight_language = "text"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+napoleon_use_ivar = True  # else attributes of a dataclass are described twice
+suppress_warnings = ["ref.python"]  # a type's name that several classes have as an attribute
+autodoc_mock_imports = ["torchcodec"]
+
+NAVIGATION = {
+    "First steps": ["docs/tutorials/*"],
+    "Guides": [f"docs/{name}" for name in ("datasets", "folders", "masks", "decoders", "store", "encoders", "tasks")]
+    + [f"docs/{name}" for name in ("beyond", "studies", "resume", "ranks", "faults")],
+    "Reference": [
+        "docs/reference/config",
+        "docs/reference/api/*",
+        "docs/glossary",
+        "docs/architecture",
+        "docs/benchmarks",
+    ],
+    "Experiments": ["experiments/README", "experiments/*/README"],
+}
+CONFIGS = re.compile(r"\]\(((?:\.\./)*)conf(?:/[\w/]+)?\)")  # links to folders of configs
+
+
+def add_navigation(app: Sphinx, page: str, text: list[str]) -> None:
+    """The menu, which README.md does not need elsewhere; and what has no page of its own."""
+    text[0] = CONFIGS.sub(r"](\1docs/reference/config.md)", text[0])
+    if page == root_doc:
+        trees = (
+            "\n".join(["```{toctree}", ":hidden:", ":glob:", f":caption: {name}", "", *pages, "```"])
+            for name, pages in NAVIGATION.items()
+        )
+        text[0] = "\n\n".join([text[0], *trees])
+
+
+def add_first_page(app: Sphinx, error: Exception | None) -> None:
+    """Lead from the folder to its first page."""
+    if error is None and app.builder.format == "html":
+        to = f'<meta http-equiv="refresh" content="0; url={root_doc}.html">'
+        (Path(app.outdir) / "index.html").write_text(f"<!doctype html><title>fbm</title>{to}")
+
+
+def setup(app: Sphinx) -> None:
+    """Sphinx calls this."""
+    app.connect("source-read", add_navigation)
+    app.connect("build-finished", add_first_page)
