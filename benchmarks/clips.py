@@ -20,7 +20,8 @@ from benchmarks.decoders import Peer, missing, peers, usable
 from benchmarks.result import Result, Row, Table
 from benchmarks.rounds import in_turn
 from fbm.data.batch import ClipBatch
-from fbm.data.clips import ClipDataset, ResumableDistributedSampler, SampleKey, identity_collate
+from fbm.data.clips import ClipDataset, SampleKey, identity_collate
+from fbm.data.sampler import ResumableDistributedSampler
 from fbm.data.store.frame_store import FrameStore, files_of
 from fbm.data.store.kinds.choose import frame_kind
 from fbm.data.store.kinds.kind import FrameKind

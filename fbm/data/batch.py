@@ -5,8 +5,20 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from torch import Tensor, device
 
 
+class Windows(NamedTuple):
+    """Several clips of one video in each sample, as a task declares them."""
+
+    clips: int  # N, at least 2
+    # None: each is anywhere in the video. Else they are in order of time, with so many frames between one's end and the
+    # next one's start; in a video that is too short for it fewer, down to windows that overlap.
+    interval: int | None = None
+
+
 class ClipBatch(NamedTuple):
-    """A batch of clips with their masks; one sample has the same fields without B."""
+    """A batch of clips with their masks; one sample has the same fields without B.
+
+    For a task that declares `Windows`, frames are `B N T H W C` and masks `B N M H W`.
+    """
 
     frames: Tensor  # B T H W C uint8
     masks: Tensor  # B M H W uint8, 1 = foreground, of the M frames that the task needs

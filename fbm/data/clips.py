@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import copy
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler, get_worker_info
+from torch.utils.data import Dataset, get_worker_info
 from xxhash import xxh3_64_intdigest
 
-from fbm.data.batch import ClipBatch
+from fbm.data.batch import ClipBatch, Windows
 from fbm.data.store.frame_store import FrameStore
 from fbm.data.store.manifest import StoredVideo
+from fbm.data.windows import Window, draw_windows, fixed_windows
 
 
 class SampleKey(NamedTuple):
@@ -25,24 +26,6 @@ class SampleKey(NamedTuple):
     epoch: int
     sample: int
     counted: bool = True  # False: padding, so that all ranks have equally many
-
-
-class ResumePosition(NamedTuple):
-    """Where a resumed training continues: the epoch, and its steps that are done."""
-
-    epoch: int
-    steps: int
-
-
-FROM_START = ResumePosition(0, 0)
-
-
-class Window(NamedTuple):
-    """Where a clip starts in its chunk, or in its video, and how it is flipped."""
-
-    start: int
-    reversed: bool
-    hflipped: bool
 
 
 def chunk_starts(frames: int, chunk_frames: int) -> range:
@@ -109,6 +92,7 @@ class ClipDataset(Dataset[ClipBatch]):
         self.classes = store.manifest.classes if classes is None else classes
         self.chunk_frames, self.clip_frames, self.slack = chunk_frames, clip_frames, chunk_frames - clip_frames
         self.mask_frames: Sequence[int] | None = None  # the frames of a clip that a sample has masks of; None is all
+        self.windows: Windows | None = None  # several clips of the video in each sample; None is one of the chunk
         videos = [v for v in store.usable if v.split == split and v.mask_confidence >= least_confidence]
         self._take(subsample_groups(videos, label_fraction) if split == "train" else videos)
 
@@ -141,28 +125,38 @@ class ClipDataset(Dataset[ClipBatch]):
     def batch(self, keys: Sequence[SampleKey]) -> ClipBatch:
         """Several samples. Every frame is copied once, from the page cache to its place in the batch."""
         size = self.store.manifest.size
-        frames = _empty_batch(len(keys), self.clip_frames, size, size, 3)
-        masks = _empty_batch(
-            len(keys), self.clip_frames if self.mask_frames is None else len(self.mask_frames), size, size
-        )
+        count = self.windows.clips if self.windows else 1
+        frames = _empty_batch(len(keys), count, self.clip_frames, size, size, 3)
+        masked = self.clip_frames if self.mask_frames is None else len(self.mask_frames)
+        masks = _empty_batch(len(keys), count, masked, size, size)
         for key, frames_out, masks_out in zip(keys, frames.numpy(), masks.numpy(), strict=True):
-            self._read(key, frames_out, masks_out)
+            number = self.samples[key.sample][0]
+            for window, clip_out, clip_masks_out in zip(self._windows(key), frames_out, masks_out, strict=True):
+                self._read(self.videos[number].name, window, clip_out, clip_masks_out)
         numbers = [self.samples[key.sample][0] for key in keys]
         return ClipBatch(
-            frames,
-            masks,
+            frames if self.windows else frames.squeeze(1),
+            masks if self.windows else masks.squeeze(1),
             torch.tensor([self.labels[number] for number in numbers]),
             torch.tensor(numbers),
             torch.tensor([key.sample for key in keys]),
             torch.tensor([key.counted for key in keys]),
         )
 
-    def _read(self, key: SampleKey, frames: np.ndarray, masks: np.ndarray) -> None:
-        """One sample into frames `T H W 3` and masks `M H W`, flipped while it is in the processor's cache."""
+    def _windows(self, key: SampleKey) -> list[Window]:
+        """The windows of a sample in its video."""
         number, chunk = self.samples[key.sample]
-        name = self.videos[number].name
-        window = draw_window(self.seed, key, self.slack) if self.random else Window(self.slack // 2, False, False)
-        taken = range(chunk + window.start, chunk + window.start + self.clip_frames)
+        if self.windows is None:
+            window = draw_window(self.seed, key, self.slack) if self.random else Window(self.slack // 2, False, False)
+            return [window._replace(start=chunk + window.start)]
+        slack = self.videos[number].frames - self.clip_frames
+        if self.random:
+            return draw_windows(self.windows, self.clip_frames, slack, (self.seed, key.epoch, key.sample))
+        return fixed_windows(self.windows, self.clip_frames, slack, chunk + self.slack // 2)
+
+    def _read(self, name: str, window: Window, frames: np.ndarray, masks: np.ndarray) -> None:
+        """A window of a video into frames `T H W 3` and masks `M H W`, flipped while it is in the processor's cache."""
+        taken = range(window.start, window.start + self.clip_frames)
         step = -1 if window.reversed else 1
         self.store.fill(name, taken.start, frames[::step])
         if window.hflipped:
@@ -190,61 +184,3 @@ def _empty_batch(*shape: int) -> Tensor:
         return torch.empty(shape, dtype=torch.uint8)
     shared = torch.UntypedStorage._new_shared(math.prod(shape))  # type: ignore[no-untyped-call]
     return torch.empty(0, dtype=torch.uint8).set_(shared).view(shape)
-
-
-class ResumableDistributedSampler(Sampler[SampleKey]):
-    """One rank's share of an epoch's samples: step k over all ranks has the same samples for any number of ranks.
-
-    In training the order is shuffled by (seed, epoch) and cut to whole batches. In evaluation (`seed=None`) it is kept
-    and nothing is dropped: shorter shares are padded with keys that are not `counted`. All ranks must have the
-    same number of samples, or the forward pass deadlocks.
-
-    Args:
-        samples: how many there are.
-        batch: samples of one step over all ranks, a multiple of `ranks`. Fewer training samples than that are one
-            incomplete batch, which only a single rank can take.
-        seed: of the shuffle; None is evaluation.
-        rank, ranks: the share is every `ranks`-th sample from `rank` on.
-        position: where to continue; every later epoch is whole.
-    """
-
-    def __init__(
-        self,
-        samples: int,
-        batch: int,
-        seed: int | None,
-        rank: int = 0,
-        ranks: int = 1,
-        position: ResumePosition = FROM_START,
-    ) -> None:
-        self.samples, self.batch, self.seed = samples, batch, seed
-        self.rank, self.ranks, self.position = rank, ranks, position
-        self.epoch = position.epoch  # Lightning asks for an iterator before it calls `set_epoch`
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls this at the start of every epoch."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[SampleKey]:
-        done = self.position.steps if self.epoch == self.position.epoch else 0
-        keys = self._evaluated() if self.seed is None else self._shuffled(self.seed)
-        return iter(keys[self.rank + done * self.batch :: self.ranks])
-
-    def __len__(self) -> int:
-        """Samples of a whole epoch on this rank, also when resuming in one: Lightning subtracts the steps done."""
-        return len(range(self.rank, self._places, self.ranks))
-
-    @property
-    def _places(self) -> int:
-        """Number of keys of an epoch over all ranks."""
-        if self.seed is None:
-            return -(-self.samples // self.ranks) * self.ranks
-        return self.samples // self.batch * self.batch or self.samples
-
-    def _shuffled(self, seed: int) -> list[SampleKey]:
-        order = np.random.default_rng([seed, self.epoch]).permutation(self.samples)
-        return [SampleKey(self.epoch, int(sample)) for sample in order[: self._places]]
-
-    def _evaluated(self) -> list[SampleKey]:
-        last = self.samples - 1
-        return [SampleKey(self.epoch, min(place, last), place <= last) for place in range(self._places)]

@@ -8,11 +8,12 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from fbm.data.batch import ClipBatch
-from fbm.data.clips import FROM_START, ClipDataset, ResumableDistributedSampler, ResumePosition, identity_collate
+from fbm.data.batch import ClipBatch, Windows
+from fbm.data.clips import ClipDataset, identity_collate
 from fbm.data.dataset import VideoDataset
 from fbm.data.datasets.ucf101 import check_no_leak
 from fbm.data.decoding.video import Decoder
+from fbm.data.sampler import FROM_START, ResumableDistributedSampler, ResumePosition
 from fbm.data.store.frame_store import FrameStore
 from fbm.utils.errors import UserError
 
@@ -133,6 +134,22 @@ class ClipDataModule(pl.LightningDataModule):
         """Read masks of these frames of a clip only; None reads all."""
         for clips in self.clips.values():
             clips.mask_frames = frames
+
+    def select_windows(self, windows: Windows | None) -> None:
+        """Read several clips of its video for each sample; None reads one of its chunk.
+
+        Raises:
+            UserError: videos may be too short for so many different windows.
+        """
+        clips = self.clips["train"]
+        if windows is not None and clips.slack < windows.clips - 1:
+            raise UserError(
+                f"{windows.clips} different windows of data.clip_frames={clips.clip_frames} need videos of "
+                f"{clips.clip_frames + windows.clips - 1} frames, and data.chunk_frames={clips.chunk_frames} allows "
+                "shorter ones: raise it to that"
+            )
+        for clips in self.clips.values():
+            clips.windows = windows
 
     def evaluated(self, split: str, batches: int | None) -> int:
         """The number of validation or test samples in so many batches over all ranks; None is all batches."""

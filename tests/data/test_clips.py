@@ -8,10 +8,7 @@ from torch.utils.data import DataLoader
 from fbm.data.annotations import read_xgtf
 from fbm.data.clips import (
     ClipDataset,
-    ResumableDistributedSampler,
-    ResumePosition,
     SampleKey,
-    Window,
     chunk_starts,
     draw_window,
     identity_collate,
@@ -20,8 +17,10 @@ from fbm.data.clips import (
 from fbm.data.datamodule import ClipDataModule
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.boxes import rasterise
+from fbm.data.sampler import ResumableDistributedSampler, ResumePosition
 from fbm.data.store.frame_store import FrameStore
 from fbm.data.store.manifest import StoredVideo
+from fbm.data.windows import Window
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,13 @@ def features(
     middle = copy(clips)
     middle.random = False
     middle.mask_frames = ()
+    middle.windows = None
     encoder.eval()
     batches = []
     for start in range(0, len(samples), BATCH):
         batch = samples[start : start + BATCH]
         frames = middle.batch([SampleKey(0, int(sample)) for sample in batch]).frames
-        batches.append(encoder(to_input(frames.to(device))).float().cpu())
+        batches.append(encoder(to_input(frames.to(device), encoder.size)).float().cpu())
         for _ in batch:
             advance()
     encoder.train(training)

@@ -14,9 +14,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from fbm.config.compose import compose
-from fbm.data.clips import ClipDataset, ResumableDistributedSampler, ResumePosition, SampleKey, identity_collate
+from fbm.data.clips import ClipDataset, SampleKey, identity_collate
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.masks.boxes import BoxMasks
+from fbm.data.sampler import ResumableDistributedSampler, ResumePosition
 from fbm.data.store.frame_store import FrameStore, StoreError
 from fbm.data.store.kinds.choose import KINDS
 from fbm.data.store.manifest import MANIFEST, frames_file, read_manifest
