@@ -48,7 +48,7 @@ def load_encoder(path: "str | Path", map_location: "str | torch.device" = "cpu")
     from fbm.runs.checkpoints import encoder_of, read_checkpoint
 
     encoder = encoder_of(read_checkpoint(Path(path)), str(path)).to(map_location)
-    encoder.register_forward_pre_hook(check_clips)
+    encoder.register_forward_pre_hook(check_clips, prepend=True)  # before it makes residual frames
     return encoder
 
 

@@ -18,6 +18,7 @@ from fbm.utils.signatures import parameter_types
 from fbm.utils.suggest import did_you_mean
 
 Products = Literal["highest", "high", "medium"]  # torch's names for the precision of float32 products
+Input = Literal["frames", "residual"]  # `fbm.models.encoder.Input`, without torch
 
 
 def build(node: DictConfig | dict[str, Any], **runtime: Any) -> Any:
@@ -79,10 +80,11 @@ def check(config: DictConfig, nodes: tuple[str, ...] = ("",)) -> dict[str, Any]:
 
 def check_run(config: DictConfig) -> dict[str, Any]:
     """`check` a run's config and the values that are in no signature; returns it resolved."""
-    from pydantic import NonNegativeInt
+    from pydantic import NonNegativeInt, PositiveInt
 
     content = check(config)
     kinds = {"seed": NonNegativeInt, "resume": str, "float32_matmul": Products | None}
+    kinds |= {"input": Input, "base_batch": PositiveInt | None}
     for key, kind in (
         kinds | dict.fromkeys(("test", "overwrite", "compile", "activation_checkpointing"), bool)
     ).items():

@@ -15,11 +15,13 @@ from fbm.utils.memory import out_of_memory
 TORCH = Path(torch.__file__).parent
 
 
-def checked_encoder(make: Callable[[], Any], frames: int, size: int) -> Encoder:
+def checked_encoder(make: Callable[[], Any], frames: int, size: int, crops: bool = False) -> Encoder:
     """Make an encoder and check that it keeps the contract; one clip of zeros goes through it, in evaluation mode.
 
     Args:
-        frames, size: of the clips that it will get.
+        frames: of the clips that it will get.
+        size: of the stored frames, of which these are.
+        crops: the clips may be smaller than the frames.
 
     Raises:
         UserError: names what is missing or wrong.
@@ -40,10 +42,12 @@ def checked_encoder(make: Callable[[], Any], frames: int, size: int) -> Encoder:
         )
     _check_attributes(made, name)
     for key, source, expected in (("frames", "data.clip_frames", frames), ("size", "data.size", size)):
-        if getattr(made, key) != expected:
+        own = getattr(made, key)
+        if own != expected and not (key == "size" and crops and own < expected):
+            smaller = key == "size" and own < expected
+            remedy = ", or augment=crop, which takes clips out of larger frames" if smaller else ""
             raise UserError(
-                f"encoder: {name} has {key}={getattr(made, key)}, but its clips have {source}={expected}: "
-                "they must be equal"
+                f"encoder: {name} has {key}={own}, but its clips have {source}={expected}: they must be equal{remedy}"
             )
     _check_output(made, name)
     return made

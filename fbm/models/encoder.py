@@ -1,9 +1,15 @@
 """The contract of an encoder, and the C3D encoder with its mapping layer. Clips are `B 3 T H W` float."""
 
+from typing import Any, Literal
+
 import torch
 from torch import Tensor, nn
 
 from fbm.models.layers import Norm, conv3d, conv3d_norm, has_bias, init_weights, maxpool_relu, norm3d
+
+# What an encoder sees of a clip: its frames, or residual frames, the differences between each frame and the next
+# (Tao et al., 2020).
+Input = Literal["frames", "residual"]
 
 
 class Encoder(nn.Module):
@@ -20,6 +26,7 @@ class Encoder(nn.Module):
         feature_shape: (C, h, w) of one clip's features.
         norm: "batch" or "group"; the default of the frame and clip decoders.
         mapping_norm: norm of the last, smallest maps; the default of the kernel decoder and the cross convolution.
+        input: what it sees of a clip, see `adapt`.
     """
 
     frames: int
@@ -27,11 +34,39 @@ class Encoder(nn.Module):
     feature_shape: tuple[int, int, int]
     norm: Norm = "batch"
     mapping_norm: Norm = "batch"
+    input: Input = "frames"
+    _frame_size: int | None = None
+
+    @property
+    def frame_size(self) -> int:
+        """H = W of the frames of which clips are the middle, or are cropped in training; `size` unless adapted."""
+        return self._frame_size or self.size
 
     @property
     def clip_shape(self) -> tuple[int, int, int]:
         """(T, H, W) of one clip."""
         return self.frames, self.size, self.size
+
+
+def adapt(encoder: Encoder, frame_size: int, kind: Input) -> None:
+    """Set the run's settings that an encoder does not know: the size of the frames, and what it sees of them.
+
+    Its forward pass takes clips as before, and computes their residual frames itself where it is to see these.
+    """
+    encoder._frame_size = frame_size
+    encoder.input = kind
+    if kind == "residual":
+        encoder.register_forward_pre_hook(_residual)
+
+
+def _residual(encoder: nn.Module, given: tuple[Any, ...]) -> Tensor:
+    return residual_frames(given[0])
+
+
+def residual_frames(clip: Tensor) -> Tensor:
+    """Each frame of clips `B 3 T H W` subtracted from the next, in [-2, 2]; the last one twice, so that T stays."""
+    differences = clip[:, :, 1:] - clip[:, :, :-1]
+    return torch.cat([differences, differences[:, :, -1:]], 2)
 
 
 class C3DEncoder(Encoder):

@@ -165,9 +165,19 @@ def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, enabled=False) if available else nullcontext()
 
 
-def to_input(frames: Tensor) -> Tensor:
+def to_input(frames: Tensor, size: int | None = None) -> Tensor:
     """uint8 frames `B T H W C` to the network's `B C T H W` float in [-1, 1], x / 255 * 2 - 1 (section 4).
 
     The result is a view with channels last in memory, in which 3D convolutions are fastest.
+
+    Args:
+        size: H and W of the result, the middle of larger frames; None takes all.
     """
-    return frames.permute(0, 4, 1, 2, 3).float().mul_(2 / 255).sub_(1)
+    frames = frames.permute(0, 4, 1, 2, 3)
+    return (frames if size is None else middle(frames, size)).float().mul_(2 / 255).sub_(1)
+
+
+def middle(pictures: Tensor, size: int) -> Tensor:
+    """The middle `size` x `size` pixels of pictures `... H W`, a view."""
+    top, left = ((length - size) // 2 for length in pictures.shape[-2:])
+    return pictures[..., top : top + size, left : left + size]

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from fbm.config.instantiate import build, check
-from fbm.models.encoder import Encoder
+from fbm.models.encoder import Encoder, adapt
 from fbm.models.layers import fold_biases
 from fbm.runs.files import BEST, CHECKPOINTS, SUMMARY
 from fbm.utils.errors import UserError
@@ -110,7 +110,9 @@ def encoder_of(content: dict[str, Any], named: str) -> Encoder:
     Raises:
         UserError: the config's encoder cannot be built, or has other weights.
     """
-    encoder = _empty_encoder(content["fbm"].get("config"), named)
+    config = content["fbm"].get("config")
+    encoder = _empty_encoder(config, named)
+    adapt(encoder, config["data"]["size"], config.get("input", "frames"))
     weights = _encoder_weights(content, encoder)
     _check_shapes(encoder.state_dict(), weights, _compared(encoder, weights), named)
     try:
@@ -176,6 +178,8 @@ def initialise(encoder: nn.Module, init: DictConfig) -> Loaded:
     loaded = _compared(encoder, weights, _made_by(content["fbm"], str(init.checkpoint)))
     _check_shapes(encoder.state_dict(), weights, loaded, init.checkpoint)
     encoder.load_state_dict(weights, strict=False)
+    if (seen := content["fbm"].get("config", {}).get("input", "frames")) != getattr(encoder, "input", "frames"):
+        print(f"init={init.name}: {init.checkpoint} was trained with input={seen}, this run has another")
     print(
         f"init={init.name}: {len(loaded.matched)} weights matched, {len(loaded.missing)} missing, "
         f"{len(loaded.unexpected)} unexpected, from {init.checkpoint}"

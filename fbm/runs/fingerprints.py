@@ -28,6 +28,9 @@ HANDLING_KEYS = (
 # fingerprints of earlier runs stay valid.
 NULLABLE_KEYS = {
     "float32_matmul": None,
+    "augment": None,
+    "input": "frames",
+    "base_batch": None,
     "data.frames": "raw",
     "data.module.frames": "raw",
     "data.quality": None,

@@ -2,6 +2,8 @@
 
 from fbm.tasks.autoencode import Autoencode
 from fbm.tasks.classify import Classify
+from fbm.tasks.contrast import Contrast
 from fbm.tasks.disentangle import Disentangle
+from fbm.tasks.order import ClipOrder
 
-__all__ = ["Autoencode", "Classify", "Disentangle"]
+__all__ = ["Autoencode", "Classify", "ClipOrder", "Contrast", "Disentangle"]

@@ -26,6 +26,8 @@ class Autoencode(PretrainingTask):
         decoder_norm: Norm | None = None,
         output_init: OutputInit = "xavier",
     ) -> None:
+        if encoder.input != "frames":
+            raise ValueError(f"input={encoder.input}: frames cannot be reconstructed from their differences")
         super().__init__(Autoencoder(encoder, decoder_norm, output_init), optimizer, schedule)
 
     def loss_terms(self, batch: ClipBatch) -> dict[str, Tensor]:

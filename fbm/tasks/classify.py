@@ -12,7 +12,8 @@ from fbm.data.batch import ClipBatch
 from fbm.models.classifier import Classifier
 from fbm.models.encoder import Encoder
 from fbm.tasks.metrics import VideoAccuracy, VideoConfusion
-from fbm.tasks.task import MakeOptimizer, MakeSchedule, Task, parameter_groups
+from fbm.tasks.optimizers import parameter_groups
+from fbm.tasks.task import MakeOptimizer, MakeSchedule, Task
 
 
 class Classify(Task):

@@ -64,6 +64,8 @@ class Disentangle(PretrainingTask):
         output_init: OutputInit = "xavier",
         weights: LossWeights | None = None,
     ) -> None:
+        if encoder.input != "frames":
+            raise ValueError(f"input={encoder.input}: frames cannot be reconstructed from their differences")
         if adversarial < 0:
             raise ValueError(f"adversarial={adversarial} must be at least 0")
         metrics = {f"{split}/{ANY}": FrameMean() for split in ("val", "test")} if target == "random" else {}

@@ -13,11 +13,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import Metric
 
-from fbm.data.batch import ClipBatch, SizedEvaluation
+from fbm.data.batch import ClipBatch, SizedEvaluation, Windows
 from fbm.models.encoder import Encoder
-from fbm.models.layers import NORMS, to_input
+from fbm.models.layers import middle, to_input
+from fbm.tasks.augmentation import Augmentation
 from fbm.tasks.metric_state import means_saved, restore_states, states_of_ranks
 from fbm.tasks.metrics import Mean, SampleCounter
+from fbm.tasks.optimizers import parameter_groups
 
 MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]
 MakeSchedule = Callable[[Optimizer], LRScheduler]
@@ -38,6 +40,8 @@ class Task(pl.LightningModule, ABC):
 
     Attributes:
         mask_frames: indices of the frames of a clip whose masks the task needs; None is all of them, () none.
+        windows: several clips of its video in each sample; None is one, of the sample's chunk.
+        augmentation: of the clips of training steps; None leaves them as they are. Set when the run is built.
 
     Args:
         network: has the encoder as its attribute `encoder`; checkpoints hold its weights as `network.encoder.*`.
@@ -51,6 +55,8 @@ class Task(pl.LightningModule, ABC):
     """
 
     mask_frames: Sequence[int] | None = ()
+    windows: Windows | None = None
+    augmentation: Augmentation | None = None
 
     def __init__(
         self,
@@ -87,8 +93,22 @@ class Task(pl.LightningModule, ABC):
         return encoder
 
     def inputs(self, batch: ClipBatch) -> tuple[Tensor, Tensor]:
-        """Clips `B 3 T H W` in [-1, 1] and masks `B M H W` of `mask_frames`, 1 = foreground, both float."""
-        return to_input(batch.frames), batch.masks.float()
+        """Clips `B 3 T H W` in [-1, 1] and masks `B M H W` of `mask_frames`, 1 = foreground, both float.
+
+        In training they are augmented; otherwise they are the middle of frames larger than the encoder's. With
+        `windows` there are N times as many of both, a sample's together.
+        """
+        frames, masks, drawn = batch.frames, batch.masks.float(), batch.sample
+        if self.windows is not None:
+            count = self.windows.clips
+            frames, masks = frames.flatten(0, 1), masks.flatten(0, 1)
+            # Clips that are anywhere in a video are augmented each in its own way, those in order all in the same.
+            view = torch.arange(count, device=drawn.device) * int(self.windows.interval is None)
+            drawn = (drawn[:, None] * count + view).flatten()
+        size = self.encoder.size
+        if self.training and self.augmentation is not None:
+            return self.augmentation(to_input(frames), masks, size, self.current_epoch, drawn)
+        return to_input(frames, size), middle(masks, size)
 
     def metric(self, name: str) -> Metric:
         """The metric that is logged under this name."""
@@ -218,21 +238,6 @@ class PretrainingTask(Task):
         """Log the loss and its terms, means over so many samples."""
         for name, value in terms.items():
             self.log_metric(f"{split}/{name}", value, samples, bar=name == "loss")
-
-
-def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
-    """Two groups: the norms' parameters without weight decay, all others with the optimiser's own rate.
-
-    Plain Adam adds the decay to the gradient, as the paper does.
-    """
-    norms = {
-        id(parameter) for layer in network.modules() if isinstance(layer, NORMS) for parameter in layer.parameters()
-    }
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    decayed = [parameter for parameter in trained if id(parameter) not in norms]
-    others = [parameter for parameter in trained if id(parameter) in norms]
-    groups: list[dict[str, Any]] = [{"params": decayed}]
-    return [*groups, {"params": others, "weight_decay": 0.0}] if others else groups
 
 
 def stacked(frames: Iterable[Tensor]) -> Tensor:

@@ -16,9 +16,10 @@ from fbm.data.reading_cost import reading_cost
 from fbm.models.checkpointing import checkpoint_activations
 from fbm.models.compilation import compile_networks
 from fbm.models.contract import checked_encoder
-from fbm.models.encoder import Encoder
+from fbm.models.encoder import Encoder, adapt
 from fbm.runs.checkpoints import Loaded, initialise
 from fbm.runs.fingerprints import result_fingerprints
+from fbm.tasks.optimizers import scaled_rates
 from fbm.tasks.task import Task
 from fbm.training.settle import settle
 from fbm.training.trainer import build_trainer
@@ -54,7 +55,7 @@ def build_components(
     data = build_data(config)
     settle(config, data)
     content = resolved(config)
-    encoder = checked_encoder(partial(build, config.encoder), config.data.clip_frames, config.data.size)
+    encoder = build_encoder(config)
     loaded = initialise(encoder, config.init)
     task = build_task(config, encoder, data)
     fingerprints = {
@@ -68,6 +69,23 @@ def build_components(
     if config.compile:
         compile_networks(task.network, trainer.strategy.root_device)
     return Components(data, task, trainer, loaded, content, fingerprints)
+
+
+def build_encoder(config: DictConfig) -> Encoder:
+    """The encoder, checked against the data's clips, and adapted to them.
+
+    Raises:
+        UserError: it does not fit the clips.
+    """
+    data, augment = config.data, config.augment
+    encoder = checked_encoder(partial(build, config.encoder), data.clip_frames, data.size, augment is not None)
+    if augment is not None and augment.scale is None and encoder.size == data.size:
+        raise UserError(
+            f"augment crops encoder.size={encoder.size} pixels without resizing, which is all of data.size: "
+            "set encoder.size below it, or augment=field"
+        )
+    adapt(encoder, data.size, config.input)
+    return encoder
 
 
 def build_data(config: DictConfig) -> ClipDataModule:
@@ -96,13 +114,25 @@ def build_task(config: DictConfig, encoder: Encoder, data: ClipDataModule) -> Ta
         config.task,
         encoder=encoder,
         classes=data.classes,
-        optimizer=build(config.optim),
+        optimizer=_optimizer(config),
         schedule=_schedule(config.schedule, steps),
         seed=config.seed,
     )
+    if config.augment is not None:
+        task.augmentation = build(config.augment, seed=config.seed)
     _check_fits(config, data, task)
     data.select_mask_frames(task.mask_frames)
+    data.select_windows(task.windows)
     return task
+
+
+def _optimizer(config: DictConfig) -> Any:
+    """The optimiser's factory, with rates for the batch of a step over all ranks where they follow it."""
+    made = build(config.optim)
+    if config.base_batch is None:
+        return made
+    batch = config.data.batch_size * config.trainer.accumulate_grad_batches
+    return partial(scaled_rates, made, batch / config.base_batch)
 
 
 def _schedule(node: DictConfig | None, steps: int | None) -> Any:

@@ -5,7 +5,7 @@ import torch
 
 from fbm.models.classifier import Classifier, scale_gradient
 from fbm.models.encoder import C3DEncoder
-from fbm.tasks.task import parameter_groups
+from fbm.tasks.optimizers import parameter_groups
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from benchmarks.programs import loss_of
 from fbm.data.batch import ClipBatch
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks import Autoencode, Classify, Disentangle
+from fbm.tasks.optimizers import parameter_groups
 from fbm.tasks.schedules import one_cycle
-from fbm.tasks.task import Task, parameter_groups
+from fbm.tasks.task import Task
 from tests.tasks.training import trainer_of
 
 ADAM = partial(torch.optim.Adam, lr=0.1, weight_decay=1e-3)

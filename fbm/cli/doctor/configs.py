@@ -76,10 +76,13 @@ def _build_all(config: Any) -> None:
         if source is not None:
             build(source)
     with torch.device("meta"):
-        encoder = checked_encoder(partial(build, config.encoder), config.data.clip_frames, config.data.size)
+        data, augment = config.data, config.augment
+        encoder = checked_encoder(partial(build, config.encoder), data.clip_frames, data.size, augment is not None)
         schedule = build(config.schedule, total_steps=10) if config.schedule is not None else None
         task = build(config.task, encoder=encoder, classes=["a", "b"], optimizer=build(config.optim), schedule=schedule)
         task.configure_optimizers()
+    if augment is not None:
+        build(augment)
     for node in (*config.callbacks.values(), *config.logger.values()):
         if node is not None:
             build(node, carried={})

@@ -24,9 +24,9 @@ def to_clips(video: Any, encoder: Encoder, stride: int | None) -> Tensor:
         raise UserError(f"stride={stride}: it should be a whole number of frames, at least 1")
     if len(frames) < length:
         raise UserError(f"the video has {len(frames)} frames, and a clip has {length}")
-    windows = SlidingWindow(length, stride or length).feed(resized(frames, encoder.size))
+    windows = SlidingWindow(length, stride or length).feed(resized(frames, encoder.frame_size))
     clips = torch.from_numpy(np.stack([clip for _, clip in windows]))
-    return to_input(clips.to(next(encoder.parameters()).device))
+    return to_input(clips.to(next(encoder.parameters()).device), encoder.size)
 
 
 def _frames(video: Any) -> np.ndarray:

@@ -49,7 +49,7 @@ class Network:
         """
         try:
             frames = torch.from_numpy(np.stack(clips)).to(self.device)
-            maps = self.encoder(to_input(frames))[:, self.channels]
+            maps = self.encoder(to_input(frames, self.encoder.size))[:, self.channels]
         except torch.cuda.OutOfMemoryError as error:
             raise UserError(f"{len(clips)} clips do not fit into the GPU's memory: choose a smaller --batch") from error
         rows: np.ndarray = (maps.mean((2, 3)) if self.pool == "mean" else maps.flatten(1)).cpu().numpy()
@@ -85,6 +85,9 @@ def load_network(checkpoint: Path, options: Options) -> Network:
         "pool": options.pool,
         "stride": options.stride or encoder.frames,
         "parts": {name: [place.start, place.stop] for name, place in parts.items()},  # channels
+        # What most encoders have not is named only where there is some.
+        **({"frame_size": encoder.frame_size} if encoder.frame_size != encoder.size else {}),
+        **({"input": encoder.input} if encoder.input != "frames" else {}),
     }
     return Network(encoder, device, options.pool, slice(first, last), columns, about)
 

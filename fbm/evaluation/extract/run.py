@@ -110,7 +110,7 @@ def _read(network: Network, videos: list[Video], files: dict[Video, Path], optio
     workers = options.workers or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
     gather = ClipBatcher(network.features, network.encoder.frames, network.about["stride"], options.batch)
     reading = decoded(
-        [Path(video.real) for video in videos], network.encoder.size, workers, options.timeout, options.decoder
+        [Path(video.real) for video in videos], network.encoder.frame_size, workers, options.timeout, options.decoder
     )
     unreadable = {}
     with closing(reading), progress("extract", len(videos), "videos") as advance:

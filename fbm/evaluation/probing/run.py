@@ -130,7 +130,7 @@ def _draw_swaps(network: Disentangler, clips: ClipDataset, folder: Path) -> list
     names = [clips.videos[int(number)].action for number in batch.video]
     device = next(network.parameters()).device
     files = []
-    for name, grid in swaps(network, to_input(batch.frames.to(device)), names).items():
+    for name, grid in swaps(network, to_input(batch.frames.to(device), network.encoder.size), names).items():
         files.append(f"gallery/swap-{name}.png")
         with atomic_write(folder / files[-1]) as file:
             draw_grid(grid).savefig(file, format="png")

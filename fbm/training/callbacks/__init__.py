@@ -1,3 +1,4 @@
+from fbm.training.callbacks.averaging import WeightAverage
 from fbm.training.callbacks.confusion import ConfusionPicture
 from fbm.training.callbacks.gallery import Gallery
 from fbm.training.callbacks.metadata import CheckpointMetadata
@@ -14,4 +15,5 @@ __all__ = [
     "OnlineProbes",
     "PreemptionCheckpoint",
     "Throughput",
+    "WeightAverage",
 ]

@@ -1,0 +1,155 @@
+"""Contrastive pretraining: two clips of a video are alike, clips of other videos are not (SimCLR's NT-Xent)."""
+
+from typing import Literal
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.nn.functional import all_gather as all_gather_with_gradient
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from fbm.data.batch import ClipBatch, Windows
+from fbm.models.contrastive import ContrastiveNetwork, Embedded, nt_xent
+from fbm.models.encoder import Encoder
+from fbm.tasks.frames import random_scores
+from fbm.tasks.metric_state import all_gather
+from fbm.tasks.task import MakeOptimizer, MakeSchedule, PretrainingTask
+from fbm.utils.errors import UserError
+
+BLOCK = 1024  # anchors of an evaluation that are compared with all clips at a time
+
+
+class Contrast(PretrainingTask):
+    """Minimises NT-Xent over two windows of each video, among the clips of all ranks.
+
+    Logs the loss and `SPLIT/top1`, the share of clips whose most similar clip is the other one of their sample: in
+    training among the clips of a step, on val and test among those of the whole split, so that neither the batch nor
+    ranks matter there.
+
+    Args:
+        encoder, optimizer, schedule: see `Task`.
+        temperature: of the similarities.
+        dim, hidden: see `ContrastiveNetwork`.
+        background: "paste" puts the foreground of each sample's first clip, by its masks, on a clip of another video of
+            the step (FAME, Ding et al., 2022), in training. A clip without any foreground stays as it is.
+        seed: of the choice of these clips.
+
+    Raises:
+        ValueError: `temperature` is not above 0, or the network cannot be made.
+    """
+
+    windows = Windows(2)
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        optimizer: MakeOptimizer,
+        schedule: MakeSchedule | None = None,
+        temperature: float = 0.1,
+        dim: int = 128,
+        hidden: int | None = None,
+        background: Literal["paste"] | None = None,
+        seed: int = 0,
+    ) -> None:
+        if temperature <= 0:
+            raise ValueError(f"temperature={temperature} must be above 0")
+        metrics: dict[str, Metric] = {}
+        for split in ("val", "test"):
+            metrics |= {f"{split}/loss": SplitLoss(temperature), f"{split}/top1": SplitTop1(temperature)}
+        super().__init__(ContrastiveNetwork(encoder, dim, hidden), optimizer, schedule, metrics)
+        self.temperature = temperature
+        self.background = background
+        self.seed = seed
+        if background == "paste":
+            self.mask_frames = None
+
+    def loss_terms(self, batch: ClipBatch) -> dict[str, Tensor]:
+        if self.background == "paste" and self.training:
+            batch = self.pasted(batch)
+        own = self.embedded(batch)
+        keys = Embedded(_gathered(own.rows), *(torch.cat(all_gather(field)) for field in own[1:]))
+        if len(keys.sample) <= self.windows.clips:
+            raise UserError("task=contrast compares clips of different videos: data.batch_size must be at least 2")
+        loss, found = nt_xent(own, keys, self.temperature)
+        return {"loss": loss.mean(), "top1": found.float().mean()}
+
+    def evaluate(self, batch: ClipBatch, split: str) -> None:
+        own = self.embedded(batch)
+        for name in (f"{split}/loss", f"{split}/top1"):
+            self.log_metric(name, own, bar=name == "val/loss")
+
+    def embedded(self, batch: ClipBatch) -> Embedded:
+        """The embeddings of a batch's clips, 2B of them."""
+        rows = self.network(self.inputs(batch)[0])
+        view = torch.arange(self.windows.clips, device=rows.device).repeat(len(batch.sample))
+        sample, video = (field.repeat_interleave(self.windows.clips) for field in (batch.sample, batch.video))
+        return Embedded(rows, sample, view, video)
+
+    def pasted(self, batch: ClipBatch) -> ClipBatch:
+        """The batch with the foregrounds of the first clips on other backgrounds.
+
+        The samples of all ranks stand in a circle, in an order drawn from (seed, epoch, sample): each has its
+        background from the next one, so the number of ranks changes nothing.
+        """
+        frames, masks = batch.frames[:, 0], batch.masks[:, 0]  # B T H W 3 and B T H W
+        samples, others = (torch.cat(all_gather(field.contiguous())) for field in (batch.sample, frames))
+        circle = random_scores(self.seed, self.current_epoch, samples, 1)[:, 0].argsort()
+        place = (samples[circle] == batch.sample[:, None]).long().argmax(1)
+        background = others[circle[(place + 1) % len(circle)]]
+        kept = masks.bool() | ~masks.flatten(1).any(1)[:, None, None, None]
+        first = torch.where(kept[..., None], frames, background)
+        return batch._replace(frames=torch.cat([first[:, None], batch.frames[:, 1:]], 1))
+
+
+def _gathered(rows: Tensor) -> Tensor:
+    """The rows of all ranks, with gradients to each; all ranks have equally many."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return rows
+    gathered: tuple[Tensor, ...] = all_gather_with_gradient(rows)  # type: ignore[no-untyped-call]
+    return torch.cat(gathered)
+
+
+class SplitLoss(Metric):
+    """Mean NT-Xent among all clips of a split."""
+
+    full_state_update = False
+
+    rows: list[Tensor]
+    sample: list[Tensor]
+    view: list[Tensor]
+    video: list[Tensor]
+
+    def __init__(self, temperature: float) -> None:
+        super().__init__()
+        self.temperature = temperature
+        for state in Embedded._fields:
+            self.add_state(state, default=[], dist_reduce_fx="cat")
+
+    def update(self, clips: Embedded) -> None:
+        """Add clips, each sample's together."""
+        for state, values in clips._asdict().items():
+            getattr(self, state).append(values.detach())
+
+    def compute(self) -> Tensor:
+        """A scalar."""
+        return self._compared()[0].mean()
+
+    def _compared(self) -> tuple[Tensor, Tensor]:
+        """Loss, and whether the positive is found, of every clip."""
+        clips = Embedded(*(dim_zero_cat(getattr(self, state)) for state in Embedded._fields))
+        starts = range(0, len(clips.sample), BLOCK)
+        blocks = [Embedded(*(field[start : start + BLOCK] for field in clips)) for start in starts]
+        losses, found = zip(*(nt_xent(block, clips, self.temperature) for block in blocks), strict=True)
+        return torch.cat(losses), torch.cat(found)
+
+
+class SplitTop1(SplitLoss):
+    """Share of the clips whose most similar clip in the split, those of other samples of its video left out, is the
+    other one of their sample."""
+
+    higher_is_better = True
+
+    def compute(self) -> Tensor:
+        """A scalar in [0, 1]."""
+        return self._compared()[1].float().mean()
