@@ -92,12 +92,12 @@ class Contrast(PretrainingTask):
         The samples of all ranks stand in a circle, in an order drawn from (seed, epoch, sample): each has its
         background from the next one, so the number of ranks changes nothing.
         """
-        frames, masks = batch.frames[:, 0], batch.masks[:, 0]  # B T H W 3 and B T H W
+        frames, masks = batch.frames[:, 0], batch.masks[:, 0].bool()  # B T H W 3 and B T H W
         samples, others = (torch.cat(all_gather(field.contiguous())) for field in (batch.sample, frames))
         circle = random_scores(self.seed, self.current_epoch, samples, 1)[:, 0].argsort()
         place = (samples[circle] == batch.sample[:, None]).long().argmax(1)
         background = others[circle[(place + 1) % len(circle)]]
-        kept = masks.bool() | ~masks.flatten(1).any(1)[:, None, None, None]
+        kept = masks | ~masks.flatten(1).any(1)[:, None, None, None]
         first = torch.where(kept[..., None], frames, background)
         return batch._replace(frames=torch.cat([first[:, None], batch.frames[:, 1:]], 1))
 

@@ -17,7 +17,15 @@ from fbm.training.components import Components
 from fbm.training.loggers import Row
 from fbm.utils.errors import UserError
 
-MUST_MATCH = ("task_name", "task", "encoder", "optim", "schedule")  # what the weights and the optimiser's state fit
+MUST_MATCH = (
+    "task_name",
+    "task",
+    "encoder",
+    "input",
+    "optim",
+    "base_batch",
+    "schedule",
+)  # what the weights and the optimiser's state fit
 # What determines the steps of an epoch: they cannot change in its middle.
 EPOCH_KEYS = (
     *("seed", "data.batch_size", "data.label_fraction", "data.chunk_frames", "data.clip_frames"),
@@ -115,7 +123,8 @@ def _mismatch(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:
 
 def _check_settings(source: ResumeSource, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
     epochs, steps = source.checkpoint[RESUME]["place"]
-    there, here = with_targets(flatten(theirs), NOW), flatten(ours)
+    there = {"input": "frames", **with_targets(flatten(theirs), NOW)}  # an earlier fbm had no such setting
+    here = flatten(ours)
     for part in MUST_MATCH + (EPOCH_KEYS if steps else ()):
         keys = [key for key in {*there, *here} if under(key, (part,)) and not under(key, PERFORMANCE_KEYS)]
         unlike = [key for key in keys if there.get(key) != here.get(key)]

@@ -12,8 +12,9 @@ import torch.distributed as dist
 from fbm.models.encoder import C3DEncoder
 from fbm.models.layers import Norm
 from fbm.models.resnet import R2Plus1D18
-from fbm.tasks import Autoencode, Classify, Disentangle
+from fbm.tasks import Autoencode, Classify, ClipOrder, Contrast, Disentangle
 from fbm.tasks.adversarial import PatchGANLoss
+from fbm.tasks.augmentation import Augmentation
 from fbm.tasks.task import Task
 from tests.tasks.training import Save, data_of, exact, fitted, outcome, uneven_store
 from tests.training.two_ranks import on_ranks
@@ -29,8 +30,8 @@ SLOW = partial(torch.optim.SGD, lr=1e-6)
 FEW: dict[str, Any] = {"limit_train_batches": 2}
 THREE: dict[str, Any] = {"limit_train_batches": 3, "probes": False}
 
-SINGLE = ["disentangle", "autoencode", "classify", "residual"]
-DOUBLE = ["disentangle, double", "accumulated and clipped, double", "some batches, double"]
+SINGLE = ["disentangle", "autoencode", "classify", "residual", "contrast", "order"]
+DOUBLE = ["contrast, double", "disentangle, double", "accumulated and clipped, double", "some batches, double"]
 FROZEN, BATCH_NORM = "frozen", "batch norm"
 WHOLE, GONE_ON = "whole", "gone on"
 
@@ -41,6 +42,10 @@ CASES: dict[str, Case] = {
     "autoencode": (lambda encoder: Autoencode(encoder, SLOW), FEW),
     "classify": (lambda encoder: Classify(encoder, SLOW, CLASSES), FEW),
     "residual": (lambda _: Classify(R2Plus1D18(4, 8, 32, "group"), SLOW, CLASSES), FEW),
+    # Its loss compares the clips of all ranks, and takes backgrounds from them.
+    "contrast": (lambda encoder: augmented(Contrast(encoder, SLOW, background="paste")), FEW),
+    "order": (lambda encoder: augmented(ClipOrder(encoder, SLOW, interval=2)), FEW),
+    "contrast, double": (lambda encoder: exact(Contrast(encoder, ADAM, background="paste")), THREE),
     "disentangle, double": (
         lambda encoder: exact(
             Disentangle(encoder, ADAM, target="random", adversarial=0.5, discriminator=partial(PatchGANLoss, width=4))
@@ -59,6 +64,11 @@ CASES: dict[str, Case] = {
     "frozen": (lambda encoder: Classify(encoder, SGD, CLASSES, encoder_gradient=0), FEW),
     "batch norm": (lambda encoder: Disentangle(encoder, ADAM), {**FEW, "max_epochs": 1}),
 }
+
+
+def augmented(task: Task) -> Task:
+    task.augmentation = Augmentation((0.3, 1.0), jitter=0.8, brightness=0.4, contrast=0.4, hue=0.1, grey=0.2, blur=0.5)
+    return task
 
 
 def made(name: str) -> Task:
@@ -117,14 +127,14 @@ def test_two_ranks_learn_what_one_does(runs, name, most):
 @pytest.mark.parametrize("name", CASES)
 def test_a_step_holds_the_same_samples(runs, name):
     one, two = runs[0][name]["steps"], [run[name]["steps"] for run in runs[1]]
-    assert len(one) == len(two[0]) == len(two[1]) == {**dict.fromkeys(DOUBLE[:2], 6), BATCH_NORM: 2}.get(name, 4)
+    assert len(one) == len(two[0]) == len(two[1]) == {**dict.fromkeys(DOUBLE[:3], 6), BATCH_NORM: 2}.get(name, 4)
     for alone, first, second in zip(one, *two, strict=True):
         assert (first, second) == (alone[::2], alone[1::2])
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_sample_is_measured_once(runs, name):
-    expected = {"val": range(15), "test": range(21)} if name != DOUBLE[2] else {"val": range(8), "test": range(16)}
+    expected = {"val": range(15), "test": range(21)} if name != DOUBLE[3] else {"val": range(8), "test": range(16)}
     for split, samples in expected.items():
         assert runs[0][name]["evaluated"][split] == list(samples)
         shares = [run[name]["evaluated"][split] for run in runs[1]]
@@ -160,14 +170,21 @@ def test_one_rank_goes_on_where_two_were(runs, folder):
 
 
 def few_steps(folder: Path) -> dict[str, Any]:
-    """One case alone, on as many ranks as there are."""
+    """Two cases alone, on as many ranks as there are."""
     ranks = dist.get_world_size() if dist.is_initialized() else 1
-    return outcome(made("disentangle"), folder / "store", ranks, probes=False, **FEW)
+    names = ("disentangle", "contrast")
+    return {name: outcome(made(name), folder / "store", ranks, probes=False, **FEW) for name in names}
 
 
 def test_four_ranks_learn_what_one_does(tmp_path):
     uneven_store(tmp_path / "store")
-    one, four = few_steps(tmp_path), on_ranks(few_steps, tmp_path, ranks=4)
+    alone, together = few_steps(tmp_path), on_ranks(few_steps, tmp_path, ranks=4)
+    for name, one in alone.items():
+        assert_alike(one, [rank[name] for rank in together])
+
+
+def assert_alike(one: dict[str, Any], four: list[dict[str, Any]]) -> None:
+    """One rank and four log and learn the same."""
     assert all(difference(four[0]["weights"], other["weights"]) == 0 for other in four[1:])
     assert difference(one["weights"], four[0]["weights"]) < 1e-5
     for alone, together in zip([*one["epochs"], one["test"]], [*four[0]["epochs"], four[0]["test"]], strict=True):

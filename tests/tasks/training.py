@@ -88,8 +88,10 @@ def outcome(task: Task, store: Path, ranks: int, probes: bool = True, **options:
     watch = Watch()
     callbacks = [watch, Throughput(), *[OnlineProbes(every=1, clips=9, neighbours=3)] * probes]
     trainer = trainer_of(ranks, callbacks=callbacks, **options)
-    trainer.fit(task, data_of(store))
-    trainer.test(task, data_of(store), verbose=False)
+    data = data_of(store)
+    data.select_windows(task.windows)
+    trainer.fit(task, data)
+    trainer.test(task, data, verbose=False)
     return {
         **{"steps": watch.steps, "evaluated": watch.evaluated, "epochs": watch.epochs},
         **{"test": logged(trainer), "weights": task.state_dict(), "tested": task.test_artifacts},

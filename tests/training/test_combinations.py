@@ -24,8 +24,13 @@ TASKS = {
     "any frame": ("task=disentangle", "task.target=random"),
     "adversarial": ("task=disentangle", "task.adversarial=0.05", "task.discriminator.width=4"),
     "any frame, adversarial": ("task=disentangle_wide", "task.target=random", "task.adversarial=0.05"),
+    "augmented": ("task=disentangle", "augment=field", "optim=adamw", "schedule=warmup_cosine"),
     "autoencode": ("task=autoencode",),
+    "contrast": ("task=contrast", "augment=field"),
+    "contrast, pasted": ("task=contrast", "task.background=paste", "input=residual"),
+    "order": ("task=order", "optim=sgd", "base_batch=16"),
     "classify": ("task=classify",),
+    "classify, averaged": ("task=classify", "callbacks=ema", "augment=field"),
 }
 PLACES = {"ucf101": (), "folders": ("data.folders=[some]",), "both": ("data.folders=[some]", "data.root=there")}
 BARE = [f"callbacks.{name}=null" for name in ("gallery", "probes", "checkpoint", "last", "early_stopping", "confusion")]
@@ -69,9 +74,9 @@ def test_every_task_makes_a_step(store, data, masks, tmp_path, monkeypatch):
         config = compose([f"data={kind}", *PLACES[data], f"masks={masks}", *settings(own), *task, *QUICK, *BARE])
         check_run(config)
         why = None
-        if masks == "none" and "disentangle" in task[0]:
+        if masks == "none" and ("disentangle" in task[0] or "task.background=paste" in task):
             why = "needs masks"
-        elif data == "folders" and name == "classify":
+        elif data == "folders" and "classify" in task[0]:
             why = "no training video with a label"
         if why:
             with pytest.raises(UserError, match=why):

@@ -9,7 +9,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from fbm.config.compose import compose
 from fbm.training.launch import run_training
 from tests.tiny import make_store, settings
-from tests.training.interrupted import Moment, assert_same, draw_everywhere, killed, pass_minutes, summary
+from tests.training.interrupted import Moment, assert_same, draw_everywhere, killed, load, pass_minutes, same, summary
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +82,35 @@ def test_pretraining_with_probes_and_gradients_of_two_steps_added_up(ended_again
     schedule = ("schedule=halving", "schedule.step_size=1", "trainer.accumulate_grad_batches=2")
     beyond = ("task.target=random", "task.adversarial=0.05", "task.discriminator.lr=1e-4")
     told = ended_again_and_again(moments, "task=disentangle", *beyond, "trainer.max_epochs=2", *schedule, STEPWISE)
+    assert told["resumed"] == 2
+
+
+def test_averaged_weights(ended_again_and_again):
+    """Both the average and the weights that it is of; the test and best.ckpt have the average."""
+    moments = [
+        *(Moment("on_train_batch_start", 0, 2), Moment("on_validation_batch_start", 1, 0)),
+        *(Moment("on_train_batch_end", 2, 1), Moment("on_test_batch_start", 3, 0)),
+    ]
+    averaged = ("callbacks=ema", "callbacks.gallery=null", "callbacks.ema.decay=0.9")
+    told = ended_again_and_again(moments, "task=classify", *averaged, "test=true", STEPWISE)
+    assert told["resumed"] >= 3
+    run, alone = (load(RUNS / name, "last") for name in ("run", "alone"))
+    for part in ("current_model_state", "averaging_state"):
+        assert same(run[part], alone[part])
+    assert run["averaging_state"]["n_averaged"] == 12
+    assert not same(run["state_dict"], run["current_model_state"])
+    best = load(RUNS / "run", "best")
+    assert "current_model_state" not in best
+    if told["best_epoch"] == 2:
+        assert same(best["state_dict"], run["state_dict"])
+
+
+@pytest.mark.parametrize(
+    "task", [("task=contrast", "task.background=paste", "augment=field"), ("task=order", "input=residual")]
+)
+def test_tasks_that_compare_the_windows_of_a_video(ended_again_and_again, task):
+    moments = [Moment("on_train_batch_start", 0, 3), Moment("on_train_batch_start", 1, 2)]
+    told = ended_again_and_again(moments, *task, "trainer.max_epochs=2", "schedule=warmup_cosine", STEPWISE)
     assert told["resumed"] == 2
 
 

@@ -31,13 +31,18 @@ class SplitVideo(Protocol):
     def split(self) -> str: ...
 
 
+Part = Literal["train", "test"]
+PARTS: tuple[Part, ...] = ("train", "test")  # the official lists of a split
+
+
 @dataclass(frozen=True)
 class UCF101(VideoDataset):
     """The videos of a UCF-101 folder and their splits.
 
     Args:
         root: holds `UCF-101/` and `ucfTrainTestlist/`.
-        classes: "present" (those with a folder on disk), "annotated" (the 24 with boxes), or a list of names.
+        classes: "present" (those with a folder on disk), "all" (those of the lists, 101), "annotated" (the 24 with
+            boxes), or a list of names.
         split: official split 1, 2 or 3; "all" puts every video into training (for pretraining; no test split).
         validation: share of each class's training groups that go to validation as whole groups, at least one
             if the class has two; or "paper", the published groups of the 24 classes.
@@ -45,7 +50,7 @@ class UCF101(VideoDataset):
     """
 
     root: Path | None
-    classes: Literal["present", "annotated"] | Sequence[str] = "present"
+    classes: Literal["present", "all", "annotated"] | Sequence[str] = "present"
     split: Literal[1, 2, 3, "all"] = 1
     validation: float | Literal["paper"] = 0.1
     validation_seed: int = 0
@@ -66,9 +71,12 @@ class UCF101(VideoDataset):
         folders = self._folders()
         if self.classes == "present":
             return sorted(folder.name for folder in folders.values())
-        chosen = ANNOTATED_CLASSES if self.classes == "annotated" else self.classes
+        if self.classes == "all":
+            chosen: Sequence[str] = sorted({name.split("/")[0] for part in PARTS for name in self._lists(part)})
+        else:
+            chosen = ANNOTATED_CLASSES if self.classes == "annotated" else self.classes
         absent = [name for name in chosen if name.casefold() not in folders]
-        if absent and (len(absent) > 1 or self.classes == "annotated"):
+        if absent and (len(absent) > 1 or isinstance(self.classes, str)):
             raise UserError(
                 f"{len(absent)} of {len(chosen)} classes have no folder in {self._top()}: {', '.join(absent[:NAMED])}"
                 f"{f' and {len(absent) - NAMED} more' if len(absent) > NAMED else ''}; data.classes=present (of "
@@ -89,7 +97,7 @@ class UCF101(VideoDataset):
         classes = {name.casefold(): name for name in self.class_names()}
         listed: dict[str, list[Video]] = {
             part: [video for video in self._listed(part, folders) if video.action.casefold() in classes]
-            for part in ("train", "test")
+            for part in PARTS
         }
         if not listed["train"]:
             raise UserError(f"the training list of split {self.split} names no video of {sorted(classes.values())}")
@@ -127,7 +135,7 @@ class UCF101(VideoDataset):
             raise UserError(f"{self._top()} is empty: it should hold one folder a class with v_CLASS_gXX_cYY.avi files")
         return folders
 
-    def _lists(self, part: Literal["train", "test"]) -> list[str]:
+    def _lists(self, part: Part) -> list[str]:
         """The names on one official list; with split "all", both lists are training lists."""
         if self.split == "all":
             files = ["trainlist01.txt", "testlist01.txt"] if part == "train" else []
@@ -135,7 +143,7 @@ class UCF101(VideoDataset):
             files = [f"{part}list0{self.split}.txt"]
         return [name for file in files for name in read_split_file(self._root() / "ucfTrainTestlist" / file)]
 
-    def _listed(self, part: Literal["train", "test"], folders: dict[str, Path]) -> Iterator[Video]:
+    def _listed(self, part: Part, folders: dict[str, Path]) -> Iterator[Video]:
         """The videos of one official list whose class has a folder, by their names on the list."""
         for name in self._lists(part):
             fields = NAME.fullmatch(name)
