@@ -24,7 +24,7 @@ PREPARE = [line for line in COMMAND_LINES if re.match(r"fbm (prepare|doctor) (?!
 # On the demo data; not from a folder, a checkpoint or a machine that only the reader has, nor in test_combinations.
 ELSEWHERE = (
     r"experiment=|data=(folder|classes)|data\.store=stores|--config-dir|init=|launcher=|resume=outputs"
-    r"|trainer=(ddp|multinode)|task\.(target|adversarial)="
+    r"|trainer=(ddp|multinode)|task\.(target|adversarial|background)="
 )
 RUNNABLE = [line for line in TRAIN if not re.search(ELSEWHERE, line)]
 

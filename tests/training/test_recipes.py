@@ -70,5 +70,5 @@ def test_the_official_lists_are_101_classes(whole, split, train, test):
 
 def test_a_class_that_is_missing_is_refused(whole):
     (whole / "UCF-101" / "Archery").rmdir()
-    with pytest.raises(UserError, match="1 of 101 classes have no folder in .*: Archery;"):
+    with pytest.raises(UserError, match=r"1 of 101 classes have no folder in .*: Archery;"):
         UCF101(whole, classes="all").class_names()

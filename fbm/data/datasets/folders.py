@@ -46,7 +46,7 @@ class Folders(VideoDataset):
 
     folders: list[Path] | None = None
     root: Path | None = None
-    classes: Literal["present", "annotated"] | Sequence[str] = "present"
+    classes: Literal["present", "all", "annotated"] | Sequence[str] = "present"
     split: Literal[1, 2, 3, "all"] = 1
     validation: float | Literal["paper"] = 0.1
     validation_seed: int = 0
