@@ -112,7 +112,7 @@ def encoder_of(content: dict[str, Any], named: str) -> Encoder:
     """
     config = content["fbm"].get("config")
     encoder = _empty_encoder(config, named)
-    adapt(encoder, config["data"]["size"], config.get("input", "frames"))
+    adapt_as_trained(encoder, config)
     weights = _encoder_weights(content, encoder)
     _check_shapes(encoder.state_dict(), weights, _compared(encoder, weights), named)
     try:
@@ -122,6 +122,12 @@ def encoder_of(content: dict[str, Any], named: str) -> Encoder:
             f"{named} does not hold its encoder's weights: {str(error).splitlines()[-1].strip()}"
         ) from error
     return encoder.eval()
+
+
+def adapt_as_trained(encoder: Encoder, config: Any) -> None:
+    """Set the size of the frames and what the encoder sees of them, by the config of the run that trained it."""
+    size = (config.get("data") or {}).get("size")
+    adapt(encoder, size if isinstance(size, int) else encoder.size, config.get("input", "frames"))
 
 
 def _empty_encoder(config: Any, named: str) -> Encoder:
@@ -153,7 +159,7 @@ def _encoder_weights(content: dict[str, Any], encoder: nn.Module) -> dict[str, A
     return weights
 
 
-def initialise(encoder: nn.Module, init: DictConfig) -> Loaded:
+def initialise(encoder: Encoder, init: DictConfig) -> Loaded:
     """Load the weights that a `conf/init` option names into `encoder`, and print how many matched.
 
     Args:
@@ -178,8 +184,9 @@ def initialise(encoder: nn.Module, init: DictConfig) -> Loaded:
     loaded = _compared(encoder, weights, _made_by(content["fbm"], str(init.checkpoint)))
     _check_shapes(encoder.state_dict(), weights, loaded, init.checkpoint)
     encoder.load_state_dict(weights, strict=False)
-    if (seen := content["fbm"].get("config", {}).get("input", "frames")) != getattr(encoder, "input", "frames"):
-        print(f"init={init.name}: {init.checkpoint} was trained with input={seen}, this run has another")
+    seen = content["fbm"].get("config", {}).get("input", "frames")
+    if seen != encoder.input:
+        print(f"init={init.name}: it was trained with input={seen}, this run has input={encoder.input}")
     print(
         f"init={init.name}: {len(loaded.matched)} weights matched, {len(loaded.missing)} missing, "
         f"{len(loaded.unexpected)} unexpected, from {init.checkpoint}"

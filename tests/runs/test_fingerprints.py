@@ -44,6 +44,7 @@ def test_places_seeds_and_loggers_decide_no_result(override):
         *("optim.lr=1e-3", "encoder.width=4", "data.size=32", "data.label_fraction=0.5", "data.batch_size=4"),
         *("trainer.max_epochs=2", "task=autoencode", "schedule=halving", "data.split=2", "masks=none"),
         *("trainer.precision=bf16-mixed", "float32_matmul=high"),
+        *("augment=crop", "augment=field", "input=residual", "base_batch=256", "callbacks=ema"),
     ],
 )
 def test_settings_decide_results(override):

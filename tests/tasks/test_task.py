@@ -13,7 +13,8 @@ from torchmetrics import Metric
 from benchmarks.programs import loss_of
 from fbm.data.batch import ClipBatch
 from fbm.models.encoder import C3DEncoder
-from fbm.tasks import Autoencode, Classify, Disentangle
+from fbm.tasks import Autoencode, Classify, ClipOrder, Contrast, Disentangle
+from fbm.tasks.augmentation import Augmentation
 from fbm.tasks.optimizers import parameter_groups
 from fbm.tasks.schedules import one_cycle
 from fbm.tasks.task import Task
@@ -22,13 +23,15 @@ from tests.tasks.training import trainer_of
 ADAM = partial(torch.optim.Adam, lr=0.1, weight_decay=1e-3)
 
 
-@pytest.fixture(params=["disentangle", "autoencode", "classify", "frozen"])
+@pytest.fixture(params=["disentangle", "autoencode", "contrast", "order", "classify", "frozen"])
 def task(request) -> Task:
     torch.manual_seed(0)
     encoder = C3DEncoder(4, 8, 32)
     made: dict[str, Task] = {
         "disentangle": Disentangle(encoder, ADAM),
         "autoencode": Autoencode(encoder, ADAM),
+        "contrast": Contrast(encoder, ADAM, background="paste"),
+        "order": ClipOrder(encoder, ADAM),
         "classify": Classify(encoder, ADAM, ["a", "b", "c"]),
     }
     if request.param == "frozen":
@@ -43,6 +46,16 @@ def batch() -> ClipBatch:
     masks = torch.zeros(4, 8, 32, 32, dtype=torch.uint8)
     masks[:, :, 8:24, 8:24] = 1
     return ClipBatch(frames, masks, torch.tensor([0, 1, 2, 0]), torch.arange(4), torch.arange(4), torch.ones(4).bool())
+
+
+@pytest.fixture
+def own(task, batch) -> ClipBatch:
+    """The batch as the task has it read: several windows of each video, if it declares them."""
+    if task.windows is None:
+        return batch
+    shifts = range(task.windows.clips)
+    frames, masks = (torch.stack([field.roll(shift, 1) for shift in shifts], 1) for field in batch[:2])
+    return batch._replace(frames=frames, masks=masks)
 
 
 def test_every_trained_parameter_is_in_exactly_one_group(task):
@@ -106,11 +119,13 @@ def test_schedule_steps_every_training_step():
     assert {group["lr"] for group in made["optimizer"].param_groups} == {0.05}
 
 
-def test_inputs_are_centred_clips_and_float_masks(task, batch):
-    clip, masks = task.inputs(batch)
-    assert clip.shape == (4, 3, 8, 32, 32)
+def test_inputs_are_centred_clips_and_float_masks(task, batch, own):
+    clip, masks = task.inputs(own)
+    count = task.windows.clips if task.windows else 1
+    assert clip.shape == (4 * count, 3, 8, 32, 32)
+    assert clip.is_contiguous(memory_format=torch.channels_last_3d)
     assert masks.dtype == torch.float32
-    assert torch.equal(masks, batch.masks.float())
+    assert torch.equal(masks.flatten(), own.masks.float().flatten())
     assert clip[0, 0, 0, 0, 0] == pytest.approx(float(batch.frames[0, 0, 0, 0, 0]) / 255 * 2 - 1)
 
 
@@ -161,8 +176,8 @@ def test_pictures_show_reconstruction_and_truth(batch, make, titles):
         assert torch.equal(pictures.reconstructed[:, 1], task.network(clip).reconstruction.first_background)
 
 
-def test_the_newest_terms_are_kept_without_gradient(task, batch):
-    loss = task.training_step(batch, 0)
+def test_the_newest_terms_are_kept_without_gradient(task, own):
+    loss = task.training_step(own, 0)
     assert torch.equal(task.last_losses["loss"], loss.detach())
     assert not any(value.requires_grad or value.dim() for value in task.last_losses.values())
     if isinstance(task, Disentangle):
@@ -247,10 +262,10 @@ def test_one_cycle_goes_through_any_number_of_steps(steps, share):
 
 
 @pytest.mark.parametrize("cached", [True, False])
-def test_in_mixed_precision_every_weight_has_a_gradient(task, batch, cached):
+def test_in_mixed_precision_every_weight_has_a_gradient(task, own, cached):
     """A pass without gradient, as that of the feature target, must not leave its bf16 weights to the one with it."""
     with torch.autocast("cpu", torch.bfloat16, cache_enabled=cached):
-        loss = loss_of(task, batch)
+        loss = loss_of(task, own)
     assert loss.dtype is torch.float32
     loss.backward()
     without = [name for name, weight in task.named_parameters() if weight.requires_grad and weight.grad is None]
@@ -290,18 +305,20 @@ def deterministic() -> Iterator[None]:
     torch.use_deterministic_algorithms(False)
 
 
-def test_a_deterministic_step_takes_nothing_that_a_gpu_refuses(task, batch, deterministic):
+def test_a_deterministic_step_takes_nothing_that_a_gpu_refuses(task, own, deterministic):
     """On torch's device without values, which is no processor as a GPU is none; then measuring, on the processor."""
     with Operators() as called:
-        loss_of(task.to("meta"), batch.moved(torch.device("meta"))).backward()
+        task.augmentation = Augmentation((0.2, 1.0), jitter=0.8, brightness=0.4, hue=0.1, grey=0.2, blur=0.5)
+        loss_of(task.to("meta"), own.moved(torch.device("meta"))).backward()
     assert "convolution_backward" in called.names or task.network.frozen
+    assert "grid_sampler_2d" in called.names
     assert called.names & REFUSED == set()
 
 
-def test_a_deterministic_evaluation_takes_nothing_that_a_gpu_refuses(task, batch, deterministic, monkeypatch):
+def test_a_deterministic_evaluation_takes_nothing_that_a_gpu_refuses(task, own, deterministic, monkeypatch):
     monkeypatch.setattr(task, "log", lambda *_, **__: None)  # there is no trainer
     with torch.no_grad(), Operators() as called:
-        task.eval().evaluate(batch, "test")
+        task.eval().evaluate(own, "test")
         for metric in task.modules():
             if isinstance(metric, Metric) and metric.update_called:
                 metric.compute()

@@ -9,8 +9,8 @@ import torch
 
 from fbm.config.instantiate import build
 from fbm.data.store.frame_store import FrameStore
-from fbm.models.encoder import Encoder, adapt
-from fbm.runs.checkpoints import encoder_of, read_checkpoint
+from fbm.models.encoder import Encoder
+from fbm.runs.checkpoints import adapt_as_trained, encoder_of, read_checkpoint
 from fbm.runs.files import CONFIG, STUDY, SUMMARY
 from fbm.runs.folder import Run
 from fbm.runs.summary import RunSummary
@@ -66,7 +66,7 @@ class Pretrained:
         with torch.random.fork_rng():
             torch.manual_seed(self.summary.seed)
             encoder: Encoder = build(self.config["encoder"])
-        adapt(encoder, self.config["data"]["size"], self.config.get("input", "frames"))
+        adapt_as_trained(encoder, self.config)
         return encoder.eval()
 
     def store(self, named: Path | None) -> FrameStore:
