@@ -59,7 +59,8 @@ def nt_xent(anchors: Embedded, keys: Embedded, temperature: float) -> tuple[Tens
     """
     same_video = anchors.video[:, None] == keys.video
     positive = (anchors.sample[:, None] == keys.sample) & (anchors.view[:, None] != keys.view)
-    logits = (anchors.rows @ keys.rows.T) / temperature
+    with without_autocast(anchors.rows.device):  # see above
+        logits = (anchors.rows @ keys.rows.T) / temperature
     logits = logits.masked_fill(same_video & ~positive, -torch.inf)
     of_positive = torch.where(positive, logits, 0).sum(1)
     return logits.logsumexp(1) - of_positive, of_positive >= logits.amax(1)

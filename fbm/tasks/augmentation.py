@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fbm.models.layers import without_autocast
 from fbm.tasks.frames import random_scores
 
 DRAWS = 12  # random numbers for a clip
@@ -73,7 +74,10 @@ class Augmentation:
         Args:
             drawn: what the random numbers of a clip depend on besides seed and epoch, `B` int64: its sample.
         """
-        random = uniform(self.seed, epoch, drawn, DRAWS)
+        with without_autocast(clips.device):  # bf16 has fewer bits than a pixel
+            return self._augmented(clips, masks, size, uniform(self.seed, epoch, drawn, DRAWS))
+
+    def _augmented(self, clips: Tensor, masks: Tensor, size: int, random: Tensor) -> tuple[Tensor, Tensor]:
         boxes = self.boxes(random[:, :4], clips.shape[-1], size)
         clips, masks = cropped(clips, boxes, size), cropped(masks, boxes, size, "nearest")
         if self.jitter or self.grey:

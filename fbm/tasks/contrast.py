@@ -13,7 +13,6 @@ from fbm.data.batch import ClipBatch, Windows
 from fbm.models.contrastive import ContrastiveNetwork, Embedded, nt_xent
 from fbm.models.encoder import Encoder
 from fbm.tasks.frames import random_scores
-from fbm.tasks.metric_state import all_gather
 from fbm.tasks.task import MakeOptimizer, MakeSchedule, PretrainingTask
 from fbm.utils.errors import UserError
 
@@ -68,7 +67,7 @@ class Contrast(PretrainingTask):
         if self.background == "paste" and self.training:
             batch = self.pasted(batch)
         own = self.embedded(batch)
-        keys = Embedded(_gathered(own.rows), *(torch.cat(all_gather(field)) for field in own[1:]))
+        keys = Embedded(_gathered(own.rows), *_gathered(torch.stack(own[1:], 1)).unbind(1))
         if len(keys.sample) <= self.windows.clips:
             raise UserError("task=contrast compares clips of different videos: data.batch_size must be at least 2")
         loss, found = nt_xent(own, keys, self.temperature)
@@ -93,7 +92,7 @@ class Contrast(PretrainingTask):
         background from the next one, so the number of ranks changes nothing.
         """
         frames, masks = batch.frames[:, 0], batch.masks[:, 0].bool()  # B T H W 3 and B T H W
-        samples, others = (torch.cat(all_gather(field.contiguous())) for field in (batch.sample, frames))
+        samples, others = _gathered(batch.sample), _gathered(frames.contiguous())
         circle = random_scores(self.seed, self.current_epoch, samples, 1)[:, 0].argsort()
         place = (samples[circle] == batch.sample[:, None]).long().argmax(1)
         background = others[circle[(place + 1) % len(circle)]]
@@ -103,7 +102,7 @@ class Contrast(PretrainingTask):
 
 
 def _gathered(rows: Tensor) -> Tensor:
-    """The rows of all ranks, with gradients to each; all ranks have equally many."""
+    """The rows of all ranks, rank by rank, with gradients to each; all ranks have equally many."""
     if not (dist.is_available() and dist.is_initialized()):
         return rows
     gathered: tuple[Tensor, ...] = all_gather_with_gradient(rows)  # type: ignore[no-untyped-call]

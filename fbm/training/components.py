@@ -131,7 +131,7 @@ def _optimizer(config: DictConfig) -> Any:
     made = build(config.optim)
     if config.base_batch is None:
         return made
-    batch = config.data.batch_size * config.trainer.accumulate_grad_batches
+    batch = config.data.batch_size * config.trainer.get("accumulate_grad_batches", 1)
     return partial(scaled_rates, made, batch / config.base_batch)
 
 

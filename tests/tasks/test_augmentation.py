@@ -168,6 +168,14 @@ def test_a_clip_is_augmented_alike_in_any_batch_and_all_its_frames_are():
     assert all(not torch.allclose(before, after) for before, after in zip(made, later, strict=True))
 
 
+def test_mixed_precision_changes_nothing():
+    augmentation, masks = Augmentation(**FIELD), torch.ones(4, 0, 40, 40)
+    clips = noise(4, 3, 2, 40, 40)
+    with torch.autocast("cpu", torch.bfloat16):
+        made, _ = augmentation(clips, masks, 32, 0, torch.arange(4))
+    assert torch.equal(made, augmentation(clips, masks, 32, 0, torch.arange(4))[0])
+
+
 def test_as_many_clips_are_changed_as_is_asked():
     augmentation = Augmentation(**FIELD)
     random = uniform(0, 0, torch.arange(4000), 6)

@@ -51,6 +51,13 @@ def test_the_loss_of_two_samples_by_hand():
     assert found.tolist() == [True, True, True, True]
 
 
+def test_mixed_precision_leaves_the_similarities_exact():
+    clips = embedded(torch.nn.functional.normalize(torch.randn(12, 5), dim=1).tolist())
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = nt_xent(clips, clips, 0.1)[0]
+    assert torch.equal(mixed, nt_xent(clips, clips, 0.1)[0])
+
+
 def test_other_samples_of_the_same_video_are_no_negatives():
     rows = [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]]
     clips = embedded(rows, video=[7, 7, 7, 7, 8, 8])
