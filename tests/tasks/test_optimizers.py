@@ -1,6 +1,7 @@
 """Schedules by hand, and rates that follow the batch."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -65,6 +66,7 @@ def test_values_out_of_range_are_refused(warmup, final):
 
 def test_all_rates_are_scaled():
     made = partial(scaled_rates, partial(torch.optim.SGD, lr=0.1, weight_decay=1e-3), 0.25)
-    groups = [{"params": [nn.Parameter(torch.zeros(1))]}, {"params": [nn.Parameter(torch.zeros(1))], "lr": 0.4}]
+    plain: dict[str, Any] = {"params": [nn.Parameter(torch.zeros(1))]}
+    groups = [plain, {"params": [nn.Parameter(torch.zeros(1))], "lr": 0.4}]
     assert [group["lr"] for group in made(groups).param_groups] == [0.025, 0.1]
     assert {group["weight_decay"] for group in made(groups).param_groups} == {1e-3}

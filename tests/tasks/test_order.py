@@ -50,9 +50,15 @@ def test_an_order_is_that_of_the_clips_that_are_seen():
 
 
 def test_orders_are_drawn_by_epoch_in_training_and_fixed_in_evaluation(monkeypatch):
-    task, batch, seen = ClipOrder(encoder(), ADAM), brightening(40), []
+    task, batch = ClipOrder(encoder(), ADAM), brightening(40)
+    seen: list[torch.Tensor] = []
     forward = task.network.forward
-    monkeypatch.setattr(task.network, "forward", lambda clips, order: (seen.append(order), forward(clips, order))[1])
+
+    def watched(clips: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+        seen.append(order)
+        return forward(clips, order)
+
+    monkeypatch.setattr(task.network, "forward", watched)
     with torch.no_grad():
         for mode, epoch in ((True, 0), (True, 1), (True, 0), (False, 0), (False, 1)):
             monkeypatch.setattr(ClipOrder, "current_epoch", epoch)

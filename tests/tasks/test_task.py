@@ -49,7 +49,7 @@ def batch() -> ClipBatch:
 
 
 @pytest.fixture
-def own(task, batch) -> ClipBatch:
+def own(task: Task, batch: ClipBatch) -> ClipBatch:
     """The batch as the task has it read: several windows of each video, if it declares them."""
     if task.windows is None:
         return batch

@@ -46,7 +46,7 @@ def test_a_recipe_makes_a_step(store, name, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def whole(tmp_path, real_data) -> Path:
+def whole(tmp_path: Path, real_data: Path) -> Path:
     """A root with the official lists and a folder for each of their classes, but no video."""
     lists = real_data / "ucf101" / "ucfTrainTestlist"
     (tmp_path / "ucfTrainTestlist").symlink_to(lists)
