@@ -30,8 +30,8 @@ class Contrast(PretrainingTask):
         encoder, optimizer, schedule: see `Task`.
         temperature: of the similarities.
         dim, hidden: see `ContrastiveNetwork`.
-        background: "paste" puts the foreground of each sample's first clip, by its masks, on a clip of another video of
-            the step (FAME, Ding et al., 2022), in training. A clip without any foreground stays as it is.
+        background: "paste" puts the foreground of each sample's first clip, by its masks, on a clip of another sample
+            of the step (FAME, Ding et al., 2022), in training. A clip without any foreground stays as it is.
         seed: of the choice of these clips.
 
     Raises:
