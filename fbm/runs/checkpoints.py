@@ -184,7 +184,7 @@ def initialise(encoder: Encoder, init: DictConfig) -> Loaded:
     loaded = _compared(encoder, weights, _made_by(content["fbm"], str(init.checkpoint)))
     _check_shapes(encoder.state_dict(), weights, loaded, init.checkpoint)
     encoder.load_state_dict(weights, strict=False)
-    seen = content["fbm"].get("config", {}).get("input", "frames")
+    seen = (content["fbm"].get("config") or {}).get("input", "frames")
     if seen != encoder.input:
         print(f"init={init.name}: it was trained with input={seen}, this run has input={encoder.input}")
     print(
