@@ -29,3 +29,13 @@ FORMER = {now: former for former, now in NOW.items()}
 def with_targets(settings: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Dotted settings with every `_target_` named as in `names` (`NOW` or `FORMER`)."""
     return {key: names.get(value, value) if key.endswith("_target_") else value for key, value in settings.items()}
+
+
+def renamed(config: Any) -> Any:
+    """A config of nested dicts and lists with every `_target_` under its present name."""
+    if isinstance(config, dict):
+        return {
+            key: NOW.get(value, value) if key == "_target_" and isinstance(value, str) else renamed(value)
+            for key, value in config.items()
+        }
+    return [renamed(value) for value in config] if isinstance(config, list) else config

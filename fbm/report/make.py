@@ -18,7 +18,7 @@ from fbm.utils.files import atomic_write
 FILES = (
     *("index.html", "table1.md", "table1.json", "table1.csv", "table1.tex"),
     *("comparisons.md", "comparisons.json", "comparisons.csv", "comparisons.tex"),
-    *("scarcity.md", "scarcity.csv", "scarcity.tex", "runs.csv"),
+    *("scarcity.md", "scarcity.csv", "scarcity.tex", "scores.md", "runs.csv"),
     *("figure2.png", "figure3.png", "label-scarcity.png"),
 )
 
@@ -62,6 +62,8 @@ def _tables(made: Results) -> dict[str, str]:
         texts["scarcity.md"] = markdown(made.by_share)
         texts["scarcity.csv"] = export.to_csv(export.points(made.curves))
         texts["scarcity.tex"] = latex(made.by_share)
+    if made.scores:
+        texts["scores.md"] = markdown(made.scores)
     return texts
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from fbm.report import charts, comparison_table, table1_table
 from fbm.report.charts import Chart
 from fbm.report.comparisons import Difference, differences
+from fbm.report.pretraining import pretrainings
 from fbm.report.read.files import shown
 from fbm.report.read.runs import RunSet
 from fbm.report.scarcity import Curve, scarcity, scarcity_table
+from fbm.report.scores import read_probes, scores_table
 from fbm.report.summary_sentence import summary_sentence
 from fbm.report.table import Table
 from fbm.report.table1 import Table1, table1
@@ -25,6 +27,7 @@ class Results:
         figure2_caption: whose they are, or why there are none.
         validation, scarcity: charts.
         full_table, compared, by_share: Table 1, `differences` and `curves` as formatted tables; None for none of them.
+        scores: of the parts of pretrained features; None without any.
     """
 
     found: RunSet
@@ -39,6 +42,7 @@ class Results:
     full_table: Table
     compared: Table | None
     by_share: Table | None
+    scores: Table | None
 
 
 def results(found: RunSet) -> Results:
@@ -59,6 +63,7 @@ def results(found: RunSet) -> Results:
         full_table=table1_table.full_table(table, found),
         compared=comparison_table.comparison_table(apart, table) if apart else None,
         by_share=scarcity_table(curves, table.data) if curves else None,
+        scores=scores_table([(run.summary.run, one.scores) for run, one in read_probes(pretrainings(found))]),
     )
 
 

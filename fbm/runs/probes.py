@@ -1,8 +1,8 @@
 """The schema of `probes.json`, which `fbm analyse` writes into the folder of a pretraining run."""
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, NamedTuple
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -11,8 +11,17 @@ from fbm.utils import schema
 Share = Annotated[float, Field(ge=0, le=1)]
 Part = Annotated[str, Field(pattern="^(all|motion|foreground|background)$")]
 Factor = Annotated[str, Field(pattern="^(motion|object|scene|class)$")]
+ScoreKind = Literal["table", "swaps", "similarity", "dynamics"]
 # The factor that each part of a disentangled feature is meant to hold.
 OWN_FACTOR = {"motion": "motion", "foreground": "object", "background": "scene"}
+
+
+class Interval(NamedTuple):
+    """A value and the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -33,12 +42,24 @@ class Probe:
     test_clips: int
 
 
-class Interval(NamedTuple):
-    """A value and the ends of its 95 % interval."""
+@dataclass(frozen=True)
+class Score:
+    """A score of the parts, or what a judge says of decoded swaps; None where it is not defined or not measured.
 
-    value: float
-    low: float
-    high: float
+    Attributes:
+        name: of its `kind`.
+        value: of the run.
+        untrained: of the untrained encoder that the run began with.
+        permuted: with the channels dealt to the parts at random, the mean over several deals.
+        chance: of an accuracy.
+    """
+
+    kind: ScoreKind
+    name: str
+    value: Interval | None
+    untrained: Interval | None = None
+    permuted: float | None = None
+    chance: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +69,8 @@ class ProbeReport:
     Attributes:
         data: fingerprint of the store that the probes are on.
         interval: how the intervals were made.
-        diagonality: how far each part holds its own factor alone; None without parts or factors.
+        scores: of the parts (`fbm.scores`); empty in a file of an earlier fbm.
+        diagonality: of a file of an earlier fbm; now one of `scores`.
         effective_rank: of each part's features.
         control: the same probes of the untrained encoder that the run began with.
         pictures: of the swaps, in the run folder.
@@ -61,6 +83,7 @@ class ProbeReport:
     split: str
     interval: str
     probes: list[Probe]
+    scores: list[Score] = field(default_factory=list)
     diagonality: Interval | None = None
     effective_rank: dict[str, float | None] = field(default_factory=dict)
     control: list[Probe] = field(default_factory=list)
@@ -75,5 +98,13 @@ class ProbeReport:
 
     def to_json(self) -> str:
         """The text of the file."""
-        diagonality = self.diagonality._asdict() if self.diagonality else None
-        return json.dumps({**asdict(self), "diagonality": diagonality}, indent=2) + "\n"
+        return json.dumps(_plain(self), indent=2) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses and named tuples as dicts."""
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Interval):
+        return value._asdict()
+    return [_plain(one) for one in value] if isinstance(value, list) else value

@@ -7,17 +7,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fbm.data.batch import ClipBatch
 from fbm.data.clips import ClipDataset, SampleKey
 from fbm.models.disentangler import split_features
 from fbm.models.encoder import Encoder
 from fbm.models.layers import to_input
 
 BATCH = 16
+# Frames `B T H W 3` uint8 and the batch, to frames of that shape.
+Change = Callable[[Tensor, ClipBatch], Tensor]
 
 
 @torch.no_grad()
 def features(
-    encoder: Encoder, clips: ClipDataset, samples: Sequence[int], advance: Callable[[], None] = lambda: None
+    encoder: Encoder,
+    clips: ClipDataset,
+    samples: Sequence[int],
+    advance: Callable[[], None] = lambda: None,
+    change: Change | None = None,
 ) -> Tensor:
     """`N C h w` float32 on the CPU, of the middle windows of the given samples, unflipped.
 
@@ -25,6 +32,7 @@ def features(
 
     Args:
         advance: called once for every clip done.
+        change: of the frames before they are encoded.
     """
     device, training = next(encoder.parameters()).device, encoder.training
     middle = copy(clips)
@@ -35,7 +43,8 @@ def features(
     batches = []
     for start in range(0, len(samples), BATCH):
         batch = samples[start : start + BATCH]
-        frames = middle.batch([SampleKey(0, int(sample)) for sample in batch]).frames
+        taken = middle.batch([SampleKey(0, int(sample)) for sample in batch])
+        frames = change(taken.frames, taken) if change else taken.frames
         batches.append(encoder(to_input(frames.to(device), encoder.size)).float().cpu())
         for _ in batch:
             advance()
@@ -58,6 +67,11 @@ def parts_of(maps: Tensor, disentangled: bool) -> dict[str, np.ndarray]:
     """The parts that are probed, each `N D`: all, and for a disentangled feature motion, foreground and background."""
     parts = {"all": maps, **(split_features(maps)._asdict() if disentangled else {})}
     return {name: rows(part) for name, part in parts.items()}
+
+
+def permuted(maps: Tensor, seed: int) -> Tensor:
+    """Feature maps `N C h w` with their channels dealt to the parts at random, the same for the same seed."""
+    return maps[:, np.random.default_rng(seed).permutation(maps.shape[1])]
 
 
 def effective_rank(inputs: np.ndarray) -> float:

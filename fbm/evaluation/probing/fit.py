@@ -1,4 +1,4 @@
-"""The two probes, for frozen features: a linear one and the nearest neighbours. Inputs are `N D` float."""
+"""Classifiers of frozen features: linear, the nearest neighbours, trees. Inputs are `N D` float."""
 
 import warnings
 from typing import Any, NamedTuple
@@ -7,6 +7,7 @@ import numpy as np
 
 # Inverse strengths of the L2 penalty, sklearn's C. The first is taken if there is no validation data.
 PENALTIES = (0.1, 0.001, 0.01, 1.0)
+TREES = 300
 TEMPERATURE = 0.07  # of the neighbours' weights, exp(cosine / 0.07), as is customary (Wu et al., 2018)
 
 
@@ -41,6 +42,13 @@ def neighbours(train: Labelled, count: int) -> Any:
 
     count = min(count, len(train.labels))
     return KNeighborsClassifier(count, weights=_weights, metric="cosine").fit(*train)
+
+
+def trees(train: Labelled) -> Any:
+    """Three hundred randomised trees, always the same ones: for few inputs of unlike units."""
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    return ExtraTreesClassifier(TREES, min_samples_leaf=2, random_state=0).fit(*train)
 
 
 def _weights(distances: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Intervals by resampling whole groups: clips of one group are near copies, so they are not independent."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,9 @@ from scipy.stats import bootstrap
 from fbm.runs.probes import Interval
 
 LEVEL = 0.95
+MOST_WEIGHTS = 2_000_000  # in memory at once
+# From weights `B N`, how often each clip counts in each of B resamplings, to K statistics: `K B`.
+Statistic = Callable[[np.ndarray], np.ndarray]
 
 
 class Resampling(NamedTuple):
@@ -21,69 +25,59 @@ class Resampling(NamedTuple):
         return f"95 % percentile bootstrap over test groups, {self.resamples} resamples"
 
 
-def group_sums(correct: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """How many clips of each group are correct: `N` bool to `G`."""
-    return np.bincount(groups, weights=correct)
-
-
 def accuracy(correct: np.ndarray, groups: np.ndarray, resampling: Resampling) -> Interval:
     """Share of clips that are correct, `N` bool, with its interval over `groups`, `N` int from 0."""
-    return _interval([group_sums(correct, groups), np.bincount(groups)], _share, (0.0, 1.0), resampling)
+    [found] = intervals(lambda weights: shares(correct[None], weights), groups, [(0.0, 1.0)], resampling)
+    assert found is not None
+    return found
 
 
-def disentanglement_score(
-    correct: Sequence[np.ndarray], chances: Sequence[float], groups: np.ndarray, resampling: Resampling
-) -> Interval:
-    """How diagonal a 3 x 3 table of accuracies is: 0 where all parts hold the same, 1 where each holds its own alone.
+def shares(correct: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The weighted share of clips that are correct: K answers of N clips, `K N`, and weights `B N`, to `K B`."""
+    found: np.ndarray = correct.astype(float) @ weights.T / weights.sum(-1)
+    return found
 
-    The mean of (accuracy - chance) / (1 - chance), at least 0, over the diagonal, minus its mean elsewhere. All nine
-    cells are of the same clips, so a resampling draws the same groups for all.
+
+def intervals(
+    statistic: Statistic, groups: np.ndarray, bounds: Sequence[tuple[float, float]], resampling: Resampling
+) -> list[Interval | None]:
+    """K statistics of the same clips with their intervals over groups; None for one that is not defined (NaN).
+
+    A resampling draws the same groups for all. Those in which a statistic is not defined are left out of its interval.
 
     Args:
-        correct: nine arrays `N` bool, row by row; the rows are parts, the columns factors, own on the diagonal.
-        chances: of the three factors.
+        groups: of each clip, `N` int from 0, every number used.
+        bounds: least and largest value of each statistic; they are its interval where there is one group, whose
+            spread over others is unknown.
     """
+    values = statistic(np.ones((1, len(groups))))[:, 0]
+    count = int(groups.max()) + 1
+    if count < 2:
+        return [_interval(value, *ends) for value, ends in zip(values, bounds, strict=True)]
 
-    def score(*sums: np.ndarray, axis: int) -> np.ndarray:
-        shares = np.stack([_share(cell, sums[-1], axis=axis) for cell in sums[:-1]], axis=-1)
-        above = _above_chance(shares.reshape(*shares.shape[:-1], 3, 3), np.array(chances))
-        own = np.eye(3, dtype=bool)
-        difference: np.ndarray = above[..., own].mean(-1) - above[..., ~own].mean(-1)
-        return difference
+    def resampled(drawn: np.ndarray, axis: int) -> np.ndarray:  # `B G` numbers of groups
+        times = np.zeros(drawn.shape)
+        np.add.at(times, (np.arange(len(drawn))[:, None], drawn), 1)
+        return statistic(times[:, groups])
 
-    sums = [*(group_sums(cell, groups) for cell in correct), np.bincount(groups)]
-    return _interval(sums, score, (-1.0, 1.0), resampling)
-
-
-def _above_chance(shares: np.ndarray, chances: np.ndarray) -> np.ndarray:
-    room = np.maximum(1 - chances, np.finfo(float).eps)
-    above: np.ndarray = np.maximum((shares - chances) / room, 0)
-    return above
-
-
-def _share(correct: np.ndarray, clips: np.ndarray, axis: int) -> np.ndarray:
-    share: np.ndarray = correct.sum(axis) / clips.sum(axis)
-    return share
-
-
-def _interval(
-    sums: Sequence[np.ndarray],
-    statistic: Callable[..., np.ndarray],
-    bounds: tuple[float, float],
-    resampling: Resampling,
-) -> Interval:
-    value = float(statistic(*sums, axis=-1))
-    if len(sums[0]) < 2:  # the spread over groups is unknown
-        return Interval(value, *bounds)
-    ends = bootstrap(
-        sums,
-        statistic,
+    made = bootstrap(
+        (np.arange(count),),
+        resampled,
         n_resamples=resampling.resamples,
-        batch=1000,
+        batch=max(1, MOST_WEIGHTS // len(groups)),
         vectorized=True,
-        paired=True,
         confidence_level=LEVEL,
         method="percentile",
         rng=np.random.default_rng(resampling.seed),
-    ).confidence_interval
-    return Interval(value, float(ends.low), float(ends.high))
+    ).bootstrap_distribution
+    tail = (1 - LEVEL) / 2
+    found = []
+    for value, drawn in zip(values, np.asarray(made), strict=True):
+        defined = drawn[np.isfinite(drawn)]
+        found.append(_interval(value, *np.quantile(defined, (tail, 1 - tail))) if len(defined) else None)
+    return found
+
+
+def _interval(value: float, low: float, high: float) -> Interval | None:
+    ends = float(value), float(low), float(high)
+    return Interval(*ends) if all(map(math.isfinite, ends)) else None

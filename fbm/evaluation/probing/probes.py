@@ -1,18 +1,19 @@
 """Linear probes: how well each factor can be read off each part of the features, on test clips."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from fbm.data.clips import ClipDataset
-from fbm.evaluation.probing.factors import FACTORS, Values, groups, labels
+from fbm.evaluation.probing.factors import Values, labels
 from fbm.evaluation.probing.fit import Labelled, chosen_linear
-from fbm.evaluation.probing.intervals import Resampling, accuracy, disentanglement_score
-from fbm.runs.probes import OWN_FACTOR, Interval, Probe
+from fbm.evaluation.probing.intervals import Resampling, accuracy
+from fbm.runs.probes import Probe
 from fbm.utils.errors import UserError
 
 SPLITS = ("train", "val", "test")
+SMOOTHING = 0.01  # of the probabilities: a share that is spread evenly, as no probe is sure of what it never saw
 Parts = Mapping[str, np.ndarray]  # a part's name, and its features `N D`
 
 
@@ -31,11 +32,14 @@ class ProbeTarget(NamedTuple):
         return float(max(1 / self.classes, commonest / len(test)))
 
 
-class ProbeResults(NamedTuple):
-    """All probes of one encoder, and how diagonal the table of its parts is (None without parts or factors)."""
+class Reading(NamedTuple):
+    """What a probe says of N test clips: `correct`, bool, and the logarithm of the probability of the true value."""
 
-    probes: list[Probe]
-    diagonality: Interval | None
+    correct: np.ndarray
+    log_probability: np.ndarray
+
+
+Readings = dict[tuple[str, str], Reading]  # by part and factor
 
 
 def probe_targets(clips: Mapping[str, ClipDataset], factors: Mapping[str, Values]) -> list[ProbeTarget]:
@@ -50,48 +54,58 @@ def probe_targets(clips: Mapping[str, ClipDataset], factors: Mapping[str, Values
     return targets
 
 
-def linear_probe(features: Mapping[str, Parts], target: ProbeTarget, part: str) -> np.ndarray:
-    """Which test clips a linear probe on one part classifies correctly, bool `N`.
+def linear_probe(features: Mapping[str, Parts], target: ProbeTarget, part: str) -> Reading:
+    """What a linear probe on one part says of the test clips.
 
     It is fitted on the training clips; the validation clips choose the strength of its penalty.
     """
     train, val, test = (Labelled(features[split][part], target.labels[split]) for split in SPLITS)
-    correct: np.ndarray = chosen_linear(train, val).predict(test.inputs) == test.labels
-    return correct
+    model = chosen_linear(train, val)
+    probabilities = model.predict_proba(test.inputs)
+    of_true = (probabilities * (test.labels[:, None] == model.classes_)).sum(1)
+    smooth = (1 - SMOOTHING) * of_true + SMOOTHING / target.classes
+    return Reading(model.classes_[probabilities.argmax(1)] == test.labels, np.log(smooth))
 
 
-def probe(
-    features: Mapping[str, Parts], clips: Mapping[str, ClipDataset], targets: list[ProbeTarget], resampling: Resampling
-) -> ProbeResults:
-    """Probe every part for every factor.
+def read(
+    features: Mapping[str, Parts],
+    targets: Sequence[ProbeTarget],
+    parts: Sequence[str],
+    advance: Callable[[], None] = lambda: None,
+) -> Readings:
+    """Probe every one of `parts` for every factor.
 
     Args:
         features: of every clip of each split, by part.
+        advance: called once for every probe.
     """
-    test_groups = groups(clips["test"])
-    correct: dict[tuple[str, str], np.ndarray] = {}
-    probes = []
-    for part in features["train"]:
+    readings: Readings = {}
+    for part in parts:
         for target in targets:
-            cell = correct[part, target.factor] = linear_probe(features, target, part)
-            interval = accuracy(cell, test_groups, resampling)
-            probes.append(
-                Probe(
-                    part,
-                    target.factor,
-                    accuracy=interval.value,
-                    low=interval.low,
-                    high=interval.high,
-                    chance=target.chance,
-                    classes=target.classes,
-                    train_clips=len(target.labels["train"]),
-                    test_clips=len(target.labels["test"]),
-                )
+            readings[part, target.factor] = linear_probe(features, target, part)
+            advance()
+    return readings
+
+
+def accuracies(
+    readings: Readings, targets: Sequence[ProbeTarget], test_groups: np.ndarray, resampling: Resampling
+) -> list[Probe]:
+    """Each probe's accuracy with its interval over the groups of the test clips, `N` int from 0."""
+    by_factor = {target.factor: target for target in targets}
+    probes = []
+    for (part, factor), reading in readings.items():
+        target, interval = by_factor[factor], accuracy(reading.correct, test_groups, resampling)
+        probes.append(
+            Probe(
+                part,
+                factor,
+                accuracy=interval.value,
+                low=interval.low,
+                high=interval.high,
+                chance=target.chance,
+                classes=target.classes,
+                train_clips=len(target.labels["train"]),
+                test_clips=len(target.labels["test"]),
             )
-    cells = [(part, factor) for part in OWN_FACTOR for factor in FACTORS]
-    if not set(cells) <= correct.keys():
-        return ProbeResults(probes, None)
-    chance = {target.factor: target.chance for target in targets}
-    chances = [chance[factor] for factor in FACTORS]
-    score = disentanglement_score([correct[cell] for cell in cells], chances, test_groups, resampling)
-    return ProbeResults(probes, score)
+        )
+    return probes

@@ -1,33 +1,40 @@
-"""Analysing one run: features, probes, swaps, and at last `probes.json`."""
+"""Analysing one run: features, probes, scores, swaps, and at last `probes.json`."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from fbm.data.clips import ClipDataset, SampleKey
 from fbm.data.store.frame_store import FrameStore
 from fbm.evaluation.probing.draw import draw_grid
-from fbm.evaluation.probing.factors import read_factors
-from fbm.evaluation.probing.features import effective_rank, features, parts_of
+from fbm.evaluation.probing.factors import FACTORS, groups, read_factors
+from fbm.evaluation.probing.features import effective_rank, features, parts_of, permuted
 from fbm.evaluation.probing.intervals import Resampling
-from fbm.evaluation.probing.probes import SPLITS, ProbeTarget, probe, probe_targets
+from fbm.evaluation.probing.probes import SPLITS, ProbeTarget, accuracies, probe_targets, read
 from fbm.evaluation.probing.runs import Pretrained, read_pretrained
 from fbm.evaluation.probing.settings import Settings
 from fbm.evaluation.probing.swaps import chosen_samples, swaps
+from fbm.evaluation.scoring.parts import Views, chosen, part_scores, views
+from fbm.evaluation.scoring.swapped import Swaps
+from fbm.evaluation.scoring.table import table_scores
 from fbm.models.disentangler import Disentangler
 from fbm.models.encoder import Encoder
 from fbm.models.layers import to_input
 from fbm.runs.files import PROBES
-from fbm.runs.probes import ProbeReport
+from fbm.runs.probes import OWN_FACTOR, ProbeReport
 from fbm.utils.errors import UserError
 from fbm.utils.files import atomic_write, checksum, write_text
 from fbm.utils.progress import progress
 
-FORMAT = 1  # of the measurement; results of another format are measured again
+FORMAT = 2  # of the measurement; results of another format are measured again
+DEALS = (0, 1, 2)  # seeds of permuted channels
 SplitClips = dict[str, ClipDataset]
+Maps = dict[str, Tensor]  # of every clip of each split
 
 
 class AnalysedRun(NamedTuple):
@@ -94,34 +101,64 @@ def _clips(run: Pretrained, store: FrameStore) -> SplitClips:
 def _measure(run: Pretrained, clips: SplitClips, targets: list[ProbeTarget], resampling: Resampling) -> ProbeReport:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     task = run.task().to(device)
-    network = task.network
-    total = 2 * sum(map(len, clips.values()))
-    with progress(f"features of {run.folder.name}", total, "clips") as advance:
-        trained = _features(task.encoder, clips, isinstance(network, Disentangler), advance)
-        control = _features(run.untrained_encoder().to(device), clips, False, advance)
-    results = probe(trained, clips, targets, resampling)
+    network, untrained = task.network, run.untrained_encoder().to(device)
+    disentangled = isinstance(network, Disentangler)
+    with progress(f"features of {run.folder.name}", 2 * _passes(clips), "clips") as advance:
+        trained_maps, trained_views = _features(task.encoder, clips, advance)
+        control_maps, control_views = _features(untrained, clips, advance)
+    trained = _parts(trained_maps, disentangled)
+    named = {target.factor: target for target in targets}
+    scored = disentangled and set(named) == set(FACTORS)  # the parts have factors to be scored by
+    with progress(f"probes of {run.folder.name}", _probes(len(targets), disentangled, scored), "probes") as advance:
+        readings = read(trained, targets, list(trained["train"]), advance)
+        parts = _parts(control_maps, scored)
+        control = read(parts, targets, list(parts["train"]), advance)
+        dealt = (_parts(_permuted(trained_maps, seed), True) for seed in DEALS) if scored else ()
+        null = [read(deal, targets, list(OWN_FACTOR), advance) for deal in dealt]
+    own = groups(clips["test"])
+    scores = table_scores(readings, control, null, targets, own, resampling)
+    scores += part_scores(trained_views, control_views, clips["test"], disentangled, DEALS, resampling)
+    if scored:
+        judged = Swaps(clips, named, resampling)
+        scores += judged.scores(network, trained_maps["test"], control_maps["test"], DEALS)
+    alone = {cell: reading for cell, reading in control.items() if cell[0] == "all"}
     return ProbeReport(
         run=run.folder.name,
         task=run.summary.task,
         data=run.summary.fingerprints.data,
         split="test",
         interval=str(resampling),
-        probes=results.probes,
-        diagonality=results.diagonality,
+        probes=accuracies(readings, targets, own, resampling),
+        scores=scores,
         effective_rank={part: effective_rank(inputs) for part, inputs in trained["train"].items()},
-        control=probe(control, clips, targets, resampling).probes,
-        control_effective_rank=effective_rank(control["train"]["all"]),
-        pictures=_draw_swaps(network, clips["test"], run.folder) if isinstance(network, Disentangler) else [],
+        control=accuracies(alone, targets, own, resampling),
+        control_effective_rank=effective_rank(parts["train"]["all"]),
+        pictures=_draw_swaps(network, clips["test"], run.folder) if disentangled else [],
     )
 
 
-def _features(
-    encoder: Encoder, clips: SplitClips, disentangled: bool, advance: Callable[[], None]
-) -> dict[str, dict[str, Any]]:
-    return {
-        split: parts_of(features(encoder, of_split, range(len(of_split)), advance), disentangled)
-        for split, of_split in clips.items()
-    }
+def _passes(clips: SplitClips) -> int:
+    """How many clips one encoder is given."""
+    return sum(map(len, clips.values())) + 2 * len(chosen(clips["test"]))
+
+
+def _features(encoder: Encoder, clips: SplitClips, advance: Callable[[], None]) -> tuple[Maps, Views]:
+    maps = {split: features(encoder, some, range(len(some)), advance) for split, some in clips.items()}
+    return maps, views(encoder, clips["test"], maps["test"], advance)
+
+
+def _parts(maps: Maps, disentangled: bool) -> dict[str, dict[str, np.ndarray]]:
+    return {split: parts_of(some, disentangled) for split, some in maps.items()}
+
+
+def _permuted(maps: Maps, seed: int) -> Maps:
+    return {split: permuted(some, seed) for split, some in maps.items()}
+
+
+def _probes(factors: int, disentangled: bool, scored: bool) -> int:
+    """How many probes are fitted: of the run, the untrained encoder, and the permuted channels."""
+    parts = len(OWN_FACTOR)
+    return factors * ((1 + parts * disentangled) + (1 + parts * scored) + len(DEALS) * parts * scored)
 
 
 def _draw_swaps(network: Disentangler, clips: ClipDataset, folder: Path) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from fbm.config.instantiate import build
+from fbm.config.renamed import renamed
 from fbm.data.store.frame_store import FrameStore
 from fbm.models.encoder import Encoder
 from fbm.runs.checkpoints import adapt_as_trained, encoder_of, read_checkpoint
@@ -44,13 +45,17 @@ class Pretrained:
             UserError: it cannot be made from what the checkpoint carries.
         """
         encoder = encoder_of(self.checkpoint, str(self.folder))
-        maker = build(
-            {**self.config["task"], "_partial_": True},
-            encoder=encoder,
-            optimizer=torch.optim.Adam,
-            classes=self.summary.classes,
-            seed=self.summary.seed,
-        )
+        try:
+            maker = build(
+                {**renamed(self.config["task"]), "_partial_": True},
+                encoder=encoder,
+                optimizer=torch.optim.Adam,
+                classes=self.summary.classes,
+                seed=self.summary.seed,
+            )
+        except ImportError as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"the network of {self.folder} cannot be made: {reason}; train it with this fbm") from error
         # Looked at before it is called: a config from elsewhere could name any function.
         if not (isinstance(maker.func, type) and issubclass(maker.func, PretrainingTask)):
             raise UserError(f"{self.folder} is of task={self.summary.task}: fbm analyse takes pretraining runs")

@@ -1,22 +1,27 @@
-"""The results of an analysis on the terminal: one table for each run."""
+"""The results of an analysis on the terminal: two tables for each run."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
 
 from fbm.evaluation.probing.run import AnalysedRun
+from fbm.report.scores import scores_table
+from fbm.report.table import rich_table
 from fbm.runs.files import PROBES
 from fbm.runs.probes import Probe, ProbeReport
 
 
 def print_runs(runs: Sequence[AnalysedRun]) -> None:
-    """Print a table for each run, and the paths of its files."""
+    """Print the probes and the scores of each run, and the paths of its files."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=120)  # a pipe has no width
     for run in runs:
         console.print(table(run))
+        if scores := scores_table([("", run.report.scores)]):
+            console.print(rich_table(replace(scores, rows=scores.rows[1:])))
         for line in _lines(run):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -49,11 +54,5 @@ def _decimal(rank: float | None) -> str:
 def _lines(run: AnalysedRun) -> list[str]:
     report: ProbeReport = run.report
     lines = [f"in brackets: {report.interval}"]
-    if report.diagonality:
-        value, low, high = report.diagonality
-        lines.append(
-            f"diagonality {value:.2f} ({low:.2f} to {high:.2f}): 0 if all parts hold the same, 1 if each holds its "
-            "own factor alone"
-        )
     files = ", ".join(str(run.folder / name) for name in (PROBES, *report.pictures))
     return [*lines, files if run.fresh else f"{files} (made before; --overwrite repeats the analysis)", ""]

@@ -50,6 +50,7 @@ def render(made: Results, command: str) -> str:
         "matrices": [(one, per_class.matrix(one)) for one in confusions if len(one.classes) <= per_class.MOST_CLASSES],
         "most_classes": per_class.MOST_CLASSES,
         "probed": probe_table(groups),
+        "scores": made.scores,
         "losses": losses,
         "progress": galleries,
         "pretraining": losses or galleries,

@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 from fbm.report import numbers
 from fbm.report.pretraining import Pretraining
-from fbm.report.read.files import read_validated
 from fbm.report.read.runs import Run
-from fbm.runs.files import PROBES
+from fbm.report.scores import read_probes
 from fbm.runs.probes import OWN_FACTOR, Probe, ProbeReport
 
 PARTS = (*OWN_FACTOR, "all")
@@ -55,10 +54,7 @@ def probe_table(groups: Sequence[Pretraining]) -> ProbeTable | None:
     Raises:
         UserError: a file is damaged.
     """
-    remedy = "Delete the file and probe the run again."
-    runs = (run for group in groups for run in group.runs if (run.path / PROBES).exists())
-    pairs = [(run, read_validated(run.path / PROBES, ProbeReport.from_json, remedy)) for run in runs]
-    found = [(run, probes) for run, probes in pairs if probes.probes]
+    found = [(run, probes) for run, probes in read_probes(groups) if probes.probes]
     if not found:
         return None
     chances: dict[str, set[str]] = {}
@@ -72,8 +68,7 @@ def probe_table(groups: Sequence[Pretraining]) -> ProbeTable | None:
 
 def _block(run: Run, found: ProbeReport, factors: Sequence[str]) -> Block:
     about = []
-    if found.diagonality:
-        score = found.diagonality
+    if score := found.diagonality:  # of an earlier fbm; now in the table of scores
         about.append(f"diagonality {score.value:.2f} ({score.low:.2f} to {score.high:.2f})")
     if found.data != run.summary.fingerprints.data:
         about.append(f"probed on other data than the run's (fingerprint {found.data})")
