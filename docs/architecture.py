@@ -19,7 +19,7 @@ LAYERS = (
     ("tasks", "runs"),
     ("config",),
     ("data", "models"),
-    ("utils",),
+    ("utils", "scores"),
 )
 METHOD = ("models", "tasks")  # the rooms that are the method itself
 WIDTH, HEIGHT = 4.6, 0.8

@@ -11,10 +11,24 @@ import fbm
 PACKAGE = Path(fbm.__file__).parent
 HEAVY = {"torch", "pytorch_lightning", "torchmetrics", "hydra", "omegaconf", "wandb"}
 # From the command to the tensors: a room may import itself and those behind it, never one before it.
-ORDER = ("cli", "study", "training", "evaluation", "report", "tasks", "runs", "config", "data", "models", "utils")
+ORDER = (
+    "cli",
+    "study",
+    "training",
+    "evaluation",
+    "report",
+    "tasks",
+    "runs",
+    "config",
+    "data",
+    "models",
+    "scores",
+    "utils",
+)
 # Rooms that import less than that, so that they can be used and tested alone.
 ONLY: dict[str, set[str]] = {
     "models": {"fbm.utils.errors", "fbm.utils.memory"},
+    "scores": set(),  # for other people's programs
     "data": {"fbm.utils"},
     "data.decoding": {"fbm.utils"},
     "data.datasets": {"fbm.data.dataset", "fbm.data.decoding", "fbm.utils"},
@@ -33,6 +47,7 @@ ONLY: dict[str, set[str]] = {
 # What a room may never import: it would be slow to load, or be bound to a library that is not its business.
 NEVER: dict[str, set[str]] = {
     "models": HEAVY - {"torch"} | {"numpy"},
+    "scores": HEAVY | {"pydantic", "rich", "av", "cv2", "matplotlib"},
     "data": HEAVY - {"torch"},
     "tasks": {"hydra", "omegaconf", "numpy", "av", "cv2", "pathlib", "os", "wandb"},
     "evaluation": {"hydra", "omegaconf", "wandb"},

@@ -1,11 +1,12 @@
 """Intervals by resampling whole groups: clips of one group are near copies, so they are not independent."""
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import bootstrap
+from scipy.stats import DegenerateDataWarning, bootstrap
 
 from fbm.runs.probes import Interval
 
@@ -60,16 +61,18 @@ def intervals(
         np.add.at(times, (np.arange(len(drawn))[:, None], drawn), 1)
         return statistic(times[:, groups])
 
-    made = bootstrap(
-        (np.arange(count),),
-        resampled,
-        n_resamples=resampling.resamples,
-        batch=max(1, MOST_WEIGHTS // len(groups)),
-        vectorized=True,
-        confidence_level=LEVEL,
-        method="percentile",
-        rng=np.random.default_rng(resampling.seed),
-    ).bootstrap_distribution
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # of a statistic that is not defined in all resamplings
+        made = bootstrap(
+            (np.arange(count),),
+            resampled,
+            n_resamples=resampling.resamples,
+            batch=max(1, MOST_WEIGHTS // len(groups)),
+            vectorized=True,
+            confidence_level=LEVEL,
+            method="percentile",
+            rng=np.random.default_rng(resampling.seed),
+        ).bootstrap_distribution
     tail = (1 - LEVEL) / 2
     found = []
     for value, drawn in zip(values, np.asarray(made), strict=True):

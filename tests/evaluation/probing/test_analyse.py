@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from fbm.evaluation.probing import analyse
+from fbm.evaluation.probing.factors import FACTORS
 from fbm.evaluation.probing.runs import read_pretrained
 from fbm.evaluation.probing.settings import Settings
+from fbm.evaluation.scoring.table import OF_PARTS
 from fbm.runs.checkpoints import PREFIX
 from tests.tiny import fbm, make_store, only_error, settings
 
@@ -79,10 +81,35 @@ def test_every_part_is_probed_for_every_factor(analysed):
     assert (found["run"], found["task"], found["split"]) == ("ours", "disentangle", "test")
     assert found["interval"] == "95 % percentile bootstrap over test groups, 100 resamples"
     assert found["data"] == json.loads((analysed / "ours" / "summary.json").read_text())["fingerprints"]["data"]
-    assert -1 <= found["diagonality"]["low"] <= found["diagonality"]["value"] <= found["diagonality"]["high"] <= 1
     assert list(found["effective_rank"]) == list(PARTS)
     assert min(found["effective_rank"].values()) >= 1
     assert found["control_effective_rank"] != pytest.approx(found["effective_rank"]["all"])  # another encoder's
+
+
+def test_every_score_is_there_with_its_interval_its_control_and_its_null(analysed):
+    found = probes(analysed / "ours")["scores"]
+    by_kind = {kind: [one["name"] for one in found if one["kind"] == kind] for kind in dict.fromkeys(kinds(found))}
+    assert by_kind == {
+        "table": ["informativeness", *OF_PARTS],
+        "similarity": ["motion, foreground", "motion, background", "foreground, background"],
+        "dynamics": [*PARTS[1:], "all"],
+        "swaps": [f"{f}, {how}" for f in FACTORS for how in ("swapped", "not swapped", "real clips")],
+    }
+    for one in found:
+        if one["name"] in ("leakage",) and one["value"] is None:  # where the right parts hold nothing
+            continue
+        low, value, high = (one["value"][end] for end in ("low", "value", "high"))
+        assert -1 <= low <= high, one
+        assert low - 1e-9 <= value <= high + 1e-9 or one["kind"] == "table", one  # a null of 0 has a skewed spread
+        assert (one["untrained"] is None) == ("real clips" in one["name"]) or one["name"] == "leakage", one
+        null = (one["kind"] in ("similarity", "dynamics") and one["name"] != "all") or one["name"].endswith(", swapped")
+        if null or one["name"] in set(OF_PARTS) - {"leakage"}:
+            assert one["permuted"] is not None, one
+    assert [one["chance"] for one in found if one["kind"] == "swaps"].count(None) == 0
+
+
+def kinds(found: list[dict[str, Any]]) -> list[str]:
+    return [one["kind"] for one in found]
 
 
 def test_a_class_that_is_a_colour_is_told(analysed):
@@ -98,7 +125,10 @@ def test_a_class_that_is_a_colour_is_told(analysed):
 def test_an_autoencoder_has_no_parts_and_no_swaps(analysed):
     found = probes(analysed / "auto")
     assert {one["part"] for one in found["probes"]} == {"all"}
-    assert found["diagonality"] is None
+    assert [(one["kind"], one["name"]) for one in found["scores"]] == [
+        ("table", "informativeness"),
+        ("dynamics", "all"),
+    ]
     assert found["pictures"] == []
     assert not (analysed / "auto" / "gallery").exists()
 
@@ -133,7 +163,18 @@ def test_the_control_is_where_the_training_began(trained):
 def test_the_table_is_printed(study, capsys):
     assert fbm("analyse", str(study), "--resamples", "100") == 0
     shown = capsys.readouterr().out
-    for word in ("motion", "object", "scene", "background", "untrained", "chance", "diagonality", "effective rank"):
+    for word in (
+        "motion",
+        "object",
+        "scene",
+        "background",
+        "untrained",
+        "chance",
+        "diagonality",
+        "effective rank",
+        "CKA",
+        "judge: motion",
+    ):
         assert word in shown
     assert shown.count("made before") == 2
 
@@ -171,12 +212,22 @@ def train_on(run: Path) -> None:
     torch.save(content, run / "checkpoints" / "best.ckpt")
 
 
-@pytest.mark.parametrize("change", [lose_a_picture, damage, train_on])
+def earlier_format(run: Path) -> None:
+    """As an earlier fbm wrote it: no scores, the diagonality beside them."""
+    content = probes(run)
+    del content["scores"]
+    content["diagonality"] = {"value": 0.5, "low": 0.25, "high": 0.75}
+    content["made_of"]["format"] = 1
+    (run / "probes.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("change", [lose_a_picture, damage, train_on, earlier_format])
 def test_what_no_longer_holds_is_done_again(study, change):
     change(study / "ours")
     assert done([study / "ours"]) == [True]
     assert (study / "ours" / "gallery" / "swap-motion.png").is_file()
     assert len(probes(study / "ours")["probes"]) == 12
+    assert len(probes(study / "ours")["scores"]) > 20
 
 
 def test_other_settings_are_done_anew(study):
@@ -200,7 +251,9 @@ def test_without_the_data_set_the_class_alone_is_probed(run, capsys):
     shown = capsys.readouterr().out
     assert "no/such/data" in shown.splitlines()[0]
     assert [one["factor"] for one in probes(run)["probes"]] == ["class"] * 4
-    assert probes(run)["diagonality"] is None
+    found = [(one["kind"], one["name"]) for one in probes(run)["scores"]]
+    assert found[0] == ("table", "informativeness")
+    assert kinds(probes(run)["scores"]) == ["table"] + ["similarity"] * 3 + ["dynamics"] * 4
 
 
 def test_what_was_found_while_the_data_set_was_there_is_kept(study, trained):
@@ -274,6 +327,13 @@ def other_network(run: Path) -> str:
     return "cannot be made"
 
 
+def unknown_part(run: Path) -> str:
+    content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    content["fbm"]["config"]["task"]["discriminator"]["_target_"] = "fbm.tasks.adversarial.NoSuchClass"
+    torch.save(content, run / "checkpoints" / "best.ckpt")
+    return "NoSuchClass"
+
+
 def any_function(run: Path) -> str:
     content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
     content["fbm"]["config"]["task"] = {"_target_": "pathlib.Path"}
@@ -282,7 +342,8 @@ def any_function(run: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "spoil", [unfinish, empty, remove, break_summary, break_checkpoint, lose_config, other_network, any_function]
+    "spoil",
+    [unfinish, empty, remove, break_summary, break_checkpoint, lose_config, other_network, unknown_part, any_function],
 )
 def test_bad_runs_are_one_line(run, spoil, capsys):
     wanted = spoil(run)

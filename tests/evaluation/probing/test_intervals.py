@@ -1,21 +1,15 @@
 import numpy as np
 import pytest
 
-from fbm.evaluation.probing.intervals import Resampling, accuracy, disentanglement_score, group_sums
+from fbm.evaluation.probing.intervals import Resampling, accuracy, intervals, shares
 
 HOW = Resampling(2000, seed=0)
 GROUPS = np.repeat(np.arange(10), 6)
-THIRD = [1 / 3] * 3
 
 
-def table(*cells: float) -> list[np.ndarray]:
-    """Nine cells of 60 clips, with the same share right in every group of six."""
-    return [np.tile(np.arange(6) < round(6 * cell), 10) for cell in cells]
-
-
-def test_sums_of_groups():
-    right = np.array([True, False, True, True])
-    assert group_sums(right, np.array([1, 0, 1, 2])).tolist() == [0, 2, 1]
+def test_weighted_shares():
+    right = np.array([[True, False, True], [False, False, True]])
+    assert shares(right, np.array([[1, 1, 1], [0, 3, 1]])).tolist() == [[2 / 3, 1 / 4], [1 / 3, 1 / 4]]
 
 
 def test_accuracy_is_the_share_of_clips_not_the_mean_over_groups():
@@ -35,7 +29,7 @@ def test_clips_of_a_group_are_no_independent_answers():
 
 
 def test_equal_groups_leave_no_doubt():
-    assert accuracy(table(0.5)[0], GROUPS, HOW) == (0.5, 0.5, 0.5)
+    assert accuracy(np.arange(60) % 2 == 0, GROUPS, HOW) == (0.5, 0.5, 0.5)
 
 
 def test_the_seed_decides_the_interval():
@@ -48,42 +42,49 @@ def test_the_seed_decides_the_interval():
 
 def test_one_group_says_nothing_of_others():
     assert accuracy(np.array([True, False]), np.zeros(2, int), HOW) == (0.5, 0.0, 1.0)
-    assert disentanglement_score([np.ones(2, bool)] * 9, THIRD, np.zeros(2, int), HOW) == (0.0, -1.0, 1.0)
 
 
-@pytest.mark.parametrize(
-    ("cells", "score"),
-    [
-        ((1, 1 / 3, 1 / 3, 1 / 3, 1, 1 / 3, 1 / 3, 1 / 3, 1), 1.0),
-        ((1, 0, 0, 0, 1, 0, 0, 0, 1), 1.0),  # below chance is nothing, not less
-        ((1, 1, 1, 1, 1, 1, 1, 1, 1), 0.0),
-        ((0, 0, 0, 0, 0, 0, 0, 0, 0), 0.0),
-        ((0, 1, 1, 1, 0, 1, 1, 1, 0), -1.0),
-        ((2 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3), 1 / 6),
-        ((1 / 3, 2 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3), -1 / 12),
-    ],
-)
-def test_diagonality_by_hand(cells, score):
-    found = disentanglement_score(table(*cells), THIRD, GROUPS, HOW)
-    np.testing.assert_allclose(found, [score] * 3, atol=1e-12)  # equal groups: no doubt
-
-
-def test_each_factor_has_its_own_chance():
-    cells = table(1, 1 / 2, 1 / 3, 1, 1, 1, 1, 1, 1)
-    above = [1, 0, 0, 1, 1, 1, 1, 1, 1]  # with chances of 1/3, 1/2 and 1/2 in the first row's columns
-    score = np.mean([above[0], above[4], above[8]]) - np.mean([above[k] for k in (1, 2, 3, 5, 6, 7)])
-    assert disentanglement_score(cells, [1 / 3, 1 / 2, 1 / 2], GROUPS, HOW).value == pytest.approx(score)
-
-
-def test_a_factor_that_is_always_the_same_is_never_told():
-    assert disentanglement_score(table(*[1.0] * 9), [1.0, 1.0, 1.0], GROUPS, HOW).value == 0
-
-
-def test_all_nine_cells_are_of_the_same_resampled_groups():
+def test_all_statistics_are_of_the_same_resampled_groups():
     """Cells that are right and wrong together: whatever groups are drawn, their difference is nothing."""
     right = np.random.default_rng(0).random(60) < 0.7
-    assert accuracy(right, GROUPS, HOW).high > accuracy(right, GROUPS, HOW).low
-    np.testing.assert_allclose(disentanglement_score([right] * 9, THIRD, GROUPS, HOW), 0, atol=1e-12)
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        one, other = shares(np.stack([right, right]), weights)
+        return np.stack([one, one - other])
+
+    share, difference = intervals(statistic, GROUPS, [(0, 1), (-1, 1)], HOW)
+    assert share == accuracy(right, GROUPS, HOW)
+    assert share
+    assert share.low < share.value < share.high
+    assert difference == (0, 0, 0)
+
+
+def test_a_resampling_takes_whole_groups_as_often_as_there_are_groups():
+    seen: list[np.ndarray] = []
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        seen.append(weights)
+        return weights[:, 0][None]
+
+    intervals(statistic, np.array([0, 1, 1, 2]), [(0, 3)], Resampling(50, 0))
+    drawn = np.concatenate(seen[1:])
+    assert drawn.shape == (50, 4)
+    assert (drawn[:, 1] == drawn[:, 2]).all()
+    assert (drawn[:, [0, 1, 3]].sum(1) == 3).all()
+    assert seen[0].tolist() == [[1, 1, 1, 1]]
+
+
+def test_what_is_not_defined_has_no_interval_and_leaves_its_resamplings_out():
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        some = np.where(weights[:, 0] > 0, 0.5, np.nan)
+        return np.stack([some, np.full(len(weights), np.nan)])
+
+    assert intervals(statistic, np.arange(5), [(0, 1), (0, 1)], HOW) == [(0.5, 0.5, 0.5), None]
+
+
+def test_one_group_leaves_the_bounds_or_nothing():
+    found = intervals(lambda weights: np.full((2, len(weights)), 0.5), np.zeros(3, int), [(0, 1), (0, np.inf)], HOW)
+    assert found == [(0.5, 0, 1), None]
 
 
 def test_it_says_how_it_was_made():

@@ -6,10 +6,10 @@ import pytest
 
 from fbm.data.clips import ClipDataset
 from fbm.data.store.frame_store import FrameStore
-from fbm.evaluation.probing.factors import FACTORS, Values, labels, read_factors
+from fbm.evaluation.probing.factors import Values, groups, labels
 from fbm.evaluation.probing.fit import Labelled, chosen_linear
 from fbm.evaluation.probing.intervals import Resampling
-from fbm.evaluation.probing.probes import SPLITS, ProbeTarget, probe, probe_targets
+from fbm.evaluation.probing.probes import SMOOTHING, SPLITS, ProbeTarget, accuracies, linear_probe, probe_targets, read
 from fbm.utils.errors import UserError
 from tests.tiny import make_store
 
@@ -48,51 +48,40 @@ def parts(clips, factors, held: dict[str, str]) -> dict[str, dict[str, np.ndarra
     return {split: {part: onehot(some, factors[held[part]]) for part in held} for split, some in clips.items()}
 
 
-def test_parts_that_hold_their_own_factor_alone(clips, factors):
+@pytest.fixture(scope="module")
+def own(clips, factors):
+    """Readings of parts that hold their own factor alone."""
     held = {"motion": "motion", "foreground": "object", "background": "scene"}
-    found = probe(parts(clips, factors, held), clips, probe_targets(clips, factors), HOW)
-    cells = {(one.part, one.factor): one for one in found.probes}
+    return read(parts(clips, factors, held), probe_targets(clips, factors), list(held))
+
+
+def test_parts_that_hold_their_own_factor_alone(clips, factors, own):
+    found = accuracies(own, probe_targets(clips, factors), groups(clips["test"]), HOW)
+    cells = {(one.part, one.factor): one for one in found}
     assert len(cells) == 9
-    for part, factor in held.items():
-        assert cells[part, factor].accuracy == 1.0
-        assert (cells[part, factor].low, cells[part, factor].high) == (1.0, 1.0)
-    assert max(cell.accuracy for (part, factor), cell in cells.items() if held[part] != factor) < 0.7
-    assert found.diagonality is not None
-    assert found.diagonality.value > 0.7
-    assert found.diagonality.low > 0.5
+    diagonal = [("motion", "motion"), ("foreground", "object"), ("background", "scene")]
+    assert [(cells[cell].accuracy, cells[cell].low, cells[cell].high) for cell in diagonal] == [(1.0, 1.0, 1.0)] * 3
+    assert max(one.accuracy for cell, one in cells.items() if cell not in diagonal) < 0.7
     some = cells["motion", "object"]
     assert (some.classes, some.train_clips, some.test_clips) == (3, 18, 12)
     assert 0 <= some.low <= some.accuracy <= some.high <= 1
 
 
-def test_parts_that_all_hold_everything_are_not_diagonal(clips, factors):
-    every = {
-        split: {
-            part: np.hstack([onehot(some, factors[factor]) for factor in FACTORS])
-            for part in ("motion", "foreground", "background")
-        }
-        for split, some in clips.items()
-    }
-    found = probe(every, clips, probe_targets(clips, factors), HOW)
-    assert {one.accuracy for one in found.probes} == {1.0}
-    assert found.diagonality == (0.0, 0.0, 0.0)
+def test_the_probability_of_what_is_true(own):
+    """Sure of its own factor, unsure of others; never impossible."""
+    sure, unsure = own["foreground", "object"].log_probability, own["motion", "object"].log_probability
+    assert sure.shape == (12,)
+    assert np.exp(sure).min() > 0.5
+    assert np.exp(unsure).mean() < 0.5
+    assert np.exp(unsure).min() >= SMOOTHING / 3
 
 
-def test_swapped_parts_are_worse_than_none(clips, factors):
-    held = {"motion": "scene", "foreground": "motion", "background": "object"}
-    found = probe(parts(clips, factors, held), clips, probe_targets(clips, factors), HOW)
-    assert found.diagonality is not None
-    assert found.diagonality.high < 0
-
-
-def test_without_parts_or_factors_there_is_no_diagonal(clips, factors):
-    features = {split: {"all": noise(some)} for split, some in clips.items()}
-    assert probe(features, clips, probe_targets(clips, factors), HOW).diagonality is None
-    held = {"motion": "motion", "foreground": "object", "background": "scene"}
-    classes = read_factors(None, clips["train"].store.usable)
-    found = probe(parts(clips, factors, held), clips, probe_targets(clips, classes), HOW)
-    assert found.diagonality is None
-    assert [one.factor for one in found.probes] == ["class"] * 3
+def test_a_value_that_was_not_in_training_is_wrong_and_all_but_impossible(clips, factors):
+    target = probe_targets(clips, {"object": factors["object"]})[0]
+    other = target._replace(labels={**target.labels, "test": np.full(12, "new")}, classes=4)
+    found = linear_probe({split: {"all": noise(some)} for split, some in clips.items()}, other, "all")
+    assert not found.correct.any()
+    np.testing.assert_allclose(found.log_probability, np.log(SMOOTHING / 4))
 
 
 def test_the_test_clips_neither_fit_nor_choose(clips, factors, monkeypatch):
@@ -105,7 +94,7 @@ def test_the_test_clips_neither_fit_nor_choose(clips, factors, monkeypatch):
     monkeypatch.setattr("fbm.evaluation.probing.probes.chosen_linear", chosen)
     features = {split: {"all": noise(some)} for split, some in clips.items()}
     asked = probe_targets(clips, {"object": factors["object"]})
-    [found] = probe(features, clips, asked, HOW).probes
+    [found] = accuracies(read(features, asked, ["all"]), asked, groups(clips["test"]), HOW)
     for given, split in zip(used, ("train", "val"), strict=True):
         assert given.inputs is features[split]["all"]
         assert given.labels.tolist() == labels(clips[split], factors["object"]).tolist()
@@ -129,5 +118,6 @@ def test_a_factor_that_never_changes_cannot_be_probed(clips, factors):
 
 def test_a_probe_is_plain_in_json(clips, factors, tmp_path: Path):
     features = {split: {"all": noise(some)} for split, some in clips.items()}
-    [one] = probe(features, clips, probe_targets(clips, {"motion": factors["motion"]}), HOW).probes
+    asked = probe_targets(clips, {"motion": factors["motion"]})
+    [one] = accuracies(read(features, asked, ["all"]), asked, groups(clips["test"]), HOW)
     assert json.loads(json.dumps(vars(one)))["factor"] == "motion"

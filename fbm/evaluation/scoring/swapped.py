@@ -1,0 +1,137 @@
+"""Swap accuracy: what a judge says of frames decoded from one part of one clip and the other parts of another."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fbm.data.clips import ClipDataset
+from fbm.evaluation.probing.factors import groups
+from fbm.evaluation.probing.features import BATCH
+from fbm.evaluation.probing.intervals import Resampling, intervals, shares
+from fbm.evaluation.probing.probes import ProbeTarget
+from fbm.evaluation.probing.swaps import compose
+from fbm.evaluation.scoring.judge import Judge, Shown, real
+from fbm.evaluation.scoring.table import mean
+from fbm.models.disentangler import Disentangler, split_features
+from fbm.runs.probes import OWN_FACTOR, Interval, Score
+
+PARTNERS = 2  # of each clip: other test clips, drawn at random, always the same ones
+OF = {part: ("background" if part == "background" else "motion") for part in OWN_FACTOR}
+
+
+class Answers(NamedTuple):
+    """Whether the judge sees the source's factor: bool `M`, of M pictures, and the clip that is the source, int `M`."""
+
+    correct: np.ndarray
+    source: np.ndarray
+
+
+class Swaps:
+    """The judge and the clips of a store, with which several encoders are measured.
+
+    Args:
+        clips: of the splits.
+        targets: motion, object and scene, by name.
+    """
+
+    def __init__(self, clips: Mapping[str, ClipDataset], targets: Mapping[str, ProbeTarget], how: Resampling) -> None:
+        self.targets, self.how = targets, how
+        self.groups = groups(clips["test"])
+        self.judge = Judge(real(clips["train"]), targets)
+        self.shown = real(clips["test"])
+
+    def scores(self, network: Disentangler, trained: Tensor, untrained: Tensor, deals: Sequence[int]) -> list[Score]:
+        """What the judge says of swaps, of reconstructions without a swap, and of real test clips.
+
+        Args:
+            network: in evaluation mode; its decoders decode the features of all encoders.
+            trained, untrained: feature maps of all test clips, `N C h w`, of its encoder and of the one it began with.
+            deals: seeds of the permutations of channels.
+        """
+        plain, numbers = range(trained.shape[1]), np.arange(len(trained))
+        dealt = [np.random.default_rng(seed).permutation(trained.shape[1]) for seed in deals]
+        partners = [drawn_partners(len(numbers), seed) for seed in range(PARTNERS)]
+        rows = []
+        for part, factor in OWN_FACTOR.items():
+            chance = self.targets[factor].chance
+            own = [
+                self._interval(self._answers(network, maps, part, plain, [numbers])) for maps in (trained, untrained)
+            ]
+            swapped = [
+                self._interval(self._answers(network, maps, part, plain, partners)) for maps in (trained, untrained)
+            ]
+            null = [self._answers(network, trained, part, deal, partners).correct for deal in dealt]
+            null_mean = mean([correct.mean() for correct in null if len(correct)])
+            truth = self.judge.correct(factor, self.shown, self.targets[factor].labels["test"])
+            rows += [
+                Score("swaps", f"{factor}, swapped", *swapped, null_mean, chance),
+                Score("swaps", f"{factor}, not swapped", *own, None, chance),
+                Score("swaps", f"{factor}, real clips", self._interval(Answers(truth, numbers)), chance=chance),
+            ]
+        return rows
+
+    def _answers(
+        self, network: Disentangler, maps: Tensor, part: str, order: Sequence[int], partners: Sequence[np.ndarray]
+    ) -> Answers:
+        """Decode each clip with each of its partners and ask for the factor of `part`.
+
+        The motion of a partner is given to a clip's foreground, or its background set behind it. Pairs of the same
+        value are left out, as either source could have given it, unless a clip is its own partner.
+        """
+        factor, moving = OWN_FACTOR[part], OF[part]
+        labels = self.targets[factor].labels["test"]
+        correct, sources = [], []
+        for partner in partners:
+            rows = np.arange(len(maps))
+            source = rows if part == "foreground" else partner
+            telling = np.flatnonzero((labels[rows] != labels[partner]) | (rows == partner))
+            if not len(telling):
+                continue
+            pictures = decoded(network, maps[telling], maps[partner[telling]], moving, order)
+            source = source[telling]
+            correct.append(self.judge.correct(factor, pictures, labels[source]))
+            sources.append(source)
+        if not correct:
+            return Answers(np.zeros(0, bool), np.zeros(0, int))
+        return Answers(np.concatenate(correct), np.concatenate(sources))
+
+    def _interval(self, answers: Answers) -> Interval | None:
+        """The share that is correct, with its interval over the groups of the sources."""
+        if not len(answers.correct):
+            return None
+        own = np.unique(self.groups[answers.source], return_inverse=True)[1]
+        return intervals(lambda weights: shares(answers.correct[None], weights), own, [(0.0, 1.0)], self.how)[0]
+
+
+def drawn_partners(count: int, seed: int) -> np.ndarray:
+    """Another clip for each of so many, `N` int; every clip is the partner of one."""
+    order = np.random.default_rng(seed).permutation(count)
+    partners = np.empty_like(order)
+    partners[order] = np.roll(order, 1)
+    return partners
+
+
+@torch.no_grad()
+def decoded(network: Disentangler, one: Tensor, other: Tensor, part: str, order: Sequence[int]) -> Shown:
+    """The frames that the network makes of features `N C h w` of which the channels of `part` are of others.
+
+    Args:
+        order: of the channels; a permutation takes as many, but other channels than those of the part.
+    """
+    place = torch.arange(one.shape[1])[None, :, None, None]
+    taken = torch.as_tensor(np.asarray(order))[getattr(split_features(place), part).flatten()]
+    mixed = one.clone()
+    mixed[:, taken] = other[:, taken]
+    made = [Shown(*pictures) for pictures in _decode(network, mixed)]
+    return Shown(*(torch.cat(pictures) for pictures in zip(*made, strict=True)))
+
+
+def _decode(network: Disentangler, maps: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    device = next(network.parameters()).device
+    for start in range(0, len(maps), BATCH):
+        made = network.reconstruct(split_features(maps[start : start + BATCH].to(device))).reconstruction
+        frame = compose(made.first_foreground, made.first_background)
+        yield made.first_foreground.cpu(), made.last_foreground.cpu(), frame.cpu()

@@ -1,0 +1,75 @@
+"""The disentanglement scores of pretraining runs (`probes.json`) as one table, for files, page and terminal."""
+
+from collections.abc import Sequence
+
+from fbm.report.numbers import DASH
+from fbm.report.pretraining import Pretraining
+from fbm.report.read.files import read_validated
+from fbm.report.read.runs import Run
+from fbm.report.table import Table
+from fbm.runs.files import PROBES
+from fbm.runs.probes import Interval, ProbeReport, Score, ScoreKind
+
+HEAD = ("Score", "Trained", "Untrained encoder", "Channels permuted", "Chance", "Range")
+TITLE = "Disentanglement scores"
+HOW = (
+    "Read all scores together: modularity and D are near 1 also where every part holds the same single factor, or "
+    "hardly anything. The parts are disentangled where informativeness, both gaps and diagonality are above those of "
+    "permuted channels and of the untrained encoder, and leakage is below."
+)
+REMARKS = (
+    "In brackets: 95 % percentile bootstrap over test groups. Channels permuted: dealt to the parts at random, mean "
+    "over three deals. Chance: of an accuracy.",
+    "Informativeness: accuracy above chance of probes of the whole feature. D: whether a part holds one factor; "
+    "completeness: whether one part holds a factor; gaps: best part minus second best, of information (MIG) and of "
+    "accuracy above chance (SAP); diagonality: own factor minus other factors; leakage: wrong parts over right parts.",
+    "Judge: accuracy of classifiers trained on real training clips, on frames decoded with one part of another clip "
+    "(swapped), bounded by reconstructions (not swapped) and real clips. A motion is judged by two frames, the first "
+    "and the last foreground, an object by the last foreground, a scene by the whole first frame.",
+    "CKA: similarity of two parts. Dynamic share: information shared with clips of the same motion in other colours, "
+    "relative to that and to the information shared with clips of the same frames in another order; to compare parts.",
+)
+LABELS: dict[ScoreKind, str] = {
+    "table": "{}",
+    "swaps": "judge: {}",
+    "similarity": "CKA: {}",
+    "dynamics": "dynamic share: {}",
+}
+RANGES = {"diagonality": "-1 to 1", "leakage": "0 or more"}
+
+
+def read_probes(groups: Sequence[Pretraining]) -> list[tuple[Run, ProbeReport]]:
+    """The analysed pretraining runs, seed by seed. UserError if a file is damaged."""
+    remedy = "Delete the file and probe the run again."
+    runs = (run for group in groups for run in group.runs if (run.path / PROBES).exists())
+    return [(run, read_validated(run.path / PROBES, ProbeReport.from_json, remedy)) for run in runs]
+
+
+def scores_table(runs: Sequence[tuple[str, Sequence[Score]]]) -> Table | None:
+    """The scores of named runs, below each other; None if no run has any."""
+    scored = [(name, scores) for name, scores in runs if scores]
+    if not scored:
+        return None
+    rows = []
+    for name, scores in scored:
+        rows += [(name, *[""] * (len(HEAD) - 1)), *map(_row, scores)]
+    return Table(HEAD, tuple(rows), TITLE, HOW, remarks=REMARKS)
+
+
+def _row(score: Score) -> tuple[str, ...]:
+    return (
+        LABELS[score.kind].format(score.name),
+        _interval(score.value),
+        _interval(score.untrained),
+        _decimal(score.permuted),
+        _decimal(score.chance),
+        RANGES.get(score.name, "0 to 1"),
+    )
+
+
+def _interval(found: Interval | None) -> str:
+    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})" if found else DASH
+
+
+def _decimal(value: float | None) -> str:
+    return DASH if value is None else f"{value:.2f}"
