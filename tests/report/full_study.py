@@ -14,6 +14,15 @@ CLASSES = ["Bounce", "Orbit", "Pulse", "Shake", "Slide", "Spin"]
 CLIPS = 21  # test clips of a class
 LEVEL = {"random": 0.30, "autoencoder": 0.36, "ours": 0.46}
 SEEDS = (0, 1, 2)
+SCORES = [
+    {"kind": "table", "name": "diagonality", "value": {"value": 0.041, "low": -0.012, "high": 0.06},
+     "untrained": {"value": 0.0, "low": 0.0, "high": 0.01}, "permuted": 0.004, "chance": None},
+    {"kind": "table", "name": "leakage", "value": None},
+    {"kind": "swaps", "name": "motion, swapped", "value": {"value": 0.23, "low": 0.13, "high": 0.33},
+     "untrained": {"value": 0.17, "low": 0.1, "high": 0.2}, "permuted": 0.16, "chance": 0.1667},
+    {"kind": "similarity", "name": "motion, foreground", "value": {"value": 0.5, "low": 0.4, "high": 0.6}},
+    {"kind": "dynamics", "name": "motion", "value": {"value": 0.43, "low": 0.36, "high": 0.51}},
+]  # fmt: skip
 
 
 def full_study(top: Path, fractions: tuple[float, ...] = (0.0625, 0.25, 1.0), classes: list[str] = CLASSES) -> Path:
@@ -89,7 +98,7 @@ def probes(run: Path, task: str, parts: tuple[str, ...], data: str = "d1") -> No
     content = {
         "run": run.name, "task": task, "data": data, "split": "test",
         "interval": "95 % percentile bootstrap over test groups, 1000 resamples", "probes": made,
-        "diagonality": {"value": 0.41, "low": 0.30, "high": 0.52} if whole else None,
+        "scores": SCORES if whole else [],
         "effective_rank": {part: 10.0 + len(part) for part in parts},
         "control": control, "control_effective_rank": 3.5,
     }  # fmt: skip

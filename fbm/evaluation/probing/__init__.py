@@ -1,4 +1,4 @@
-"""`fbm analyse`: probes of the parts of pretrained features, and pictures with the parts swapped."""
+"""`fbm analyse`: probes and scores of the parts of pretrained features, and pictures with the parts swapped."""
 
 import argparse
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ def parser() -> argparse.ArgumentParser:
     """The command line of `fbm analyse`."""
     made = argparse.ArgumentParser(
         prog="fbm analyse",
-        description="Probe the features of pretraining runs (RUN/probes.json) and draw swaps of their parts "
-        "(RUN/gallery/swap-*.png). Runs that were analysed before are skipped.",
+        description="Probe the features of pretraining runs, score how disentangled their parts are (RUN/probes.json) "
+        "and draw swaps of the parts (RUN/gallery/swap-*.png). Runs that were analysed before are skipped.",
     )
     made.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="a pretraining run, or a study: all of its")
     made.add_argument("--store", type=Path, metavar="PATH", help="the frame store (default: the one in a run's config)")

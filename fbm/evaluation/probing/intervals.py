@@ -11,7 +11,7 @@ from scipy.stats import DegenerateDataWarning, bootstrap
 from fbm.runs.probes import Interval
 
 LEVEL = 0.95
-MOST_WEIGHTS = 2_000_000  # in memory at once
+MOST_WEIGHTS = 500_000  # at once: a statistic may need a number for each of them and of many dimensions
 # From weights `B N`, how often each clip counts in each of B resamplings, to K statistics: `K B`.
 Statistic = Callable[[np.ndarray], np.ndarray]
 

@@ -119,8 +119,9 @@ def _measure(run: Pretrained, clips: SplitClips, targets: list[ProbeTarget], res
     scores = table_scores(readings, control, null, targets, own, resampling)
     scores += part_scores(trained_views, control_views, clips["test"], disentangled, DEALS, resampling)
     if scored:
-        judged = Swaps(clips, named, resampling)
-        scores += judged.scores(network, trained_maps["test"], control_maps["test"], DEALS)
+        with progress(f"swaps of {run.folder.name}, judged", len(targets), "factors") as advance:
+            judged = Swaps(clips, named, resampling)
+            scores += judged.scores(network, trained_maps["test"], control_maps["test"], DEALS, advance)
     alone = {cell: reading for cell, reading in control.items() if cell[0] == "all"}
     return ProbeReport(
         run=run.folder.name,

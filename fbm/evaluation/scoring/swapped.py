@@ -1,6 +1,6 @@
 """Swap accuracy: what a judge says of frames decoded from one part of one clip and the other parts of another."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,13 +43,21 @@ class Swaps:
         self.judge = Judge(real(clips["train"]), targets)
         self.shown = real(clips["test"])
 
-    def scores(self, network: Disentangler, trained: Tensor, untrained: Tensor, deals: Sequence[int]) -> list[Score]:
+    def scores(
+        self,
+        network: Disentangler,
+        trained: Tensor,
+        untrained: Tensor,
+        deals: Sequence[int],
+        advance: Callable[[], None] = lambda: None,
+    ) -> list[Score]:
         """What the judge says of swaps, of reconstructions without a swap, and of real test clips.
 
         Args:
             network: in evaluation mode; its decoders decode the features of all encoders.
             trained, untrained: feature maps of all test clips, `N C h w`, of its encoder and of the one it began with.
             deals: seeds of the permutations of channels.
+            advance: called once for every factor.
         """
         plain, numbers = range(trained.shape[1]), np.arange(len(trained))
         dealt = [np.random.default_rng(seed).permutation(trained.shape[1]) for seed in deals]
@@ -71,6 +79,7 @@ class Swaps:
                 Score("swaps", f"{factor}, not swapped", *own, None, chance),
                 Score("swaps", f"{factor}, real clips", self._interval(Answers(truth, numbers)), chance=chance),
             ]
+            advance()
         return rows
 
     def _answers(

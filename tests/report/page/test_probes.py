@@ -21,7 +21,7 @@ def test_the_table_of_parts_and_factors(tmp_path):
     ours, autoencoder = found.blocks
     assert [line.part for line in ours.lines] == ["motion", "foreground", "background", "all", "all, untrained"]
     assert [line.part for line in autoencoder.lines] == ["all", "all, untrained"]
-    assert ours.about == "diagonality 0.41 (0.30 to 0.52)"
+    assert ours.about == ""
     for at, line in enumerate(ours.lines[:3]):
         assert [cell and cell.diagonal for cell in line.cells] == [column == at for column in range(3)]
     motion = ours.lines[0].cells[0]
@@ -63,6 +63,18 @@ def test_class_alone_on_real_data(tmp_path):
     assert found
     assert found.columns == [("class", "10.0")]
     assert [(line.part, line.rank) for line in found.blocks[0].lines] == [("motion", "–")]
+
+
+def test_the_diagonality_of_an_earlier_fbm_is_shown(tmp_path):
+    run = fake_run(tmp_path / "demo", task="disentangle", init=None, data="d1")
+    probes(run, "disentangle", ("motion", "foreground", "background", "all"))
+    content = json.loads((run / "probes.json").read_text())
+    del content["scores"]
+    content["diagonality"] = {"value": 0.41, "low": 0.30, "high": 0.52}
+    (run / "probes.json").write_text(json.dumps(content))
+    found = read(tmp_path)
+    assert found
+    assert found.blocks[0].about == "diagonality 0.41 (0.30 to 0.52)"
 
 
 @pytest.mark.parametrize(

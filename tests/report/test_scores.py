@@ -1,0 +1,51 @@
+"""The table of scores, from `probes.json` to Markdown and page."""
+
+import json
+
+from fbm.report.pretraining import pretrainings
+from fbm.report.read.runs import find
+from fbm.report.scores import HEAD, read_probes, scores_table
+from fbm.report.table import markdown
+from fbm.runs.probes import Interval, ProbeReport, Score
+from tests.report.full_study import full_study
+
+SCORES = [
+    Score("table", "diagonality", Interval(0.041, -0.012, 0.06), Interval(0.0, 0.0, 0.01), 0.004),
+    Score("table", "leakage", None, None, None),
+    Score("swaps", "motion, swapped", Interval(0.23, 0.13, 0.33), Interval(0.17, 0.1, 0.2), 0.16, 0.1667),
+    Score("similarity", "motion, foreground", Interval(0.5, 0.4, 0.6)),
+    Score("dynamics", "motion", Interval(0.43, 0.36, 0.51)),
+]
+
+
+def test_rows_of_every_kind():
+    made = scores_table([("run a", SCORES), ("run b", []), ("run c", SCORES[:1])])
+    assert made
+    assert [row[0] for row in made.rows] == [
+        *("run a", "diagonality", "leakage", "judge: motion, swapped", "CKA: motion, foreground"),
+        *("dynamic share: motion", "run c", "diagonality"),
+    ]
+    assert made.rows[1][1:] == ("0.04 (-0.01 to 0.06)", "0.00 (0.00 to 0.01)", "0.00", "–", "-1 to 1")
+    assert made.rows[2][1:] == ("–", "–", "–", "–", "0 or more")
+    assert made.rows[3][1:] == ("0.23 (0.13 to 0.33)", "0.17 (0.10 to 0.20)", "0.16", "0.17", "0 to 1")
+    assert {len(row) for row in made.rows} == {len(HEAD)}
+    text = markdown(made)
+    assert "Read all scores together" in text
+    assert "| diagonality | 0.04 (-0.01 to 0.06) |" in text
+
+
+def test_no_scores_no_table():
+    assert scores_table([("run", [])]) is None
+    assert scores_table([]) is None
+
+
+def test_scores_come_back_from_the_file(tmp_path):
+    """And a file of an earlier fbm, which has none, is read as well."""
+    full_study(tmp_path, fractions=(1.0,))
+    before = read_probes(pretrainings(find([tmp_path])))
+    assert [len(report.scores) for _, report in before] == [5, 0]
+    assert before[0][1].scores == SCORES
+    [old] = [report for _, report in before if not report.scores]
+    assert ProbeReport.from_json(old.to_json()) == old
+    content = json.loads(before[0][1].to_json())
+    assert content["scores"][0]["value"] == {"value": 0.041, "low": -0.012, "high": 0.06}
