@@ -1,5 +1,7 @@
 """Similarity and information of made features, against closed forms."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -39,15 +41,15 @@ def test_weights_are_repetitions():
     x, y, z = ONE[:40] + 2, 0.5 * ONE[:40] + OTHER[:40], THIRD[:40]
     labels = np.arange(40) % 3
     logs = np.log(np.random.default_rng(2).uniform(0.3, 1, 40))
-    for score, given in (
+    cases: list[tuple[Callable[..., np.ndarray], tuple[np.ndarray, ...]]] = [
         (scores.linear_cka, (x, y)),
         (scores.gaussian_information, (x, y)),
         (scores.dynamic_share, (x, z, y)),
         (scores.usable_information, (logs, labels)),
-    ):
-        found = score(*given, weights)  # type: ignore[operator]
-        np.testing.assert_allclose(found, [float(score(*repeated(one, *given))) for one in weights])  # type: ignore[operator]
-        assert float(score(*given)) == pytest.approx(float(score(*given, np.full(40, 2))))  # type: ignore[operator]
+    ]
+    for score, given in cases:
+        np.testing.assert_allclose(score(*given, weights), [float(score(*repeated(one, *given))) for one in weights])
+        assert float(score(*given)) == pytest.approx(float(score(*given, np.full(40, 2))))
 
 
 def test_usable_information_by_hand():

@@ -40,28 +40,28 @@ def test_modularity_alone_would_call_the_demo_disentangled():
 
 
 def test_above_chance_by_hand():
-    found = scores.above_chance([[1, 0.5], [0.25, 0.1]], [0.25, 0.5])
+    found = scores.above_chance([[1.0, 0.5], [0.25, 0.1]], [0.25, 0.5])
     np.testing.assert_allclose(found, [[1, 0], [0, 0]])
     assert scores.above_chance(0.6, 0.2) == pytest.approx(0.5)
 
 
 def test_informativeness_is_the_mean_over_factors():
-    np.testing.assert_allclose(scores.informativeness([[0.2, 0.4, 0.9], [0, 0, 0]]), [0.5, 0])
+    np.testing.assert_allclose(scores.informativeness(np.array([[0.2, 0.4, 0.9], [0, 0, 0]])), [0.5, 0.0])
 
 
 def test_disentanglement_by_hand():
     """Rows of (1/2, 1/2, 0) and (1, 0, 0) and nothing; the second weighs half of the first."""
-    table = [[0.4, 0.4, 0], [0.4, 0, 0], [0, 0, 0]]
+    table = np.array([[0.4, 0.4, 0], [0.4, 0, 0], [0, 0, 0]])
     halves = 1 - np.log(2) / np.log(3)
-    np.testing.assert_allclose(scores.disentanglement_of_parts(table), [halves, 1, 0])
+    np.testing.assert_allclose(scores.disentanglement_of_parts(table), [halves, 1.0, 0.0])
     assert float(scores.disentanglement(table)) == pytest.approx((0.8 * halves + 0.4) / 1.2)
     # Its columns are (1/2, 1/2, 0), (1, 0, 0) and nothing.
-    np.testing.assert_allclose(scores.completeness_of_factors(table), [halves, 1, 0])
+    np.testing.assert_allclose(scores.completeness_of_factors(table), [halves, 1.0, 0.0])
     assert float(scores.completeness(table)) == pytest.approx((0.8 * halves + 0.4) / 1.2)
 
 
 def test_more_parts_than_factors():
-    table = [[1, 0], [0, 1], [0, 0.5]]
+    table = np.array([[1, 0], [0, 1], [0, 0.5]])
     assert float(scores.disentanglement(table)) == pytest.approx(1)
     thirds = np.array([2, 1]) / 3
     second = 1 + (thirds * np.log(thirds)).sum() / np.log(3)
@@ -71,7 +71,9 @@ def test_more_parts_than_factors():
 
 def test_modularity_by_hand():
     """1 - (0.09 + 0.04) / (2 * 0.25), nothing, and 1."""
-    assert float(scores.modularity([[0.3, 0.5, 0.2], [0, 0, 0], [0, 0, 0.1]])) == pytest.approx((0.74 + 0 + 1) / 3)
+    assert float(scores.modularity(np.array([[0.3, 0.5, 0.2], [0, 0, 0], [0, 0, 0.1]]))) == pytest.approx(
+        (0.74 + 0 + 1) / 3
+    )
 
 
 def test_diagonality_and_leakage_by_hand():

@@ -101,8 +101,8 @@ def _clips(run: Pretrained, store: FrameStore) -> SplitClips:
 def _measure(run: Pretrained, clips: SplitClips, targets: list[ProbeTarget], resampling: Resampling) -> ProbeReport:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     task = run.task().to(device)
-    network, untrained = task.network, run.untrained_encoder().to(device)
-    disentangled = isinstance(network, Disentangler)
+    network = task.network if isinstance(task.network, Disentangler) else None
+    untrained, disentangled = run.untrained_encoder().to(device), network is not None
     with progress(f"features of {run.folder.name}", 2 * _passes(clips), "clips") as advance:
         trained_maps, trained_views = _features(task.encoder, clips, advance)
         control_maps, control_views = _features(untrained, clips, advance)
@@ -118,7 +118,7 @@ def _measure(run: Pretrained, clips: SplitClips, targets: list[ProbeTarget], res
     own = groups(clips["test"])
     scores = table_scores(readings, control, null, targets, own, resampling)
     scores += part_scores(trained_views, control_views, clips["test"], disentangled, DEALS, resampling)
-    if scored:
+    if network and scored:
         with progress(f"swaps of {run.folder.name}, judged", len(targets), "factors") as advance:
             judged = Swaps(clips, named, resampling)
             scores += judged.scores(network, trained_maps["test"], control_maps["test"], DEALS, advance)
@@ -134,7 +134,7 @@ def _measure(run: Pretrained, clips: SplitClips, targets: list[ProbeTarget], res
         effective_rank={part: effective_rank(inputs) for part, inputs in trained["train"].items()},
         control=accuracies(alone, targets, own, resampling),
         control_effective_rank=effective_rank(parts["train"]["all"]),
-        pictures=_draw_swaps(network, clips["test"], run.folder) if disentangled else [],
+        pictures=_draw_swaps(network, clips["test"], run.folder) if network else [],
     )
 
 

@@ -78,11 +78,13 @@ def _parts(of: Views, disentangled: bool) -> list[dict[str, np.ndarray]]:
 def _statistic(
     parts: Sequence[Mapping[str, np.ndarray]], names: Sequence[str], pairs: Sequence[tuple[str, str]]
 ) -> Statistic:
-    original = parts[0]
+    original, shuffled_frames, other_colours = parts
 
     def statistic(weights: np.ndarray) -> np.ndarray:
         alike = [scores.linear_cka(original[one], original[other], weights) for one, other in pairs]
-        dynamic = [scores.dynamic_share(*(view[name] for view in parts), weights) for name in names]
+        dynamic = [
+            scores.dynamic_share(original[name], shuffled_frames[name], other_colours[name], weights) for name in names
+        ]
         return np.stack([*alike, *dynamic])
 
     return statistic

@@ -60,24 +60,24 @@ class Swaps:
             advance: called once for every factor.
         """
         plain, numbers = range(trained.shape[1]), np.arange(len(trained))
-        dealt = [np.random.default_rng(seed).permutation(trained.shape[1]) for seed in deals]
+        dealt = [np.random.default_rng(seed).permutation(trained.shape[1]).tolist() for seed in deals]
         partners = [drawn_partners(len(numbers), seed) for seed in range(PARTNERS)]
+
+        def judged(maps: Tensor, part: str, others: Sequence[np.ndarray]) -> Interval | None:
+            return self._interval(self._answers(network, maps, part, plain, others))
+
         rows = []
         for part, factor in OWN_FACTOR.items():
-            chance = self.targets[factor].chance
-            own = [
-                self._interval(self._answers(network, maps, part, plain, [numbers])) for maps in (trained, untrained)
-            ]
-            swapped = [
-                self._interval(self._answers(network, maps, part, plain, partners)) for maps in (trained, untrained)
-            ]
+            target = self.targets[factor]
             null = [self._answers(network, trained, part, deal, partners).correct for deal in dealt]
             null_mean = mean([correct.mean() for correct in null if len(correct)])
-            truth = self.judge.correct(factor, self.shown, self.targets[factor].labels["test"])
+            swapped = judged(trained, part, partners), judged(untrained, part, partners)
+            own = judged(trained, part, [numbers]), judged(untrained, part, [numbers])
+            truth = Answers(self.judge.correct(factor, self.shown, target.labels["test"]), numbers)
             rows += [
-                Score("swaps", f"{factor}, swapped", *swapped, null_mean, chance),
-                Score("swaps", f"{factor}, not swapped", *own, None, chance),
-                Score("swaps", f"{factor}, real clips", self._interval(Answers(truth, numbers)), chance=chance),
+                Score("swaps", f"{factor}, swapped", swapped[0], swapped[1], null_mean, target.chance),
+                Score("swaps", f"{factor}, not swapped", own[0], own[1], None, target.chance),
+                Score("swaps", f"{factor}, real clips", self._interval(truth), chance=target.chance),
             ]
             advance()
         return rows

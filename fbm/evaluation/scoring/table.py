@@ -42,22 +42,21 @@ def table_scores(
     by_factor = {target.factor: target for target in targets}
     if max(target.chance for target in targets) >= 1:
         return []  # the test clips have a single value of a factor: nothing is above chance
-    made = []
     whole = [("all", factor) for factor in by_factor]
-    found = [
+    value, untrained = (
         intervals(_informativeness(one, whole, by_factor), groups, [(0.0, 1.0)], resampling)[0]
         for one in (trained, control)
-    ]
-    made.append(Score("table", WHOLE, *found))
+    )
+    made = [Score("table", WHOLE, value, untrained)]
     if not set(CELLS) <= trained.keys():
         return made
     bounds = list(OF_PARTS.values())
     values = intervals(_of_parts(trained, by_factor), groups, bounds, resampling)
-    untrained = _control(control, by_factor, groups, resampling)
+    controls = _control(control, by_factor, groups, resampling)
     once = np.ones((1, len(groups)))
     deals = [_of_parts(deal, by_factor)(once)[:, 0] for deal in permuted]
     null = [mean([deal[number] for deal in deals]) for number in range(len(OF_PARTS))]
-    return [*made, *(Score("table", *row) for row in zip(OF_PARTS, values, untrained, null, strict=True))]
+    return [*made, *(Score("table", *row) for row in zip(OF_PARTS, values, controls, null, strict=True))]
 
 
 def mean(values: Sequence[float]) -> float | None:

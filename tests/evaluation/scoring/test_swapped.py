@@ -42,7 +42,7 @@ def kinds(count: int) -> np.ndarray:
 
 
 def named(values: np.ndarray, column: int) -> np.ndarray:
-    return np.array((MOTIONS, OBJECTS, SCENES)[column])[values[:, column]]
+    return np.array([(MOTIONS, OBJECTS, SCENES)[column][value] for value in values[:, column]])
 
 
 TARGETS = {
@@ -58,7 +58,7 @@ class Drawing(nn.Module):
         follows: from which part each of motion, object and scene is drawn.
     """
 
-    def __init__(self, follows: Features) -> None:
+    def __init__(self, follows: tuple[str, str, str]) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
         self.follows = follows
@@ -70,7 +70,7 @@ class Drawing(nn.Module):
         return Disentangled(Reconstruction(shown.first, background, shown.last), shown.first)
 
 
-PERFECT = Features("motion", "foreground", "background")
+PERFECT = ("motion", "foreground", "background")
 
 
 def maps() -> Tensor:
@@ -140,7 +140,7 @@ def test_a_perfect_network_follows_the_sources(swaps):
 def test_what_is_drawn_from_a_wrong_part_does_not_follow(swaps):
     """Motion is held and drawn by the background, the scene by the motion: reconstructions are right, swaps are not."""
     crossed = maps()[:, [2, 1, 0]]
-    found = scores(swaps, Drawing(Features("background", "foreground", "motion")), crossed)
+    found = scores(swaps, Drawing(("background", "foreground", "motion")), crossed)
     assert [value(found[f"{factor}, not swapped"]) for factor in TARGETS] == [1, 1, 1]
     assert [value(found[f"{factor}, swapped"]) for factor in TARGETS] == [0, 1, 0]
 
