@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from fbm.data.clips import ClipDataset, SampleKey
 from fbm.data.store.frame_store import FrameStore
@@ -14,6 +15,7 @@ from fbm.evaluation.probing.factors import read_factors
 from fbm.evaluation.probing.features import effective_rank, features, parts_of
 from fbm.evaluation.probing.intervals import Resampling
 from fbm.evaluation.probing.probes import SPLITS, ProbeTarget, probe, probe_targets
+from fbm.evaluation.probing.retrieval import retrieval
 from fbm.evaluation.probing.runs import Pretrained, read_pretrained
 from fbm.evaluation.probing.settings import Settings
 from fbm.evaluation.probing.swaps import chosen_samples, swaps
@@ -26,7 +28,7 @@ from fbm.utils.errors import UserError
 from fbm.utils.files import atomic_write, checksum, write_text
 from fbm.utils.progress import progress
 
-FORMAT = 1  # of the measurement; results of another format are measured again
+FORMAT = 2  # of the measurement; results of another format are measured again
 SplitClips = dict[str, ClipDataset]
 
 
@@ -97,8 +99,10 @@ def _measure(run: Pretrained, clips: SplitClips, targets: list[ProbeTarget], res
     network = task.network
     total = 2 * sum(map(len, clips.values()))
     with progress(f"features of {run.folder.name}", total, "clips") as advance:
-        trained = _features(task.encoder, clips, isinstance(network, Disentangler), advance)
-        control = _features(run.untrained_encoder().to(device), clips, False, advance)
+        maps = _features(task.encoder, clips, advance)
+        control_maps = _features(run.untrained_encoder().to(device), clips, advance)
+    trained = {split: parts_of(of_split, isinstance(network, Disentangler)) for split, of_split in maps.items()}
+    control = {split: parts_of(of_split, False) for split, of_split in control_maps.items()}
     results = probe(trained, clips, targets, resampling)
     return ProbeReport(
         run=run.folder.name,
@@ -111,17 +115,15 @@ def _measure(run: Pretrained, clips: SplitClips, targets: list[ProbeTarget], res
         effective_rank={part: effective_rank(inputs) for part, inputs in trained["train"].items()},
         control=probe(control, clips, targets, resampling).probes,
         control_effective_rank=effective_rank(control["train"]["all"]),
+        retrieval=retrieval(maps, clips, resampling),
+        control_retrieval=retrieval(control_maps, clips, resampling),
         pictures=_draw_swaps(network, clips["test"], run.folder) if isinstance(network, Disentangler) else [],
     )
 
 
-def _features(
-    encoder: Encoder, clips: SplitClips, disentangled: bool, advance: Callable[[], None]
-) -> dict[str, dict[str, Any]]:
-    return {
-        split: parts_of(features(encoder, of_split, range(len(of_split)), advance), disentangled)
-        for split, of_split in clips.items()
-    }
+def _features(encoder: Encoder, clips: SplitClips, advance: Callable[[], None]) -> dict[str, Tensor]:
+    """`N C h w` of every clip of each split."""
+    return {split: features(encoder, of_split, range(len(of_split)), advance) for split, of_split in clips.items()}
 
 
 def _draw_swaps(network: Disentangler, clips: ClipDataset, folder: Path) -> list[str]:
