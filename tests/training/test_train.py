@@ -200,7 +200,7 @@ def test_classify_from_each_initialisation(study, train, capsys, init, task, by)
     run = Path("outputs/demo/run")
     assert "36 weights matched, 0 missing, 0 unexpected" in capsys.readouterr().out
     assert summary(run)["loaded"] == {"matched": 36, "missing": 0, "unexpected": 0}
-    made_by = {"study": "demo", "run": task, "seed": 0}
+    made_by = {"study": "demo", "run": task, "seed": 0, "data": "demo"}
     fingerprint = summary(study / task)["fingerprints"]["config"]
     assert summary(run)["pretraining"] == {"folder": str(place), **made_by, "fingerprint": fingerprint}
     assert summary(run)["job_type"] == "classify"

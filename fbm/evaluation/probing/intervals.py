@@ -27,8 +27,16 @@ def group_sums(correct: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 
 def accuracy(correct: np.ndarray, groups: np.ndarray, resampling: Resampling) -> Interval:
-    """Share of clips that are correct, `N` bool, with its interval over `groups`, `N` int from 0."""
+    """Share of clips that are correct, `N` bool, with its interval over `groups`, `N` int."""
+    groups = np.unique(groups, return_inverse=True)[1]
     return _interval([group_sums(correct, groups), np.bincount(groups)], _share, (0.0, 1.0), resampling)
+
+
+def accuracy_difference(correct: np.ndarray, other: np.ndarray, groups: np.ndarray, resampling: Resampling) -> Interval:
+    """How much larger the share of correct clips is than another on the same clips, with its interval, in -1..1."""
+    groups = np.unique(groups, return_inverse=True)[1]
+    sums = [group_sums(correct, groups) - group_sums(other, groups), np.bincount(groups)]
+    return _interval(sums, _share, (-1.0, 1.0), resampling)
 
 
 def disentanglement_score(

@@ -26,7 +26,7 @@ def retrieval(maps: Mapping[str, Tensor], clips: Mapping[str, ClipDataset], resa
     asked, asked_first = pooled(maps["test"], clips["test"])
     labels, answers = labels_of(clips["train"], known_first), labels_of(clips["test"], asked_first)
     right = hits(known, labels, asked, answers)
-    test_groups = np.unique(groups(clips["test"])[asked_first], return_inverse=True)[1]
+    test_groups = groups(clips["test"])[asked_first]
     made = []
     for k in (k for k in RANKS if k <= len(known)):
         found = accuracy(right[:, k - 1], test_groups, resampling)
