@@ -52,13 +52,13 @@ def bias_reports(found: RunSet) -> list[tuple[Run, BiasReport]]:
     return [(run, read_validated(run.path / BIAS, BiasReport.from_json, REMEDY)) for run in runs]
 
 
-def bias_rows(reports: Sequence[tuple[Run, BiasReport]]) -> list[BiasRow]:
-    """A row for each group of runs and each version, groups in the order of Table 1."""
-    among: Sequence[Group] = groups([run for run, _ in reports])
+def bias_rows(found: RunSet, reports: Sequence[tuple[Run, BiasReport]]) -> list[BiasRow]:
+    """A row for each group of runs and each version, groups in the order of Table 1 and named as there."""
+    among: Sequence[Group] = groups(found.of("classify"))
     of_folder = {run.path: report for run, report in reports}
     rows = []
     for group in among:
-        of_runs = [{one.name: one for one in of_folder[run.path].versions} for run in group]
+        of_runs = [{one.name: one for one in of_folder[run.path].versions} for run in group if run.path in of_folder]
         for version in VERSIONS:
             if some := tuple(of_run[version] for of_run in of_runs if version in of_run):
                 rows.append(BiasRow(name(group, among), version, some))
@@ -72,7 +72,7 @@ def bias_table(found: RunSet) -> Table | None:
         return None
     cells: list[tuple[str, ...]] = []
     label = ""
-    for row in bias_rows(reports):
+    for row in bias_rows(found, reports):
         if row.label != label:
             label = row.label
             cells.append((label, "", "", ""))
@@ -89,11 +89,8 @@ def bias_table(found: RunSet) -> Table | None:
 
 
 def _cells(row: BiasRow) -> tuple[str, str]:
-    if len(row.versions) > 1:
-        accuracy, difference = numbers.accuracy(row.accuracy), numbers.gain(row.difference)
-    else:
-        (one,) = row.versions
-        accuracy = f"{numbers.percent(one.accuracy)} ({numbers.between(one.low, one.high)})"
+    one, difference = row.versions[0], numbers.gain(row.difference)
+    if len(row.versions) == 1:
         ends = f"{100 * one.difference_low:+.1f} to {100 * one.difference_high:+.1f}"
         difference = f"{100 * one.difference:+.1f} ({ends})"
-    return accuracy, "" if row.version == ORIGINAL else difference
+    return numbers.accuracy(row.accuracy, (one.low, one.high)), "" if row.version == ORIGINAL else difference

@@ -7,6 +7,7 @@ from pathlib import Path
 from fbm.report import charts, comparison_table, table1_table
 from fbm.report.charts import Chart
 from fbm.report.comparisons import Difference, differences
+from fbm.report.protocols import protocol_tables
 from fbm.report.read.files import shown
 from fbm.report.read.runs import RunSet
 from fbm.report.scarcity import Curve, scarcity, scarcity_table
@@ -25,6 +26,7 @@ class Results:
         figure2_caption: whose they are, or why there are none.
         validation, scarcity: charts.
         full_table, compared, by_share: Table 1, `differences` and `curves` as formatted tables; None for none of them.
+        protocols: a table for each protocol, none where Table 1 is the only one.
     """
 
     found: RunSet
@@ -39,6 +41,7 @@ class Results:
     full_table: Table
     compared: Table | None
     by_share: Table | None
+    protocols: tuple[Table, ...]
 
 
 def results(found: RunSet) -> Results:
@@ -59,6 +62,7 @@ def results(found: RunSet) -> Results:
         full_table=table1_table.full_table(table, found),
         compared=comparison_table.comparison_table(apart, table) if apart else None,
         by_share=scarcity_table(curves, table.data) if curves else None,
+        protocols=protocol_tables(table, found),
     )
 
 

@@ -34,8 +34,8 @@ class Origin:
     study: str | None = ""
     run: str | None = ""
     seed: int | None = None
-    data: str | None = None
     fingerprint: str = ""
+    data: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

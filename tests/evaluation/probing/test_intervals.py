@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from fbm.evaluation.probing.intervals import Resampling, accuracy, disentanglement_score, group_sums
+from fbm.evaluation.probing.intervals import (
+    Resampling,
+    accuracy,
+    accuracy_difference,
+    disentanglement_score,
+    group_sums,
+)
 
 HOW = Resampling(2000, seed=0)
 GROUPS = np.repeat(np.arange(10), 6)
@@ -88,3 +94,16 @@ def test_all_nine_cells_are_of_the_same_resampled_groups():
 
 def test_it_says_how_it_was_made():
     assert str(HOW) == "95 % percentile bootstrap over test groups, 2000 resamples"
+
+
+def test_a_difference_on_the_same_clips_is_surer_than_two_accuracies():
+    """One version is right wherever the other is, and in one clip of six besides: no doubt about the difference."""
+    other = np.tile(np.arange(6) < 3, 10)
+    better = np.tile(np.arange(6) < 4, 10)
+    assert accuracy_difference(better, other, GROUPS, HOW) == pytest.approx((1 / 6, 1 / 6, 1 / 6))
+    assert accuracy_difference(other, better, GROUPS, HOW).value == pytest.approx(-1 / 6)
+
+
+def test_groups_need_not_be_numbered_from_zero():
+    right = np.array([True, False, True, True])
+    assert accuracy(right, np.array([9, 5, 9, 7]), HOW) == accuracy(right, np.array([2, 0, 2, 1]), HOW)
