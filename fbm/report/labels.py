@@ -82,9 +82,9 @@ def _names_an_instance(key: str) -> bool:
     return key == TESTED or under(key, NON_SEMANTIC_KEYS) or (bool(named) and key not in CHOICES)
 
 
-def protocol_of(encoder_gradient: float | str | None) -> str:
+def protocol_of(encoder_gradient: float | str) -> str:
     """The protocol of a classification, by the factor on its encoder's gradient."""
-    return LINEAR if float(encoder_gradient or 0) == 0 else FINE_TUNED
+    return LINEAR if float(encoder_gradient) == 0 else FINE_TUNED
 
 
 def _setting(config: Mapping[str, str], key: str) -> str:
