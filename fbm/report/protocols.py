@@ -43,7 +43,7 @@ def protocol_tables(table: Table1, found: RunSet) -> tuple[Table, ...]:
     """The tables of the protocols that were measured; none where they are one that Table 1 shows in full."""
     published = (table.data, table.classes) == DATA
     made = [_classified(table, protocol, published and protocol == FINE_TUNED) for protocol in TITLES]
-    tables = [one for one in (*made, _retrieved(found, published), bias_table(found)) if one]
+    tables = [one for one in (*made, _retrieved(found, table.data, published), bias_table(found)) if one]
     return tuple(tables) if published or len(tables) > 1 else ()
 
 
@@ -74,13 +74,15 @@ def _classified(table: Table1, protocol: str, published: bool) -> Table | None:
     return made if published else made.select(range(len(head) - 1))
 
 
-def _retrieved(found: RunSet, published: bool) -> Table | None:
+def _retrieved(found: RunSet, data: str, published: bool) -> Table | None:
+    """Encoders that were pretrained on other data than the classifications' retrieve videos of those data."""
     reports = [(group, [report for run in group.runs if (report := _probes(run))]) for group in pretrainings(found)]
     measured = [(group, some) for group, some in reports if some]
+    published = published and all(group.first.summary.data == data for group, _ in measured)
     if not measured:
         return None
     ranks = sorted({one.k for _, some in measured for report in some for one in report.retrieval})
-    cells = [row for group, some in measured for row in _rows(group, some, ranks)]
+    cells = [row for group, some in measured for row in _rows(group, some, ranks, data)]
     if published:
         cells += [
             (
@@ -108,11 +110,15 @@ def _probes(run: Run) -> ProbeReport | None:
     return report if report.retrieval else None
 
 
-def _rows(group: Pretraining, reports: Sequence[ProbeReport], ranks: Sequence[int]) -> Iterator[tuple[str, ...]]:
+def _rows(
+    group: Pretraining, reports: Sequence[ProbeReport], ranks: Sequence[int], data: str
+) -> Iterator[tuple[str, ...]]:
     """The trained encoders, and the untrained ones that they began with."""
+    own = group.first.summary.data
+    name = group.label if own == data else f"{group.label} on {own}"
     for label, of_runs in (
-        (group.label, [report.retrieval for report in reports]),
-        (f"{group.label}, untrained", [report.control_retrieval for report in reports]),
+        (name, [report.retrieval for report in reports]),
+        (f"{name}, untrained", [report.control_retrieval for report in reports]),
     ):
         yield (label, *(_recall(of_runs, k) for k in ranks), str(len(of_runs)), MEASURED)
 

@@ -124,6 +124,15 @@ def test_an_encoder_from_other_data_is_named(tmp_path):
     assert any(not label.startswith("Pretrained (ours) on") for label in labels)
 
 
+def test_retrieval_of_other_data_is_named_and_stands_beside_no_published_rows(tmp_path):
+    study = tmp_path / "all"
+    classes = [f"class{number}" for number in range(101)]
+    fake_run(study, extra=TUNED, more={"data": "ucf101", "classes": classes})
+    probed(fake_run(study, task="disentangle", init=None, clip=None), 0.4)
+    retrieved = results(find([study])).protocols[1]
+    assert [row[0] for row in retrieved.rows] == ["disentangle on demo", "disentangle on demo, untrained"]
+
+
 def test_damaged_measurements_are_one_line(study):
     content = json.loads((study / "classify-ours-seed0" / "bias.json").read_text())
     content["versions"][0]["outcomes"] = "12"
