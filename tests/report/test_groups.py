@@ -59,7 +59,7 @@ def test_rows_of_one_initialisation_are_in_the_order_of_their_values(tmp_path):
     for at, (fraction, gradient) in enumerate(shown):
         extra = {"task": {"encoder_gradient": gradient}, "data": {"label_fraction": float(fraction)}}
         fake_run(tmp_path / "demo", init="ours", config=f"c{9 - at}", name=f"r{at}", extra=extra)
-    called = {0: "linear", 1: "fine-tuned"}
+    called: dict[float, str] = {0: "linear", 1: "fine-tuned"}
     assert [row.label for row in table1(find([tmp_path])).rows] == [
         f"Pretrained (ours) ({called.get(gradient, f'task.encoder_gradient={gradient}')}), "
         f"{100 * float(fraction):g} % of labels"

@@ -30,7 +30,7 @@ SUMMARY = {
     *("study", "run", "task", "init", "seed", "monitor", "metrics", "best_epoch", "epochs", "fingerprints", "loaded"),
     *("data", "classes", "samples", "fbm", "git", "versions", "hardware", "throughput", "started", "seconds"),
     *("job_type", "label_fraction", "pretraining", "confusion", "video_confusion", "lock", "packages", "code"),
-    *("resumed", "source", "tested_clips"),
+    *("resumed", "source", "tested_clips", "intervals"),
 }
 
 
@@ -207,6 +207,16 @@ def test_classify_from_each_initialisation(study, train, capsys, init, task, by)
     made = {key: value for key, value in weights(study / task).items() if key.startswith(PREFIX)}
     assert made
     assert all(torch.equal(weights(run, "last")[key], value) for key, value in made.items())  # frozen: all as it was
+
+
+def test_classify_from_an_encoder_of_other_data(study, train, tmp_path):
+    other = make_store(tmp_path / "other", masks=False)
+    start = ("init=ours", f"init.checkpoint={study / 'disentangle'}")
+    assert train("task=classify", *start, f"data.store={other}", "data.name=other", "name=run", "test=true") == 0
+    told = summary(tmp_path / "outputs" / "other" / "run")
+    assert told["loaded"]["matched"] == 36
+    assert (told["data"], told["pretraining"]["data"]) == ("other", "demo")
+    assert list(told["intervals"]) == ["test/clip_top1", "test/video_top1"]
 
 
 def test_checkpoints_by_name_and_their_fingerprint(study, train):

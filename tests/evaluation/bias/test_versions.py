@@ -44,7 +44,8 @@ def test_on_a_background_of_one_frame_or_of_several():
 
 def test_stripes_follow_from_the_generator_and_are_the_same_along_them():
     made, again, other = (versions.stripes(32, np.random.default_rng(seed)) for seed in (0, 0, 1))
-    assert (made.shape, made.dtype) == ((32, 32, 3), np.uint8)
+    assert made.shape == (32, 32, 3)
+    assert made.dtype == np.uint8
     assert (made == again).all()
     assert (made != other).any()
     assert made.astype(float).std((0, 1)).max() > 10
