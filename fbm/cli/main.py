@@ -14,7 +14,7 @@ usage: fbm COMMAND ...
   prepare   decode videos and masks into a frame store      fbm prepare data=ucf101 data.root=PATH
   train     pretrain an encoder, or classify from one       fbm train task=disentangle data=ucf101
   study     a declared comparison: every run it misses      fbm study demo
-  analyse   what the parts of the features hold; swaps      fbm analyse outputs/demo
+  analyse   what features hold, and classifiers look at     fbm analyse outputs/demo
   masks     what moves in any videos, as mask pictures      fbm masks VIDEOS --out masks
   extract   features of any videos through a checkpoint     fbm extract RUN VIDEOS --out features.npz
   report    run folders to Table 1, Figures 2 and 3, a page  fbm report outputs/demo

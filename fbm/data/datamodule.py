@@ -15,6 +15,7 @@ from fbm.data.datasets.ucf101 import check_no_leak
 from fbm.data.decoding.video import Decoder
 from fbm.data.sampler import FROM_START, ResumableDistributedSampler, ResumePosition
 from fbm.data.store.frame_store import FrameStore
+from fbm.data.views import ViewDataset
 from fbm.utils.errors import UserError
 
 HANGING = 900  # seconds without a batch
@@ -43,6 +44,7 @@ class ClipDataModule(pl.LightningDataModule):
         seed: of windows, flips and order.
         empty_classes: "leave_out" gives no label to classes without clips.
         frames, quality, decoder: how the store keeps frames and what made them, which must be so.
+        test_clips: clips of each test video, evenly spaced over it; None tests the middle of each chunk.
         least_confidence: training videos whose masks are less sure than this are left out; tests keep every video.
 
     Raises:
@@ -67,6 +69,7 @@ class ClipDataModule(pl.LightningDataModule):
         quality: int | None = None,
         decoder: Decoder = "pyav",
         least_confidence: float = 0.0,
+        test_clips: int | None = None,
     ) -> None:
         super().__init__()
         if not 0 < clip_frames <= chunk_frames:
@@ -77,6 +80,8 @@ class ClipDataModule(pl.LightningDataModule):
             raise UserError(
                 f"data.batch_size={batch_size} must be at least 1, data.num_workers={num_workers} at least 0"
             )
+        if test_clips is not None and test_clips < 1:
+            raise UserError(f"test_views.clips={test_clips} must be at least 1; null tests the middle of each chunk")
         if empty_classes not in (None, "leave_out"):
             raise UserError(f"data.empty_classes={empty_classes}: it should be leave_out or null")
         if not 0 <= least_confidence <= 1:
@@ -97,6 +102,8 @@ class ClipDataModule(pl.LightningDataModule):
             split: ClipDataset(self.store, split, *lengths, seed, label_fraction, True, classes, least.get(split, 0))
             for split in ("train", "val", "test")
         }
+        if test_clips is not None:
+            self.clips["test"] = ViewDataset(self.store, "test", clip_frames, seed, test_clips, classes)
         self.seed = seed
         if not len(self.clips["train"]):
             sure = f" with masks of masks.least_confidence={least_confidence:g}" if least_confidence else ""

@@ -3,6 +3,7 @@
 index.html                        everything on one page
 table1.md .json .csv .tex         a row for each initialisation (and share of labels); .csv in full precision
 comparisons.md .json .csv .tex    paired differences between initialisations, where there are two to compare
+protocols.md .tex                 a table for each protocol (fine-tuned, linear, retrieval, bias) of several
 scarcity.md .csv .tex             accuracy by share of labels, where there are several; .csv has a row for each point
 scores.md                         disentanglement scores of pretrained features
 runs.csv                          a row for each finished run with all its metrics

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 
 from fbm.report import numbers
 from fbm.report.comparisons import Difference
-from fbm.report.stats import EXACT, INTERVAL
+from fbm.report.stats import APART, EXACT, INTERVAL, POWER
 from fbm.report.table import Table
 from fbm.report.table1 import Table1
 
+SEEDS = f"Seeds for {100 * APART:g} points"
 HEAD = (
     *("Within", "Difference", "Clip, points", "Pairs", "Unpaired seeds"),
-    *("t test p", "Holm p", "Sign-flip p", "Remark"),
+    *("t test p", "Holm p", "Sign-flip p", SEEDS, "Remark"),
 )
 CONSOLE_HEAD = ("Difference", "Clip, points", "Pairs", "t p", "Holm p", "Flip p")
 
@@ -37,7 +38,7 @@ def console_table(differences: Sequence[Difference]) -> Table:
         if difference.within != within:
             within = difference.within
             rows.append((within, *[""] * (len(CONSOLE_HEAD) - 1)))
-        _, label, points, pairs, _, *ps, _ = cells(difference)
+        _, label, points, pairs, _, *ps, _, _ = cells(difference)
         rows.append((label, points, pairs, *ps))
     caption = f"Mean \u00b1 {INTERVAL} over pairs of seeds; what the tests assume: comparisons.md"
     return Table(CONSOLE_HEAD, tuple(rows), "Paired differences", caption)
@@ -52,6 +53,7 @@ def cells(difference: Difference) -> tuple[str, ...]:
         numbers.count(len(difference.seeds)),
         numbers.names(difference.unpaired),
         *map(numbers.p_value, (difference.t_p, difference.holm_p, difference.sign_flip_p)),
+        numbers.count(difference.seeds_needed),
         difference.remark,
     )
 
@@ -83,6 +85,12 @@ def _assumptions(differences: Sequence[Difference], table: Table1) -> Iterator[s
         f"it assumes only that without an effect either sign is as likely, and is given for 2 to {EXACT} pairs."
         + (f" It cannot be smaller than {smallest}." if smallest else "")
     )
+    if any(one.seeds_needed for one in differences):
+        yield (
+            f"{SEEDS}: with so many pairs of seeds the t test would find a true difference of {100 * APART:g} points "
+            f"in {100 * POWER:g} of 100 studies, if differences spread as they do here; the spread of so few is itself "
+            "uncertain."
+        )
     pretraining = ""
     if any(row.shares_pretraining for row in table.rows):
         pretraining = (

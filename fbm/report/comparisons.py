@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 from itertools import combinations
+from statistics import stdev
 
-from fbm.report.stats import Estimate, estimate, holm, paired_t, sign_flip
+from fbm.report.stats import Estimate, estimate, holm, paired_t, seeds_needed, sign_flip
 from fbm.report.table1 import Row, Table1, paired
 
 
@@ -29,6 +30,15 @@ class Difference:
     sign_flip_p: float | None
     seeds: tuple[int, ...]
     unpaired: tuple[int, ...]
+
+    @property
+    def seeds_needed(self) -> int | None:
+        """How many pairs would find a difference of five points, see `fbm.report.stats.seeds_needed`.
+
+        By the spread of these pairs; None for fewer than three, or where more than a thousand are needed.
+        """
+        pairs = self.estimate.values if self.estimate else ()
+        return seeds_needed(stdev(pairs)) if len(pairs) > 2 else None
 
     @property
     def within(self) -> str:

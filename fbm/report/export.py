@@ -3,11 +3,11 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fbm.report.comparisons import Difference
 from fbm.report.read.files import shown
-from fbm.report.read.runs import CLIP, VIDEO, RunSet
+from fbm.report.read.runs import CLIP, VIDEO, Run, RunSet
 from fbm.report.scarcity import Curve
 from fbm.report.stats import Estimate
 from fbm.report.table1 import Table1
@@ -29,6 +29,7 @@ def to_csv(records: Sequence[Record]) -> str:
 def runs(found: RunSet) -> list[Record]:
     """One record for each finished run; metrics have their own names, such as `test/clip_top1`."""
     metrics = sorted({metric for run in found.runs for metric in run.summary.metrics})
+    intervals = sorted({metric for run in found.runs for metric in run.summary.intervals})
     return [
         {
             "folder": run.where,
@@ -37,6 +38,7 @@ def runs(found: RunSet) -> list[Record]:
             "tested_clips": run.tested_clips,
             "test_clips": run.summary.samples.get("test"),
             **{metric: run.summary.metrics.get(metric) for metric in metrics},
+            **{f"{name}_{end}_95": value for name in intervals for end, value in _ends(run, name)},
             "epochs": run.summary.epochs,
             "epochs_to_90_train": run.fitted_epoch,
             "seconds": run.summary.seconds,
@@ -47,6 +49,11 @@ def runs(found: RunSet) -> list[Record]:
         }
         for run in found.runs
     ]
+
+
+def _ends(run: Run, metric: str) -> Iterable[tuple[str, float | None]]:
+    """The ends of an accuracy's interval over test groups; None where the run has none."""
+    return zip(("low", "high"), run.summary.intervals.get(metric, (None, None)), strict=True)
 
 
 def rows(table: Table1) -> list[Record]:
@@ -185,7 +192,12 @@ def comparisons_json(found: Sequence[Difference], assumptions: Sequence[str]) ->
 
 
 def _p_values(one: Difference) -> Record:
-    return {"t_p": one.t_p, "holm_p": one.holm_p, "sign_flip_p": one.sign_flip_p}
+    return {
+        "t_p": one.t_p,
+        "holm_p": one.holm_p,
+        "sign_flip_p": one.sign_flip_p,
+        "seeds_for_5_points": one.seeds_needed,
+    }
 
 
 def _columns(name: str, value: Estimate | None) -> Record:

@@ -43,6 +43,8 @@ def name(group: Group, among: Sequence[Group]) -> str:
     """The initialisation, and what sets the group apart from others of it except the share of labels."""
     rivals = _rivals(group, among)
     init = KNOWN.get(group[0].init, group[0].init)
+    if elsewhere := group[0].pretrained_on:
+        init += f" on {elsewhere}"
     keys = [key for key in _keys(rivals) if key != FRACTION]
     alike = [rival for rival in rivals if rival[0].partial == group[0].partial]
     twins = [rival for rival in alike if _values(rival, [*keys, FRACTION]) == _values(group, [*keys, FRACTION])]

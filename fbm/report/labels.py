@@ -22,6 +22,8 @@ LAST = ("callbacks", *(f"trainer.{key}" for key in ("accelerator", "devices", "n
 TESTED = "trainer.limit_test_batches"  # its effect shows in the number of clips
 FRACTION = "data.label_fraction"
 MOST_KEYS = 3
+FROZEN = "task.encoder_gradient"  # 0 is a linear probe
+FINE_TUNED, LINEAR = "fine-tuned", "linear"  # protocols of a classification
 
 
 def order(init: str) -> tuple[int, str]:
@@ -80,9 +82,21 @@ def _names_an_instance(key: str) -> bool:
     return key == TESTED or under(key, NON_SEMANTIC_KEYS) or (bool(named) and key not in CHOICES)
 
 
+def protocol_of(encoder_gradient: float | str) -> str:
+    """The protocol of a classification, by the factor on its encoder's gradient."""
+    return LINEAR if float(encoder_gradient) == 0 else FINE_TUNED
+
+
+def _setting(config: Mapping[str, str], key: str) -> str:
+    value = config.get(key, "absent")
+    if key == FROZEN and value in ("0", "0.0", "1", "1.0"):
+        return protocol_of(value)
+    return f"{key}={value}"
+
+
 def variant(config: Mapping[str, str], keys: Sequence[str], fingerprint: str) -> str:
     """What sets one `printable` config of an initialisation apart: `optimizer.lr=0.001`, else its fingerprint."""
-    parts = [f"{key}={config.get(key, 'absent')}" for key in keys[:MOST_KEYS]]
+    parts = [_setting(config, key) for key in keys[:MOST_KEYS]]
     if len(keys) > MOST_KEYS:
         parts.append(f"and {len(keys) - MOST_KEYS} more")
     return ", ".join(parts) or f"config {fingerprint[:8]}"

@@ -18,7 +18,7 @@ from fbm.utils.files import atomic_write
 FILES = (
     *("index.html", "table1.md", "table1.json", "table1.csv", "table1.tex"),
     *("comparisons.md", "comparisons.json", "comparisons.csv", "comparisons.tex"),
-    *("scarcity.md", "scarcity.csv", "scarcity.tex", "scores.md", "runs.csv"),
+    *("protocols.md", "protocols.tex", "scarcity.md", "scarcity.csv", "scarcity.tex", "scores.md", "runs.csv"),
     *("figure2.png", "figure3.png", "label-scarcity.png"),
 )
 
@@ -58,6 +58,9 @@ def _tables(made: Results) -> dict[str, str]:
         texts["comparisons.json"] = export.comparisons_json(made.differences, made.compared.remarks)
         texts["comparisons.csv"] = export.to_csv(export.differences(made.differences))
         texts["comparisons.tex"] = latex(made.compared)
+    if made.protocols:
+        texts["protocols.md"] = "\n".join(map(markdown, made.protocols))
+        texts["protocols.tex"] = "\n".join(map(latex, made.protocols))
     if made.by_share:
         texts["scarcity.md"] = markdown(made.by_share)
         texts["scarcity.csv"] = export.to_csv(export.points(made.curves))

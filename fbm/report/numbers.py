@@ -13,10 +13,16 @@ def percent(share: float | None) -> str:
     return DASH if share is None else f"{100 * share:.1f}"
 
 
-def accuracy(estimate: Estimate | None) -> str:
-    """Mean and half width of the 95 % interval, in per cent: `52.2 ± 3.1`; `52.2 ± –` for a single run."""
+def accuracy(estimate: Estimate | None, ends: tuple[float, float] | None = None) -> str:
+    """Mean and half width of the 95 % interval, in per cent: `52.2 ± 3.1`; `52.2 ± –` for a single run.
+
+    Args:
+        ends: of a single run's interval over test groups, shares in 0..1: `52.2 (45.0 to 60.1)`.
+    """
     if estimate is None:
         return DASH
+    if estimate.half_width is None and ends is not None:
+        return f"{percent(estimate.mean)} ({between(*ends)})"
     return f"{percent(estimate.mean)} ± {percent(estimate.half_width)}"
 
 

@@ -8,6 +8,7 @@ from fbm.report import charts, comparison_table, table1_table
 from fbm.report.charts import Chart
 from fbm.report.comparisons import Difference, differences
 from fbm.report.pretraining import pretrainings
+from fbm.report.protocols import protocol_tables
 from fbm.report.read.files import shown
 from fbm.report.read.runs import RunSet
 from fbm.report.scarcity import Curve, scarcity, scarcity_table
@@ -28,6 +29,7 @@ class Results:
         validation, scarcity: charts.
         full_table, compared, by_share: Table 1, `differences` and `curves` as formatted tables; None for none of them.
         scores: of the parts of pretrained features; None without any.
+        protocols: a table for each protocol, none where Table 1 is the only one.
     """
 
     found: RunSet
@@ -43,6 +45,7 @@ class Results:
     compared: Table | None
     by_share: Table | None
     scores: Table | None
+    protocols: tuple[Table, ...]
 
 
 def results(found: RunSet) -> Results:
@@ -64,6 +67,7 @@ def results(found: RunSet) -> Results:
         compared=comparison_table.comparison_table(apart, table) if apart else None,
         by_share=scarcity_table(curves, table.data) if curves else None,
         scores=scores_table([(run.summary.run, one.scores) for run, one in read_probes(pretrainings(found))]),
+        protocols=protocol_tables(table, found),
     )
 
 

@@ -7,6 +7,9 @@ from itertools import product
 
 LEVEL = 0.95
 INTERVAL = f"{100 * LEVEL:.0f} % interval"
+POWER = 0.8  # with which a difference is to be found
+APART = 0.05  # the difference, five points
+MOST_SEEDS = 1000
 EXACT = 12  # pairs up to which all sign patterns are tried: 4096 of them
 TIE = 1e-6  # accuracies are float32; a share of a million clips is a difference
 
@@ -51,6 +54,30 @@ def paired_t(pairs: Sequence[float]) -> float | None:
     from scipy.stats import ttest_1samp  # of the differences: that is ttest_rel
 
     return float(ttest_1samp(pairs, 0).pvalue)
+
+
+def seeds_needed(deviation: float, difference: float = APART, power: float = POWER) -> int | None:
+    """The fewest pairs of seeds with which the paired t test finds a true mean difference with this power.
+
+    The two-sided test at 5 %: its statistic has the noncentral t distribution, here with the noncentrality
+    `difference * sqrt(n) / deviation`.
+
+    Args:
+        deviation: standard deviation of the differences over seeds.
+
+    Returns:
+        At least 2; None above 1000.
+    """
+    if deviation <= 0:
+        return 2
+    import numpy as np
+    from scipy.special import nctdtr, stdtrit
+
+    pairs = np.arange(2, MOST_SEEDS + 1)
+    shift, limit = difference * np.sqrt(pairs) / deviation, stdtrit(pairs - 1, (1 + LEVEL) / 2)
+    found = 1 - nctdtr(pairs - 1, shift, limit) + nctdtr(pairs - 1, shift, -limit)
+    enough = pairs[found >= power]
+    return int(enough[0]) if len(enough) else None
 
 
 def sign_flip(pairs: Sequence[float]) -> float | None:

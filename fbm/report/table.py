@@ -10,7 +10,7 @@ from fbm.report.numbers import DASH
 if TYPE_CHECKING:
     import rich.table
 
-NUMBER = re.compile(r"[-+<±–\d.,\s]*(\(\d+( of \d+)?\))?|\d+ (s|min \d+ s|h \d+ min)")
+NUMBER = re.compile(r"[-+<±–\d.,\s]*(\(\d+( of \d+)?\)|\([-+.\d]+ to [-+.\d]+\))?|\d+ (s|min \d+ s|h \d+ min)")
 LONG = 24  # characters from which on the text of a column may wrap
 # Without booktabs its rules are plain lines; where it is loaded these do nothing.
 RULES = tuple(rf"\providecommand{{\{rule}}}{{\hline}}" for rule in ("toprule", "midrule", "bottomrule"))

@@ -71,6 +71,19 @@ class Row:
         return origins(self.runs)
 
     @property
+    def clip_ends(self) -> tuple[float, float] | None:
+        """The interval of a single run's clip accuracy over test groups; None for several, or where it has none."""
+        return self._ends(CLIP)
+
+    @property
+    def video_ends(self) -> tuple[float, float] | None:
+        """The same of its video accuracy."""
+        return self._ends(VIDEO)
+
+    def _ends(self, metric: str) -> tuple[float, float] | None:
+        return self.runs[0].summary.intervals.get(metric) if len(self.runs) == 1 else None
+
+    @property
     def shares_pretraining(self) -> bool:
         """Whether all of several seeds start from one pretraining run, whose variation their interval leaves out."""
         return len(self.origins) == 1 < len(self.runs)

@@ -26,10 +26,20 @@ def _fitted(row: Row) -> str:
     return f"{numbers.decimal(mean)} ({reached} of {len(row.runs)})"
 
 
+def clip_accuracy(row: Row) -> str:
+    """Over seeds, or of a single run with its interval over test groups."""
+    return numbers.accuracy(row.clip, row.clip_ends)
+
+
+def video_accuracy(row: Row) -> str:
+    """The same of videos."""
+    return numbers.accuracy(row.video, row.video_ends)
+
+
 COLUMNS = {
     "name": Column(lambda row: row.label, "Initialization", "Initialization", "Initialization"),
-    "clip": Column(lambda row: numbers.accuracy(row.clip), "Clip accuracy, %", "Clip, %", "Clip, %"),
-    "video": Column(lambda row: numbers.accuracy(row.video), "Video accuracy, %", "Video, %", "Video, %"),
+    "clip": Column(clip_accuracy, "Clip accuracy, %", "Clip, %", "Clip, %"),
+    "video": Column(video_accuracy, "Video accuracy, %", "Video, %", "Video, %"),
     "gain": Column(lambda row: numbers.gain(row.gain), "Clip gain, points", "Gain"),  # on the terminal a difference
     "runs": Column(lambda row: numbers.count(len(row.runs)), "Runs", "Runs", "Runs"),
     "seeds": Column(lambda row: numbers.names(row.seeds), "Seeds"),
@@ -42,9 +52,10 @@ COLUMNS = {
 # What the numbers mean; all but two only where their column is shown.
 PROTOCOL = {
     CLIP: "clip accuracy: top-1 over the middle 16 frames of each 32-frame chunk (the reference program's protocol), "
-    "unless a run's data.chunk_frames says otherwise",
+    "unless a run's data.chunk_frames or test_views.clips says otherwise",
     VIDEO: "video accuracy: top-1 of the mean softmax over a video's clips",
-    "interval": f"{INTERVAL} of the mean over seeds (Student t); none for a single run",
+    "interval": f"{INTERVAL} of the mean over seeds (Student t); of a single run, in brackets, over test groups "
+    "(percentile bootstrap), where its summary has it",
     "gain": "clip gain: difference in clip accuracy to random initialization, paired by seed",
     "epochs": f"epochs until train/top1 >= {FITTED:.2f}: mean over the runs that reached it (how many did)",
     "paper": "paper: published for UCF-101's 24 classes, spread not given; for reference, not measured here",

@@ -28,7 +28,7 @@ class Loaded:
     matched: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()  # in the encoder, but not in the checkpoint
     unexpected: tuple[str, ...] = ()  # in the checkpoint, but not in the encoder
-    pretraining: dict[str, Any] | None = None  # `folder` as given, `study`, `run`, `seed`, `fingerprint`
+    pretraining: dict[str, Any] | None = None  # `folder` as given, `study`, `run`, `seed`, `data`, `fingerprint`
 
     @property
     def fingerprint(self) -> str | None:
@@ -201,6 +201,7 @@ def _made_by(carried: dict[str, Any], named: str) -> dict[str, Any]:
         "study": config.get("study"),
         "run": config.get("name"),
         "seed": config.get("seed"),
+        "data": (config.get("data") or {}).get("name"),
         "fingerprint": carried["fingerprints"]["config"],
     }
 

@@ -3,6 +3,7 @@
 SUMMARY, CONFIG = "summary.json", "config.yaml"
 METRICS = "metrics.csv"
 PROBES = "probes.json"  # of `fbm analyse`
+BIAS = "bias.json"  # of `fbm analyse --bias`
 BAD_BATCH = "bad_batch"  # prefix of the files with the clips of a batch that ended a run
 FAILURE = "failure.txt"  # the traceback, in the folder of a run that failed
 CHECKPOINTS, BEST, LAST = "checkpoints", "best.ckpt", "last.ckpt"

@@ -63,6 +63,18 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Retrieval:
+    """R@k: the share of test videos of whose k nearest training videos any has their class; shares in 0..1."""
+
+    k: Annotated[int, Field(ge=1)]
+    recall: Share
+    low: Share
+    high: Share
+    train_videos: int
+    test_videos: int
+
+
+@dataclass(frozen=True)
 class ProbeReport:
     """All probes of one run.
 
@@ -73,6 +85,8 @@ class ProbeReport:
         diagonality: of a file of an earlier fbm; now one of `scores`.
         effective_rank: of each part's features.
         control: the same probes of the untrained encoder that the run began with.
+        retrieval: R@k of all features, ascending in k.
+        control_retrieval: the same of the untrained encoder.
         pictures: of the swaps, in the run folder.
         made_of: what the numbers depend on; if that is unchanged, they are not measured again.
     """
@@ -88,6 +102,8 @@ class ProbeReport:
     effective_rank: dict[str, float | None] = field(default_factory=dict)
     control: list[Probe] = field(default_factory=list)
     control_effective_rank: float | None = None
+    retrieval: list[Retrieval] = field(default_factory=list)
+    control_retrieval: list[Retrieval] = field(default_factory=list)
     pictures: list[str] = field(default_factory=list)
     made_of: dict[str, Any] = field(default_factory=dict)
 

@@ -28,13 +28,14 @@ class Fingerprints:
 
 @dataclass(frozen=True)
 class Origin:
-    """The pretraining run whose encoder a run started from; `folder` as in `init.checkpoint`."""
+    """The pretraining run whose encoder a run started from; `folder` as in `init.checkpoint`, `data` by their name."""
 
     folder: str = ""
     study: str | None = ""
     run: str | None = ""
     seed: int | None = None
     fingerprint: str = ""
+    data: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,8 @@ class RunSummary:
         tested_clips: how many test clips were measured, of `samples["test"]`; None without a test.
         confusion: C x C counts of test clips, rows true class, columns predicted, in the order of `classes`.
         video_confusion: the same over test videos.
+        intervals: ends of the 95 % intervals of test accuracies, by the metric's name: percentile bootstrap over test
+            groups, 2000 resamples.
         best_epoch: from 0.
         epochs: how many were trained.
         loaded: how many of the encoder's weights the checkpoint had.
@@ -74,6 +77,7 @@ class RunSummary:
     tested_clips: int | None = None
     confusion: list[list[int]] | None = None
     video_confusion: list[list[int]] | None = None
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     best_epoch: int | None = None
     epochs: int | None = None
     fingerprints: Fingerprints

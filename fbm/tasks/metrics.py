@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 from torchmetrics import Metric
-from torchmetrics.functional.classification import multiclass_confusion_matrix
 from torchmetrics.utilities import dim_zero_cat
 
 
@@ -131,13 +130,12 @@ class VideoAccuracy(Metric):
         return sums.argmax(1), labels
 
 
-class VideoConfusion(VideoAccuracy):
-    """Confusion matrix over videos, by their mean probabilities."""
+class Votes(VideoAccuracy):
+    """What each video was taken for, by its mean probabilities."""
 
     higher_is_better = None
 
     def compute(self) -> Tensor:
-        """Counts `C C` int64: rows true, columns predicted."""
+        """`videos 3` int64: number, true and predicted class of each video, ascending in the number."""
         predicted, labels = self.votes()
-        counts: Tensor = multiclass_confusion_matrix(predicted, labels, dim_zero_cat(self.probabilities).shape[1])
-        return counts
+        return torch.stack([torch.unique(dim_zero_cat(self.videos)), labels, predicted], dim=1)

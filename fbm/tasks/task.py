@@ -80,6 +80,8 @@ class Task(pl.LightningModule, ABC):
         # Results of a test for the summary beside its metrics: the number of clips, which a limit makes fewer than
         # there are, and confusion matrices of counts, rows true, columns predicted.
         self.test_artifacts: dict[str, Any] = {"tested_clips": None, "confusion": None, "video_confusion": None}
+        # By the name of a test accuracy: whether each clip or video, by its number in the split, was right.
+        self.test_outcomes: dict[str, dict[int, bool]] = {}
 
     @abstractmethod
     def evaluate(self, batch: ClipBatch, split: str) -> None:

@@ -19,6 +19,7 @@ from fbm.models.contract import checked_encoder
 from fbm.models.encoder import Encoder, adapt
 from fbm.runs.checkpoints import Loaded, initialise
 from fbm.runs.fingerprints import result_fingerprints
+from fbm.tasks import Classify
 from fbm.tasks.optimizers import scaled_rates
 from fbm.tasks.task import Task
 from fbm.training.settle import settle
@@ -157,6 +158,11 @@ def _check_fits(config: DictConfig, data: ClipDataModule, task: Task) -> None:
         )
     if config.test and not data.samples["test"]:
         raise UserError(f"test=true, but {data.store.root} holds no test clips (data.split={config.data.get('split')})")
+    if isinstance(task, Classify) and task.crops > 1 and config.data.size <= task.encoder.size:
+        raise UserError(
+            f"test_views.crops={task.crops} needs frames larger than the encoder's: data.size={config.data.size}, "
+            f"encoder.size={task.encoder.size}"
+        )
     if config.test:
         _check_tests_something(config.trainer.limit_test_batches, data)
     try:

@@ -38,7 +38,8 @@ def _report(run: Run) -> float | None:
     assert run.summary is not None
     metrics, monitor = run.summary.metrics, run.summary.monitor
     shown = [name for name in (monitor, *SUMMARY_METRICS) if name in metrics]
-    numbers = ", ".join(f"{name} {metrics[name]:.4g}" for name in shown)
+    ends = {name: f" ({low:.4g} to {high:.4g})" for name, (low, high) in run.summary.intervals.items()}
+    numbers = ", ".join(f"{name} {metrics[name]:.4g}{ends.get(name, '')}" for name in shown)
     if part := run.summary.partial:
         numbers += f"; partial test: {part}"
     best = run.summary.best_epoch or 0

@@ -17,6 +17,7 @@ from fbm.training.callbacks.preemption import TRAINING_COMPLETE, PreemptionCheck
 from fbm.training.components import Components, build_components
 from fbm.training.failures import missing_monitor, training_context, user_errors
 from fbm.training.finished import check_not_stale, has_work_left
+from fbm.training.intervals import group_intervals
 from fbm.training.loggers import FinishedRun, mirror, replay
 from fbm.training.resume import check_compatible, configure_checkpointer, find_resume_source
 from fbm.training.trainer import check_keeps_best
@@ -108,7 +109,7 @@ def _results(config: DictConfig, components: Components, run: Run, tested: dict[
         "label_fraction": float(config.data.label_fraction),
         "monitor": config.monitor.metric,
         "metrics": {**best["metrics"], **tested},
-        **components.task.test_artifacts,
+        **_tested(components),
         "best_epoch": best["epoch"],
         "epochs": components.trainer.current_epoch,
         "fingerprints": Fingerprints(**components.fingerprints),
@@ -118,6 +119,13 @@ def _results(config: DictConfig, components: Components, run: Run, tested: dict[
         "classes": components.data.classes,
         "samples": components.data.samples,
     }
+
+
+def _tested(components: Components) -> dict[str, Any]:
+    """What a test leaves besides its metrics."""
+    task = components.task
+    intervals = group_intervals(task.test_outcomes, components.data.clips["test"])
+    return {**task.test_artifacts, "intervals": intervals}
 
 
 def _throughput(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -138,6 +146,6 @@ def _complete(config: DictConfig, run: Run, summary: RunSummary, identity: str) 
     checkpointer.saved_position = TRAINING_COMPLETE  # for the message, if a signal ends this test
     with training_context(components.trainer, run):
         tested = _test(components, checkpointer, run)
-        summary = replace(summary, metrics={**summary.metrics, **tested}, **components.task.test_artifacts)
+        summary = replace(summary, metrics={**summary.metrics, **tested}, **_tested(components))
         run.finish(summary)
         mirror(components.trainer.loggers, FinishedRun(run.folder, summary, again=True))

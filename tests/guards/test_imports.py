@@ -36,6 +36,7 @@ ONLY: dict[str, set[str]] = {
     "report": {
         "fbm.config.keys",
         "fbm.config.renamed",
+        "fbm.runs.bias",
         "fbm.runs.files",
         "fbm.runs.probes",
         "fbm.runs.summary",
@@ -55,6 +56,7 @@ NEVER: dict[str, set[str]] = {
     "training.callbacks": {"hydra", "omegaconf", "wandb"},
     "training.loggers": {"hydra", "omegaconf", "torch"},
     "training.distributed": {"hydra", "wandb", "torchmetrics"},
+    "runs.bias": HEAVY,
     "runs.files": HEAVY,
     "runs.probes": HEAVY,
     "runs.summary": HEAVY,

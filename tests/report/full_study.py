@@ -95,11 +95,12 @@ def probes(run: Path, task: str, parts: tuple[str, ...], data: str = "d1") -> No
             )  # fmt: skip
     whole = task == "disentangle"
     control = [{**probe, "accuracy": 0.2, "low": 0.12, "high": 0.28} for probe in made if probe["part"] == "all"]
+    retrieval = {"k": 1, "recall": 0.3, "low": 0.2, "high": 0.4, "train_videos": 288, "test_videos": 126}
     content = {
         "run": run.name, "task": task, "data": data, "split": "test",
         "interval": "95 % percentile bootstrap over test groups, 1000 resamples", "probes": made,
         "scores": SCORES if whole else [],
         "effective_rank": {part: 10.0 + len(part) for part in parts},
-        "control": control, "control_effective_rank": 3.5,
+        "control": control, "control_effective_rank": 3.5, "retrieval": [retrieval], "control_retrieval": [retrieval],
     }  # fmt: skip
     (run / "probes.json").write_text(json.dumps(content))

@@ -20,9 +20,9 @@ def pretrained(path, seeds, start) -> None:
 def test_cells(tmp_path):
     rows = made(fake_study(tmp_path)).rows
     assert rows[1] == (
-        "Pretrained (ours) \u2212 Random initialization", "+11.0 ± 6.6", "3", "–", "0.0187", "0.0187", "0.25", "",
+        "Pretrained (ours) \u2212 Random initialization", "+11.0 ± 6.6", "3", "–", "0.0187", "0.0187", "0.25", "5", "",
     )  # fmt: skip
-    assert rows[0][1:] == ("+4.0 ± –", "1", "0, 2", "–", "–", "–", "one pair: no test")
+    assert rows[0][1:] == ("+4.0 ± –", "1", "0, 2", "–", "–", "–", "–", "one pair: no test")
 
 
 def test_assumptions_are_in_words(tmp_path):
@@ -31,6 +31,7 @@ def test_assumptions_are_in_words(tmp_path):
     assert "corrected for the 1 tests here" not in said
     assert "corrected for the only test here" in said
     assert "It cannot be smaller than 0.25 with 3 pairs" in said
+    assert "a true difference of 5 points in 80 of 100 studies" in said
     assert "pretraining" not in said  # these runs do not say where they started
 
 

@@ -59,8 +59,10 @@ def test_rows_of_one_initialisation_are_in_the_order_of_their_values(tmp_path):
     for at, (fraction, gradient) in enumerate(shown):
         extra = {"task": {"encoder_gradient": gradient}, "data": {"label_fraction": float(fraction)}}
         fake_run(tmp_path / "demo", init="ours", config=f"c{9 - at}", name=f"r{at}", extra=extra)
+    called: dict[float, str] = {0: "linear", 1: "fine-tuned"}
     assert [row.label for row in table1(find([tmp_path])).rows] == [
-        f"Pretrained (ours) (task.encoder_gradient={gradient}), {100 * float(fraction):g} % of labels"
+        f"Pretrained (ours) ({called.get(gradient, f'task.encoder_gradient={gradient}')}), "
+        f"{100 * float(fraction):g} % of labels"
         for fraction, gradient in shown
     ]
 
@@ -85,7 +87,7 @@ def test_what_a_study_declares_to_vary_is_no_warning(tmp_path):
     assert declared.notes == (
         "Initializations are compared where these are equal, never across them: task.encoder_gradient.",
     )
-    assert [row.within for row in declared.rows][:2] == ["task.encoder_gradient=0.0", "task.encoder_gradient=1.0"]
+    assert [row.within for row in declared.rows][:2] == ["linear", "fine-tuned"]
     (tmp_path / "demo" / "study.json").unlink()
     assert "Not one fair comparison" in table1(find([tmp_path])).notes[0]
 

@@ -65,7 +65,8 @@ def test_json_is_full_and_the_same_twice(tmp_path):
     compared = json.loads((study / "report" / "comparisons.json").read_text())
     assert compared["differences"][1]["difference"]["n"] == 3
     assert compared["differences"][0]["t_p"] is None
-    assert len(compared["assumptions"]) == 5
+    assert len(compared["assumptions"]) == 6
+    assert compared["differences"][1]["seeds_for_5_points"] == 5
 
 
 def test_out_and_stale_pictures(tmp_path, capsys):

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from fbm.report.stats import estimate
+from fbm.report.stats import estimate, seeds_needed
 
 
 def test_mean_and_interval_by_hand():
@@ -39,3 +39,9 @@ def test_overlap():
     assert far
     assert low.overlaps(near)
     assert not low.overlaps(far)
+
+
+@pytest.mark.parametrize(("deviation", "pairs"), [(0.05, 10), (0.0625, 15), (0.1, 34), (0.0, 2), (1.0, None)])
+def test_seeds_for_five_points_as_in_tables_of_power(deviation, pairs):
+    """Effects of 1, 0.8 and 0.5 deviations need 10, 15 and 34 pairs at 5 % and 80 % (Cohen, 1988)."""
+    assert seeds_needed(deviation) == pairs

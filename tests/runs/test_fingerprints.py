@@ -137,6 +137,22 @@ def test_runs_from_before_the_weights_of_the_losses_were_settings_are_the_same_r
     assert prints("task=disentangle", "task.weights.features=0.5")["config"] != prints("task=disentangle")["config"]
 
 
+def test_runs_from_before_test_views_were_settings_are_the_same_runs():
+    content = resolved(compose(["task=classify"]))
+    earlier = {key: value for key, value in content.items() if key != "test_views"}
+    earlier["task"] = {key: value for key, value in content["task"].items() if key != "crops"}
+    module = {key: value for key, value in content["data"]["module"].items() if key != "test_clips"}
+    earlier["data"] = {**content["data"], "module": module}
+    assert identify(content) == identify(earlier)
+    for setting in ("test_views.clips=10", "test_views.crops=3"):
+        assert identify(resolved(compose(["task=classify", setting]))) != identify(content)
+        assert prints("task=classify", setting)["comparison"] != prints("task=classify")["comparison"]
+
+
+def test_a_linear_probe_is_a_classification_with_a_frozen_encoder():
+    assert prints("task=linear") == prints("task=classify", "task.encoder_gradient=0") != prints("task=classify")
+
+
 @pytest.mark.parametrize("now", FORMER)
 def test_a_class_that_was_renamed_leaves_the_fingerprint_as_it_was(now):
     assert pkgutil.resolve_name(now)

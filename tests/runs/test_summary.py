@@ -19,6 +19,7 @@ def test_what_is_written_is_read():
         metrics={"test/loss": 0.5, "val/psnr": float("inf")},
         pretraining=Origin("outputs/a/b", "a", "b", 0, "f"),
         confusion=[[3, 1], [0, 4]],
+        intervals={"test/clip_top1": (0.25, 0.75)},
         source={"place": "step 2"},
     )
     assert RunSummary.from_json(summary.to_json()) == summary

@@ -4,17 +4,17 @@ import torch
 
 from fbm.models.encoder import C3DEncoder
 from fbm.tasks import Classify, Disentangle
-from fbm.tasks.metrics import VideoConfusion
+from fbm.tasks.metrics import Votes
 from tests.tasks.test_metrics import LABELS, PROBABILITIES, VIDEOS
 from tests.tasks.test_task import ADAM
 
 
-def test_video_confusion_by_hand():
+def test_votes_of_videos_by_hand():
     """Video 7 (class 0) is right; video 2 (class 1) is taken for class 2, by the mean; video 5 (class 2) is right."""
-    metric = VideoConfusion()
+    metric = Votes()
     for part in torch.tensor([4, 0, 5, 2, 3, 1]).split([1, 3, 2]):
         metric.update(PROBABILITIES[part], LABELS[part], VIDEOS[part])
-    assert metric.compute().tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 1]]
+    assert metric.compute().tolist() == [[2, 1, 2], [5, 2, 2], [7, 0, 0]]
 
 
 def test_a_test_leaves_both_confusions_and_the_next_one_begins_anew():
@@ -24,14 +24,16 @@ def test_a_test_leaves_both_confusions_and_the_next_one_begins_anew():
     for _ in range(2):
         task.on_test_epoch_start()
         task.sample_counter.update(torch.arange(len(LABELS)))
-        task.test_clip_confusion.update(PROBABILITIES, LABELS)
-        task.test_video_confusion.update(PROBABILITIES, LABELS, VIDEOS)
+        task.test_clip_votes.update(PROBABILITIES, LABELS, torch.arange(len(LABELS)))
+        task.test_video_votes.update(PROBABILITIES, LABELS, VIDEOS)
         task.on_test_epoch_end()
         assert task.test_artifacts == {
             "tested_clips": 6,
             "confusion": [[1, 2, 0], [0, 1, 1], [0, 0, 1]],
             "video_confusion": [[1, 0, 0], [0, 0, 1], [0, 0, 1]],
         }
+        assert sum(task.test_outcomes["test/clip_top1"].values()) == 3  # of six
+        assert task.test_outcomes["test/video_top1"] == {2: False, 5: True, 7: True}
 
 
 def test_confusions_are_no_part_of_a_checkpoint():

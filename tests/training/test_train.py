@@ -30,7 +30,7 @@ SUMMARY = {
     *("study", "run", "task", "init", "seed", "monitor", "metrics", "best_epoch", "epochs", "fingerprints", "loaded"),
     *("data", "classes", "samples", "fbm", "git", "versions", "hardware", "throughput", "started", "seconds"),
     *("job_type", "label_fraction", "pretraining", "confusion", "video_confusion", "lock", "packages", "code"),
-    *("resumed", "source", "tested_clips"),
+    *("resumed", "source", "tested_clips", "intervals"),
 }
 
 
@@ -200,13 +200,23 @@ def test_classify_from_each_initialisation(study, train, capsys, init, task, by)
     run = Path("outputs/demo/run")
     assert "36 weights matched, 0 missing, 0 unexpected" in capsys.readouterr().out
     assert summary(run)["loaded"] == {"matched": 36, "missing": 0, "unexpected": 0}
-    made_by = {"study": "demo", "run": task, "seed": 0}
+    made_by = {"study": "demo", "run": task, "seed": 0, "data": "demo"}
     fingerprint = summary(study / task)["fingerprints"]["config"]
     assert summary(run)["pretraining"] == {"folder": str(place), **made_by, "fingerprint": fingerprint}
     assert summary(run)["job_type"] == "classify"
     made = {key: value for key, value in weights(study / task).items() if key.startswith(PREFIX)}
     assert made
     assert all(torch.equal(weights(run, "last")[key], value) for key, value in made.items())  # frozen: all as it was
+
+
+def test_classify_from_an_encoder_of_other_data(study, train, tmp_path):
+    other = make_store(tmp_path / "other", masks=False)
+    start = ("init=ours", f"init.checkpoint={study / 'disentangle'}")
+    assert train("task=classify", *start, f"data.store={other}", "data.name=other", "name=run", "test=true") == 0
+    told = summary(tmp_path / "outputs" / "other" / "run")
+    assert told["loaded"]["matched"] == 36
+    assert (told["data"], told["pretraining"]["data"]) == ("other", "demo")
+    assert list(told["intervals"]) == ["test/clip_top1", "test/video_top1"]
 
 
 def test_checkpoints_by_name_and_their_fingerprint(study, train):

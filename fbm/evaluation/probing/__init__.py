@@ -1,4 +1,4 @@
-"""`fbm analyse`: probes and scores of the parts of pretrained features, and pictures with the parts swapped."""
+"""`fbm analyse`: probes, scores, retrieval and swaps of pretrained features; with `--bias` what classifiers look at."""
 
 import argparse
 from collections.abc import Sequence
@@ -16,10 +16,13 @@ def parser() -> argparse.ArgumentParser:
     """The command line of `fbm analyse`."""
     made = argparse.ArgumentParser(
         prog="fbm analyse",
-        description="Probe the features of pretraining runs, score how disentangled their parts are (RUN/probes.json) "
-        "and draw swaps of the parts (RUN/gallery/swap-*.png). Runs that were analysed before are skipped.",
+        description="Probe the features of pretraining runs, score how disentangled their parts are, retrieve videos "
+        "by them (RUN/probes.json), and draw swaps of their parts (RUN/gallery/swap-*.png). With --bias: test "
+        "classification runs on clips without background, without foreground, on other backgrounds and without motion "
+        "(RUN/bias.json). Runs that were analysed before are skipped.",
     )
-    made.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="a pretraining run, or a study: all of its")
+    made.add_argument("paths", nargs="+", type=Path, metavar="RUN", help="a finished run, or a study: all of its")
+    made.add_argument("--bias", action="store_true", help="is it the background? of classification runs")
     made.add_argument("--store", type=Path, metavar="PATH", help="the frame store (default: the one in a run's config)")
     made.add_argument("--resamples", type=int, default=RESAMPLES, metavar="N", help="of the intervals (%(default)s)")
     made.add_argument("--seed", type=int, default=0, metavar="N", help="of the resampling (%(default)s)")
@@ -37,9 +40,9 @@ def analyse(paths: Sequence[Path], settings: Settings | None = None) -> "list[An
         UserError: a path, a run or its store does not allow it.
     """
     from fbm.evaluation.probing.run import analyse_run
-    from fbm.evaluation.probing.runs import pretraining_runs
+    from fbm.evaluation.probing.runs import PRETRAINING, finished_runs
 
-    folders = dict.fromkeys(folder for path in paths for folder in pretraining_runs(path))
+    folders = dict.fromkeys(folder for path in paths for folder in finished_runs(path, PRETRAINING))
     return [analyse_run(folder, settings or Settings()) for folder in folders]
 
 
@@ -48,9 +51,14 @@ def main(argv: list[str]) -> int:
     args = parsed(parser(), argv)
     settings = Settings(args.resamples, args.seed, args.store, args.overwrite)
     # Imported here so that `--help` answers at once.
+    from fbm.evaluation.bias import analyse_bias
+    from fbm.evaluation.bias.show import print_bias
     from fbm.evaluation.probing.table import print_runs
     from fbm.utils.machine import configure_malloc
 
     configure_malloc()
-    print_runs(analyse(args.paths, settings))
+    if args.bias:
+        print_bias(analyse_bias(args.paths, settings))
+    else:
+        print_runs(analyse(args.paths, settings))
     return 0

@@ -50,7 +50,14 @@ def labels(clips: ClipDataset, values: Values) -> np.ndarray:
 
 
 def groups(clips: ClipDataset) -> np.ndarray:
-    """The group of each clip, int from 0; UCF-101 numbers the groups of each class from 1."""
-    names = [f"{clips.videos[number].action}/{clips.videos[number].group}" for number, _ in clips.samples]
+    """The group of each clip, int from 0."""
+    numbers = [number for number, _ in clips.samples]
+    inverse: np.ndarray = np.unique(video_groups(clips)[numbers], return_inverse=True)[1]
+    return inverse
+
+
+def video_groups(clips: ClipDataset) -> np.ndarray:
+    """The group of each video, int; UCF-101 numbers the groups of each class from 1."""
+    names = [f"{video.action}/{video.group}" for video in clips.videos]
     inverse: np.ndarray = np.unique(names, return_inverse=True)[1]
     return inverse

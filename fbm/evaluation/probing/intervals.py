@@ -27,8 +27,20 @@ class Resampling(NamedTuple):
 
 
 def accuracy(correct: np.ndarray, groups: np.ndarray, resampling: Resampling) -> Interval:
-    """Share of clips that are correct, `N` bool, with its interval over `groups`, `N` int from 0."""
+    """Share of clips that are correct, `N` bool, with its interval over `groups`, `N` int."""
     [found] = intervals(lambda weights: shares(correct[None], weights), groups, [(0.0, 1.0)], resampling)
+    assert found is not None
+    return found
+
+
+def accuracy_difference(correct: np.ndarray, other: np.ndarray, groups: np.ndarray, resampling: Resampling) -> Interval:
+    """How much larger the share of correct clips is than another on the same clips, with its interval, in -1..1."""
+
+    def difference(weights: np.ndarray) -> np.ndarray:
+        found: np.ndarray = -np.diff(shares(np.stack([correct, other]), weights), axis=0)
+        return found
+
+    [found] = intervals(difference, groups, [(-1.0, 1.0)], resampling)
     assert found is not None
     return found
 
@@ -47,11 +59,12 @@ def intervals(
     A resampling draws the same groups for all. Those in which a statistic is not defined are left out of its interval.
 
     Args:
-        groups: of each clip, `N` int from 0, every number used.
+        groups: of each clip, `N` int.
         bounds: least and largest value of each statistic; they are its interval where there is one group, whose
             spread over others is unknown.
     """
     values = statistic(np.ones((1, len(groups))))[:, 0]
+    groups = np.unique(groups, return_inverse=True)[1]
     count = int(groups.max()) + 1
     if count < 2:
         return [_interval(value, *ends) for value, ends in zip(values, bounds, strict=True)]

@@ -16,6 +16,7 @@ from fbm.evaluation.probing.factors import FACTORS, groups, read_factors
 from fbm.evaluation.probing.features import effective_rank, features, parts_of, permuted
 from fbm.evaluation.probing.intervals import Resampling
 from fbm.evaluation.probing.probes import SPLITS, ProbeTarget, accuracies, probe_targets, read
+from fbm.evaluation.probing.retrieval import retrieval
 from fbm.evaluation.probing.runs import Pretrained, read_pretrained
 from fbm.evaluation.probing.settings import Settings
 from fbm.evaluation.probing.swaps import chosen_samples, swaps
@@ -134,6 +135,8 @@ def _measure(run: Pretrained, clips: SplitClips, targets: list[ProbeTarget], res
         effective_rank={part: effective_rank(inputs) for part, inputs in trained["train"].items()},
         control=accuracies(alone, targets, own, resampling),
         control_effective_rank=effective_rank(parts["train"]["all"]),
+        retrieval=retrieval(trained_maps, clips, resampling),
+        control_retrieval=retrieval(control_maps, clips, resampling),
         pictures=_draw_swaps(network, clips["test"], run.folder) if network else [],
     )
 

@@ -1,17 +1,17 @@
-"""Finished pretraining runs on disk, and the network that each one's best checkpoint holds."""
+"""Finished runs on disk, and the network that each one's best checkpoint holds."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from fbm.config.instantiate import build
-from fbm.config.renamed import renamed
 from fbm.data.store.frame_store import FrameStore
+from fbm.evaluation.trained import trained_task
 from fbm.models.encoder import Encoder
-from fbm.runs.checkpoints import adapt_as_trained, encoder_of, read_checkpoint
+from fbm.runs.checkpoints import adapt_as_trained, read_checkpoint
 from fbm.runs.files import CONFIG, STUDY, SUMMARY
 from fbm.runs.folder import Run
 from fbm.runs.summary import RunSummary
@@ -20,8 +20,8 @@ from fbm.utils.errors import UserError
 
 
 @dataclass(frozen=True)
-class Pretrained:
-    """A finished pretraining run: its folder, its summary, and what its best checkpoint carries."""
+class MeasuredRun:
+    """A finished run: its folder, its summary, and what its best checkpoint carries."""
 
     folder: Path
     summary: RunSummary
@@ -37,42 +37,6 @@ class Pretrained:
     def best(self) -> Path:
         """The checkpoint's file."""
         return Run(self.folder).best
-
-    def task(self) -> PretrainingTask:
-        """The trained network, in evaluation mode.
-
-        Raises:
-            UserError: it cannot be made from what the checkpoint carries.
-        """
-        encoder = encoder_of(self.checkpoint, str(self.folder))
-        try:
-            maker = build(
-                {**renamed(self.config["task"]), "_partial_": True},
-                encoder=encoder,
-                optimizer=torch.optim.Adam,
-                classes=self.summary.classes,
-                seed=self.summary.seed,
-            )
-        except ImportError as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"the network of {self.folder} cannot be made: {reason}; train it with this fbm") from error
-        # Looked at before it is called: a config from elsewhere could name any function.
-        if not (isinstance(maker.func, type) and issubclass(maker.func, PretrainingTask)):
-            raise UserError(f"{self.folder} is of task={self.summary.task}: fbm analyse takes pretraining runs")
-        try:
-            task: PretrainingTask = maker()
-            task.load_state_dict(self.checkpoint["state_dict"])
-        except (TypeError, RuntimeError) as error:
-            raise UserError(f"the network of {self.folder} cannot be made: {' '.join(str(error).split())}") from error
-        return task.eval()
-
-    def untrained_encoder(self) -> Encoder:
-        """The encoder as the run's seed makes it, in evaluation mode: where the training began."""
-        with torch.random.fork_rng():
-            torch.manual_seed(self.summary.seed)
-            encoder: Encoder = build(self.config["encoder"])
-        adapt_as_trained(encoder, self.config)
-        return encoder.eval()
 
     def store(self, named: Path | None) -> FrameStore:
         """The store it was trained on: `named`, or where its config says.
@@ -94,20 +58,58 @@ class Pretrained:
         return store
 
 
-def pretraining_runs(path: Path) -> list[Path]:
-    """`path` itself where it is a finished pretraining run, all of them in it where it is a study.
+class Pretrained(MeasuredRun):
+    """A finished pretraining run."""
+
+    def task(self) -> PretrainingTask:
+        """The trained network, in evaluation mode.
+
+        Raises:
+            UserError: it cannot be made from what the checkpoint carries.
+        """
+        need = "fbm analyse takes pretraining runs"
+        kind: Any = PretrainingTask  # abstract
+        made: PretrainingTask = trained_task(self.checkpoint, self.summary, str(self.folder), kind, need)
+        return made
+
+    def untrained_encoder(self) -> Encoder:
+        """The encoder as the run's seed makes it, in evaluation mode: where the training began."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.summary.seed)
+            encoder: Encoder = build(self.config["encoder"])
+        adapt_as_trained(encoder, self.config)
+        return encoder.eval()
+
+
+class Kind(NamedTuple):
+    """A kind of run that `fbm analyse` takes: how it is called, whether it classifies, and what trains one."""
+
+    name: str
+    classifies: bool
+    example: str
+    takes: str
+
+
+PRETRAINING = Kind("pretraining run", False, "fbm train task=disentangle", "fbm analyse takes pretraining runs")
+CLASSIFICATION = Kind(
+    "classification run", True, "fbm train task=classify", "fbm analyse --bias takes classification runs"
+)
+
+
+def finished_runs(path: Path, kind: Kind) -> list[Path]:
+    """`path` itself where it is a finished run of this kind, all of them in it where it is a study.
 
     Raises:
         UserError: `path` is neither, is a run of another kind or not finished, or a summary is damaged.
     """
     if not path.is_dir():
-        raise UserError(f"{path}: no such folder; name a finished pretraining run, or a study that holds some")
+        raise UserError(f"{path}: no such folder; name a finished {kind.name}, or a study that holds some")
     if (path / SUMMARY).is_file() or (path / CONFIG).is_file():
-        _check(path)
+        _check(path, kind)
         return [path]
-    found = [folder for folder in _finished(path) if _pretrains(_read_summary(folder))]
+    found = [folder for folder in _finished(path) if _is(_read_summary(folder), kind)]
     if not found:
-        raise UserError(f"{path}: no finished pretraining run in it; train one (fbm train task=disentangle)")
+        raise UserError(f"{path}: no finished {kind.name} in it; train one ({kind.example})")
     return found
 
 
@@ -124,16 +126,26 @@ def _finished(study: Path) -> list[Path]:
 
 
 def read_pretrained(folder: Path) -> Pretrained:
-    """A run with its best checkpoint.
+    """A pretraining run with its best checkpoint. UserError: see `read_run`."""
+    return Pretrained(*read_run(folder, PRETRAINING))
+
+
+def read_classified(folder: Path) -> MeasuredRun:
+    """A classification run with its best checkpoint. UserError: see `read_run`."""
+    return MeasuredRun(*read_run(folder, CLASSIFICATION))
+
+
+def read_run(folder: Path, kind: Kind) -> tuple[Path, RunSummary, dict[str, Any]]:
+    """The folder, the summary and the best checkpoint of a run.
 
     Raises:
         UserError: the run is of another kind, not finished, or damaged.
     """
-    summary = _check(folder)
+    summary = _check(folder, kind)
     checkpoint = read_checkpoint(folder)
     if not isinstance(checkpoint["fbm"].get("config"), dict):
         raise UserError(f"{folder}: its checkpoint carries no config; train it again with this fbm")
-    return Pretrained(folder, summary, checkpoint)
+    return folder, summary, checkpoint
 
 
 def _read_summary(folder: Path) -> RunSummary:
@@ -144,14 +156,14 @@ def _read_summary(folder: Path) -> RunSummary:
         raise UserError(f"{path} is damaged ({error}): delete it and train again") from error
 
 
-def _check(folder: Path) -> RunSummary:
+def _check(folder: Path, kind: Kind) -> RunSummary:
     if not (folder / SUMMARY).is_file():
         raise UserError(f"{folder} is not finished (it has no {SUMMARY}): run its `fbm train` to the end first")
     summary = _read_summary(folder)
-    if not _pretrains(summary):
-        raise UserError(f"{folder} is of task={summary.task}: fbm analyse takes pretraining runs")
+    if not _is(summary, kind):
+        raise UserError(f"{folder} is of task={summary.task}: {kind.takes}")
     return summary
 
 
-def _pretrains(summary: RunSummary) -> bool:
-    return summary.task != "classify"
+def _is(summary: RunSummary, kind: Kind) -> bool:
+    return (summary.task == "classify") == kind.classifies

@@ -22,6 +22,8 @@ def print_runs(runs: Sequence[AnalysedRun]) -> None:
         console.print(table(run))
         if scores := scores_table([("", run.report.scores)]):
             console.print(rich_table(replace(scores, rows=scores.rows[1:])))
+        if run.report.retrieval:
+            console.print(retrieval_table(run.report))
         for line in _lines(run):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -41,10 +43,22 @@ def table(run: AnalysedRun) -> Table:
     return drawn
 
 
+def retrieval_table(report: ProbeReport) -> Table:
+    """R@k in % of test videos with its interval, of the trained and of the untrained encoder."""
+    drawn = Table("features", *(f"R@{one.k}" for one in report.retrieval), title="retrieval, % of test videos")
+    for name, found in (("all", report.retrieval), ("all, untrained", report.control_retrieval)):
+        drawn.add_row(name, *(_with_interval(one.recall, one.low, one.high) for one in found))
+    return drawn
+
+
 def _cells(probes: Sequence[Probe], part: str, factors: Sequence[str]) -> list[str]:
     of_part = {probe.factor: probe for probe in probes if probe.part == part}
     found = [of_part[factor] for factor in factors]
-    return [f"{100 * probe.accuracy:.0f} ({100 * probe.low:.0f} to {100 * probe.high:.0f})" for probe in found]
+    return [_with_interval(probe.accuracy, probe.low, probe.high) for probe in found]
+
+
+def _with_interval(share: float, low: float, high: float) -> str:
+    return f"{100 * share:.0f} ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def _decimal(rank: float | None) -> str:

@@ -5,7 +5,7 @@ from importlib.resources import files
 from fbm.report import charts
 from fbm.report.charts import svg
 from fbm.report.page import per_class, tables
-from fbm.report.page.pictures import data_uri, progress, swaps
+from fbm.report.page.pictures import bias_picture, data_uri, progress, swaps
 from fbm.report.page.probes import probe_table
 from fbm.report.pretraining import pretrainings
 from fbm.report.results import Results
@@ -14,6 +14,7 @@ from fbm.report.results import Results
 SECTIONS = {
     "table1": "Table 1",
     "paired": "Paired differences",
+    "protocols": "Protocols",
     "scarce": "Label scarcity",
     "pictures": "Pictures",
     "training": "While training",
@@ -41,6 +42,8 @@ def render(made: Results, command: str) -> str:
     content = {
         "table1": made.full_table,
         "paired": made.compared,
+        "protocols": made.protocols,
+        "bias_picture": bias_picture(made.found),
         "scarcity": svg.draw_alike(made.scarcity),
         "scarce": made.by_share,
         "swaps": swaps(groups),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from fbm.report.pretraining import Pretraining
 from fbm.report.read.files import shown
+from fbm.report.read.runs import RunSet
 from fbm.utils.errors import UserError
 
 # Nine tenths smaller than the gallery's PNG, and the eye sees no difference; the PNG stays in the run's folder.
@@ -68,6 +69,12 @@ def swaps(groups: Sequence[Pretraining]) -> list[Gallery]:
         _gallery(group, {_folder(group) / name: caption for name, caption in SWAPS.items()}) for group in groups
     ]
     return [gallery for gallery in galleries if gallery.images]
+
+
+def bias_picture(found: RunSet) -> str | None:
+    """One clip in the versions of `fbm analyse --bias`, of the first run that has it."""
+    files = (run.path / "gallery" / "bias.png" for run in found.of("classify"))
+    return next((data_uri(file) for file in files if file.is_file()), None)
 
 
 def _folder(group: Pretraining) -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from fbm.report import numbers
 from fbm.report.read.runs import CLIP, VAL, VIDEO, Run, RunSet
+from fbm.report.stats import estimate
 from fbm.report.table import Table
 from fbm.report.table1 import Table1
 
@@ -22,8 +23,8 @@ def runs_table(found: RunSet) -> Table:
                 "Init": summary.init or numbers.DASH,
                 "Seed": str(summary.seed),
                 "Labels, %": numbers.DASH if run.label_fraction is None else f"{100 * run.label_fraction:g}",
-                "Test clip, %": numbers.percent(run.accuracy(CLIP)) + partial,
-                "Test video, %": numbers.DASH if a_clip_a_video else numbers.percent(run.accuracy(VIDEO)),
+                "Test clip, %": _accuracy(run, CLIP) + partial,
+                "Test video, %": numbers.DASH if a_clip_a_video else _accuracy(run, VIDEO),
                 "Val clip, %": numbers.percent(run.accuracy(VAL)),
                 "Epochs": numbers.count(summary.epochs),
                 "Clips/s": numbers.decimal(summary.throughput.get("clips_per_second")),
@@ -32,6 +33,16 @@ def runs_table(found: RunSet) -> Table:
             }
         )
     return Table(tuple(lines[0]), tuple(tuple(line.values()) for line in lines)).without_empty_columns()
+
+
+def _accuracy(run: Run, metric: str) -> str:
+    """With its interval over test groups, if the summary has it."""
+    value = run.accuracy(metric)
+    return (
+        numbers.DASH
+        if value is None
+        else numbers.accuracy(estimate([value]), run.summary.intervals.get(metric)).removesuffix(" ± –")
+    )
 
 
 def fingerprints_table(table: Table1) -> Table:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fbm.report.labels import printable
+from fbm.report.labels import printable, protocol_of
 from fbm.report.read.files import damaged, is_run, read_config, read_summary, run_folders, shown
 from fbm.report.read.study import Job, Missing, read_study
 from fbm.runs.files import METRICS, SUMMARY
@@ -58,6 +58,17 @@ class Run:
             return f"{start.study}/{start.run}" if start.run else start.folder
         checkpoint = (self.config.get("init") or {}).get("checkpoint")
         return None if checkpoint is None else str(checkpoint)
+
+    @property
+    def pretrained_on(self) -> str:
+        """The data of the pretraining that the encoder is from where they are other than the run's own, else empty."""
+        start = self.summary.pretraining
+        return start.data if start and start.data and start.data != self.summary.data else ""
+
+    @property
+    def protocol(self) -> str:
+        """FINE_TUNED, or LINEAR where the encoder is frozen."""
+        return protocol_of((self.config.get("task") or {}).get("encoder_gradient", 1.0))
 
     @property
     def tested_clips(self) -> int | None:

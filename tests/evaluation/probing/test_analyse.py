@@ -112,6 +112,19 @@ def kinds(found: list[dict[str, Any]]) -> list[str]:
     return [one["kind"] for one in found]
 
 
+def test_training_videos_are_retrieved(analysed, capsys):
+    """18 training videos: ranks of 20 and more are left out. The classes are colours."""
+    found = probes(analysed / "ours")
+    for kind in ("retrieval", "control_retrieval"):
+        assert [one["k"] for one in found[kind]] == [1, 5, 10]
+        assert [(one["train_videos"], one["test_videos"]) for one in found[kind]] == [(18, 12)] * 3
+        assert [one["recall"] for one in found[kind]] == sorted(one["recall"] for one in found[kind])
+        assert all(0 <= one["low"] <= one["recall"] <= one["high"] <= 1 for one in found[kind])
+    assert found["retrieval"][0]["recall"] > 0.8
+    assert fbm("analyse", str(analysed / "ours"), "--resamples", "100") == 0
+    assert "R@10" in capsys.readouterr().out
+
+
 def test_a_class_that_is_a_colour_is_told(analysed):
     """The store's classes are colours, so any encoder's features tell them, and the probes must find that."""
     for name in ("ours", "auto"):

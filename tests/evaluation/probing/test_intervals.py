@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fbm.evaluation.probing.intervals import Resampling, accuracy, intervals, shares
+from fbm.evaluation.probing.intervals import Resampling, accuracy, accuracy_difference, intervals, shares
 
 HOW = Resampling(2000, seed=0)
 GROUPS = np.repeat(np.arange(10), 6)
@@ -89,3 +89,16 @@ def test_one_group_leaves_the_bounds_or_nothing():
 
 def test_it_says_how_it_was_made():
     assert str(HOW) == "95 % percentile bootstrap over test groups, 2000 resamples"
+
+
+def test_a_difference_on_the_same_clips_is_surer_than_two_accuracies():
+    """One version is right wherever the other is, and in one clip of six besides: no doubt about the difference."""
+    other = np.tile(np.arange(6) < 3, 10)
+    better = np.tile(np.arange(6) < 4, 10)
+    assert accuracy_difference(better, other, GROUPS, HOW) == pytest.approx((1 / 6, 1 / 6, 1 / 6))
+    assert accuracy_difference(other, better, GROUPS, HOW).value == pytest.approx(-1 / 6)
+
+
+def test_groups_need_not_be_numbered_from_zero():
+    right = np.array([True, False, True, True])
+    assert accuracy(right, np.array([9, 5, 9, 7]), HOW) == accuracy(right, np.array([2, 0, 2, 1]), HOW)

@@ -1,0 +1,23 @@
+"""`fbm analyse --bias`: does a classifier look at the background, the foreground or the motion?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fbm.evaluation.bias.run import MeasuredBias, measure_bias
+from fbm.evaluation.probing.runs import CLASSIFICATION, finished_runs, read_classified
+from fbm.evaluation.probing.settings import Settings
+
+
+def analyse_bias(paths: Sequence[Path], settings: Settings | None = None) -> list[MeasuredBias]:
+    """Test every classification run among or in `paths` on versions of its test clips (`fbm.runs.bias.VERSIONS`).
+
+    What was measured before is skipped, version by version. Runs on the same clips are measured together.
+
+    Args:
+        paths: finished classification runs, or studies that hold some.
+
+    Raises:
+        UserError: a path, a run or its store does not allow it.
+    """
+    folders = dict.fromkeys(folder for path in paths for folder in finished_runs(path, CLASSIFICATION))
+    return measure_bias([read_classified(folder) for folder in folders], settings or Settings())

@@ -1,0 +1,170 @@
+"""Measuring runs on versions of their test clips, and writing `bias.json` after each version."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fbm.data.clips import ClipDataset
+from fbm.evaluation.bias.clips import VersionedClips
+from fbm.evaluation.bias.draw import draw_versions
+from fbm.evaluation.probing.factors import groups
+from fbm.evaluation.probing.features import BATCH
+from fbm.evaluation.probing.intervals import Resampling, accuracy, accuracy_difference
+from fbm.evaluation.probing.runs import MeasuredRun
+from fbm.evaluation.probing.settings import Settings
+from fbm.evaluation.trained import trained_task
+from fbm.runs.bias import ORIGINAL, BiasReport, Version
+from fbm.runs.files import BIAS
+from fbm.tasks.classify import Classify
+from fbm.utils.errors import UserError
+from fbm.utils.files import atomic_write, checksum, write_text
+from fbm.utils.progress import Advance, progress
+
+FORMAT = 1  # of the measurement; results of another format are measured again
+PICTURE = "gallery/bias.png"
+
+
+@dataclass(frozen=True)
+class MeasuredBias:
+    """A run's folder, its report, and whether any of it was measured now."""
+
+    folder: Path
+    report: BiasReport
+    fresh: bool
+
+
+def measure_bias(runs: Sequence[MeasuredRun], settings: Settings) -> list[MeasuredBias]:
+    """All versions for all runs, in their order.
+
+    Raises:
+        UserError: a run or its store does not allow it.
+    """
+    made_of = {run.folder: _made_of(run, settings) for run in runs}
+    found: dict[Path, BiasReport | None] = {}
+    for run in runs:
+        found[run.folder] = None if settings.overwrite else _earlier(run.folder, made_of[run.folder])
+    unfinished = [run for run in runs if (report := found[run.folder]) is None or report.missing]
+    alike: dict[tuple[Any, ...], list[MeasuredRun]] = {}
+    for run in unfinished:
+        data = run.config["data"]
+        key = (run.summary.fingerprints.data, data["chunk_frames"], data["clip_frames"], tuple(run.summary.classes))
+        alike.setdefault(key, []).append(run)
+    for together in alike.values():
+        clips = _clips(together[0], settings)
+        measured = [_Measured(run, found[run.folder], clips, made_of[run.folder]) for run in together]
+        _measure(measured, clips, Resampling(settings.resamples, settings.seed))
+        found |= {one.run.folder: one.report for one in measured}
+    fresh = {run.folder for run in unfinished}
+    return [MeasuredBias(folder, report, folder in fresh) for folder, report in found.items() if report]
+
+
+class _Measured:
+    """A run with its network and what is measured of it so far."""
+
+    def __init__(
+        self, run: MeasuredRun, earlier: BiasReport | None, clips: VersionedClips, made_of: dict[str, Any]
+    ) -> None:
+        self.run = run
+        need = "fbm analyse --bias takes classification runs"
+        self.task = trained_task(run.checkpoint, run.summary, str(run.folder), Classify, need)
+        self.report = earlier or BiasReport(
+            run=run.folder.name,
+            data=run.summary.fingerprints.data,
+            masks=clips.test.store.manifest.masks,
+            interval=str(Resampling(made_of["resamples"], made_of["seed"])),
+            clips=len(clips.samples),
+            test_clips=len(clips.test),
+            possible=clips.possible,
+            picture=PICTURE,
+            made_of=made_of,
+        )
+
+    def add(self, version: Version) -> None:
+        """Add a version, and write all that is measured."""
+        self.report = replace(self.report, versions=[*self.report.versions, version])
+        write_text(self.run.folder / BIAS, self.report.to_json())
+
+
+def _made_of(run: MeasuredRun, settings: Settings) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "checkpoint": checksum(run.best)[:16],
+        "data": run.summary.fingerprints.data,
+        "resamples": settings.resamples,
+        "seed": settings.seed,
+    }
+
+
+def _earlier(folder: Path, made_of: dict[str, Any]) -> BiasReport | None:
+    """The earlier results, if they depend on the same things."""
+    try:
+        report = BiasReport.from_json((folder / BIAS).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return report if report.made_of == made_of and (folder / report.picture).is_file() else None
+
+
+def _clips(run: MeasuredRun, settings: Settings) -> VersionedClips:
+    store, data = run.store(settings.store), run.config["data"]
+    lengths = data["chunk_frames"], data["clip_frames"]
+    train, test = (
+        ClipDataset(store, split, *lengths, seed=0, augment=False, classes=run.summary.classes).labelled
+        for split in ("train", "test")
+    )
+    if not len(test):
+        raise UserError(f"{store.root} holds no labelled test clips of {lengths[0]} frames: there is nothing to test")
+    return VersionedClips(train, test, settings.seed)
+
+
+def _measure(runs: Sequence[_Measured], clips: VersionedClips, resampling: Resampling) -> None:
+    picture = draw_versions(clips)
+    for one in runs:
+        with atomic_write(one.run.folder / PICTURE) as file:
+            file.write(picture)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for one in runs:
+        one.task.to(device)
+    wanted = {name: [one for one in runs if name in one.report.missing] for name in clips.possible}
+    steps = sum(len(clips.samples) for some in wanted.values() if some)
+    with progress(f"{len(runs)} runs on versions of their test clips", steps, "clips") as advance:
+        for name, some in wanted.items():
+            if some:
+                _measure_version(some, clips, name, resampling, advance)
+
+
+@torch.no_grad()
+def _measure_version(
+    runs: Sequence[_Measured], clips: VersionedClips, name: str, resampling: Resampling, advance: Advance
+) -> None:
+    right: list[dict[int, bool]] = [{} for _ in runs]
+    for start in range(0, len(clips.samples), BATCH):
+        asked = clips.samples[start : start + BATCH]
+        samples = clips.made(name, asked)
+        batch = clips.batch(name, samples) if samples else None
+        for one, found in zip(runs, right, strict=True):
+            if batch is not None:
+                moved = batch.moved(one.task.device)
+                predicted = one.task.network(one.task.inputs(moved)[0]).argmax(1).cpu()
+                found |= dict(zip(samples, (predicted == batch.label).tolist(), strict=True))
+        advance(len(asked))
+    for one, found in zip(runs, right, strict=True):
+        one.add(_version(name, found, one.report, clips, resampling))
+
+
+def _version(
+    name: str, right: dict[int, bool], report: BiasReport, clips: VersionedClips, resampling: Resampling
+) -> Version:
+    outcomes = "".join("-" if sample not in right else "01"[right[sample]] for sample in clips.samples)
+    there = np.array([character != "-" for character in outcomes])
+    of_group = groups(clips.test)[clips.samples][there]
+    correct = np.array([*outcomes])[there] == "1"
+    first = next((version.outcomes for version in report.versions if version.name == ORIGINAL), outcomes)
+    original = np.array([*first])[there] == "1"
+    if not len(correct):
+        return Version(name, outcomes, 0, 0, 1, 0, -1, 1)
+    share = accuracy(correct, of_group, resampling)
+    return Version(name, outcomes, *share, *accuracy_difference(correct, original, of_group, resampling))
