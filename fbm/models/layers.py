@@ -171,3 +171,8 @@ def to_input(frames: Tensor) -> Tensor:
     The result is a view with channels last in memory, in which 3D convolutions are fastest.
     """
     return frames.permute(0, 4, 1, 2, 3).float().mul_(2 / 255).sub_(1)
+
+
+def to_pixels(frames: Tensor) -> Tensor:
+    """Frames of any shape, float in [-1, 1], to uint8: `to_input` backwards, but for the order of the axes."""
+    return frames.float().add(1).mul(127.5).round().clamp(0, 255).byte()

@@ -9,8 +9,9 @@ import torch
 
 from fbm.config.instantiate import build
 from fbm.data.store.frame_store import FrameStore
+from fbm.evaluation.trained import trained_task
 from fbm.models.encoder import Encoder
-from fbm.runs.checkpoints import encoder_of, read_checkpoint
+from fbm.runs.checkpoints import read_checkpoint
 from fbm.runs.files import CONFIG, STUDY, SUMMARY
 from fbm.runs.folder import Run
 from fbm.runs.summary import RunSummary
@@ -43,23 +44,14 @@ class Pretrained:
         Raises:
             UserError: it cannot be made from what the checkpoint carries.
         """
-        encoder = encoder_of(self.checkpoint, str(self.folder))
-        maker = build(
-            {**self.config["task"], "_partial_": True},
-            encoder=encoder,
-            optimizer=torch.optim.Adam,
-            classes=self.summary.classes,
-            seed=self.summary.seed,
+        need = "fbm analyse takes pretraining runs"
+        return trained_task(
+            self.checkpoint,
+            self.summary,
+            str(self.folder),
+            PretrainingTask,
+            need,  # type: ignore[type-abstract]
         )
-        # Looked at before it is called: a config from elsewhere could name any function.
-        if not (isinstance(maker.func, type) and issubclass(maker.func, PretrainingTask)):
-            raise UserError(f"{self.folder} is of task={self.summary.task}: fbm analyse takes pretraining runs")
-        try:
-            task: PretrainingTask = maker()
-            task.load_state_dict(self.checkpoint["state_dict"])
-        except (TypeError, RuntimeError) as error:
-            raise UserError(f"the network of {self.folder} cannot be made: {' '.join(str(error).split())}") from error
-        return task.eval()
 
     def untrained_encoder(self) -> Encoder:
         """The encoder as the run's seed makes it, in evaluation mode: where the training began."""
