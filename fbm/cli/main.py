@@ -42,7 +42,7 @@ COMMANDS = {  # the function of each command; prepare and train are Hydra applic
     "predict": "fbm.evaluation.predict:main",
     "runs": "fbm.report.listing:main",
     "export": "fbm.evaluation.export:main",
-    "report": "fbm.report:main",
+    "report": "fbm.cli.report:main",
     "diff": "fbm.report.diff:main",
     "doctor": "fbm.cli.doctor:main",
 }

@@ -2,6 +2,7 @@
 
 SUMMARY, CONFIG = "summary.json", "config.yaml"
 METRICS = "metrics.csv"
+WANDB_ID = "wandb_id"  # W&B's id of the run
 PROBES = "probes.json"  # of `fbm analyse`
 BAD_BATCH = "bad_batch"  # prefix of the files with the clips of a batch that ended a run
 FAILURE = "failure.txt"  # the traceback, in the folder of a run that failed

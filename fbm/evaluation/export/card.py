@@ -26,7 +26,8 @@ def model_card(summary: RunSummary, encoder: Encoder, carried: dict[str, Any], o
     frames, size = encoder.frames, encoder.size
     parameters = sum(weights.numel() for weights in encoder.parameters())
     target = str(carried["config"]["encoder"]["_target_"]).rpartition(".")[2]
-    metrics = [(name, value) for name, value in sorted(summary.metrics.items()) if value is not None]
+    measured = {name: value for name, value in sorted(summary.metrics.items()) if not name.startswith("time/")}
+    metrics = [(name, value) for name, value in measured.items() if value is not None]
     facts = [
         ("task", summary.task),
         ("initialisation", summary.init),
@@ -97,7 +98,5 @@ def _rows(pairs: list[tuple[str, Any]]) -> str:
 def _onnx(agreement: str | None) -> str:
     if agreement is None:
         return ""
-    text = (
-        "`model.onnx` maps `clips` (B 3 T H W, float32 in [-1, 1]) to `features` (B C h w) and a classifier's `logits`"
-    )
+    text = "`model.onnx` maps `clips` (B 3 T H W float32, -1 to 1) to `features` (B C h w) and a classifier's `logits`"
     return f"\n## ONNX\n\n{text}: {agreement}.\n"

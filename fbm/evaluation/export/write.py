@@ -52,12 +52,12 @@ def export(run: Path, folder: Path, onnx: bool) -> list[str]:
 
 def _save(weights: dict[str, Any], file: Path) -> None:
     try:
-        from safetensors.torch import save_file
+        from safetensors.torch import save
     except ImportError as error:
         raise UserError("fbm export needs safetensors: pip install 'fbm-video[export]'") from error
     # Contiguous copies: the format knows neither shared memory nor channels last. The bits are the same.
     tensors = {name: value.clone().contiguous() for name, value in weights.items() if isinstance(value, Tensor)}
-    save_file(tensors, file, metadata={"format": "pt"})
+    file.write_bytes(save(tensors, metadata={"format": "pt"}))
 
 
 @contextmanager
