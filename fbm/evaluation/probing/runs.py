@@ -45,13 +45,9 @@ class Pretrained:
             UserError: it cannot be made from what the checkpoint carries.
         """
         need = "fbm analyse takes pretraining runs"
-        return trained_task(
-            self.checkpoint,
-            self.summary,
-            str(self.folder),
-            PretrainingTask,
-            need,  # type: ignore[type-abstract]
-        )
+        kind: type[Any] = PretrainingTask  # abstract: mypy would refuse it as `type[PretrainingTask]`
+        task: PretrainingTask = trained_task(self.checkpoint, self.summary, str(self.folder), kind, need)
+        return task
 
     def untrained_encoder(self) -> Encoder:
         """The encoder as the run's seed makes it, in evaluation mode: where the training began."""
