@@ -9,9 +9,54 @@ if TYPE_CHECKING:  # `import fbm` and `fbm --help` must not wait for torch
     import numpy as np
     import torch
 
+    from fbm.evaluation.trained_run import TrainedRun
     from fbm.models.encoder import Encoder
 
 __version__ = "0.1.0"
+
+
+def train(*overrides: str, config_dir: "str | Path | None" = None) -> "TrainedRun":
+    """Train as `fbm train` does, in this process, and load the finished run.
+
+    The same settings give the same run folder as on the command line: an interrupted run resumes, a finished one is
+    not repeated.
+
+    Args:
+        overrides: settings of one run, each `KEY=VALUE` as on the command line, without a shell's quotes.
+        config_dir: a folder of your own config files, as `--config-dir`.
+
+    Raises:
+        UserError: the settings, the data or a checkpoint do not allow it.
+        KeyboardInterrupt: it was interrupted, and its state is saved.
+
+    >>> import fbm
+    >>> run = fbm.train("task=disentangle", "data=demo", "trainer.max_epochs=2")
+    >>> run.metrics["val/loss"] > 0
+    True
+    """
+    from pathlib import Path
+
+    from fbm.training.in_process import train_here
+
+    return load(train_here(overrides, None if config_dir is None else Path(config_dir)))
+
+
+def load(path: "str | Path", device: str = "auto") -> "TrainedRun":
+    """A finished run: its results, and its network for any video.
+
+    `.features(video)` are its encoder's, `.predict(video)` the probabilities of the classes, and
+    `.reconstruct(video)` the pictures of a disentangling network; see `fbm.evaluation.trained_run.TrainedRun`.
+
+    Args:
+        path: a run folder, a folder that `fbm export` wrote, or `hf://USER/NAME`, one on the Hugging Face Hub.
+        device: "auto" takes a GPU where there is one, "cpu" or "cuda".
+
+    Raises:
+        UserError: there is no finished run, or no such device.
+    """
+    from fbm.evaluation.trained_run import TrainedRun
+
+    return TrainedRun(path, device)
 
 
 def load_encoder(path: "str | Path", map_location: "str | torch.device" = "cpu") -> "Encoder":
@@ -24,7 +69,8 @@ def load_encoder(path: "str | Path", map_location: "str | torch.device" = "cpu")
     `fbm.models.disentangler.split_features` cuts them into motion, foreground and background.
 
     Args:
-        path: a checkpoint file, or the folder of a finished run, which stands for its best checkpoint.
+        path: a checkpoint file, the folder of a finished run, which stands for its best checkpoint, a folder that
+            `fbm export` wrote, or `hf://USER/NAME`, one on the Hugging Face Hub.
         map_location: the device to put the encoder on.
 
     Raises:

@@ -3,6 +3,18 @@
 import os
 from collections.abc import Sequence
 
+PATHS = (
+    "study",
+    "analyse",
+    "masks",
+    "extract",
+    "predict",
+    "runs",
+    "export",
+    "report",
+    "diff",
+)  # what their arguments are
+
 
 def complete(arguments: list[str], commands: Sequence[str]) -> int:
     """Answer Hydra's completion script (`fbm -sc query=bash`), or print it (`fbm -sc install=bash`)."""
@@ -21,7 +33,7 @@ def complete(arguments: list[str], commands: Sequence[str]) -> int:
 
             print(" ".join(name for name in builtin_studies() if name.startswith(words[2])))
             return 0
-        if words[1] in ("study", "analyse", "masks", "extract", "report", "diff"):
+        if words[1] in PATHS:
             return 0  # their arguments are paths, which the shell completes
     # Hydra completes the words after the program's name, so the command is made part of that name.
     os.environ["COMP_LINE"] = " ".join(["fbm", *words[2:]])

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from fbm.cli.settings_help import register_help
 from fbm.config.compose import conf_dir
-from fbm.config.messages import explain_hydra_error
+from fbm.config.messages import explain_hydra_error, explain_option
 from fbm.config.naming import sweep_setting
 from fbm.config.overrides import check_hydra_folders, swept
 from fbm.utils.errors import Stopped, UserError, parsed
@@ -65,27 +65,13 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
         print_error(explain_hydra_error(error, config_name, bool(many), arguments))
         return 1
     except ValueError as error:
-        if "Config group override must be" not in str(error):  # Hydra's error for a group's value that is not a string
+        if (line := explain_option(error, arguments)) is None:
             raise
-        print_error(_explain_option(arguments) or str(error))
+        print_error(line)
         return 1
     except (Stopped, KeyboardInterrupt) as stopped:
         return signal_exit_status(stopped)
     return 0
-
-
-def _explain_option(words: list[str]) -> str | None:
-    """The message for `logger=false` and the like: a group takes the name of an option, or null."""
-    from yaml import safe_load
-
-    for word in words:
-        group, equals, value = word.lstrip("+").partition("=")
-        if equals and not group:
-            return f"{word}: no setting"
-        options = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) if equals else []
-        if options and isinstance(safe_load(value), bool | int | float):
-            return f"{word}: a group takes an option; there is {', '.join(options)}, and null for none"
-    return None
 
 
 def _check_flags(program: str, words: list[str]) -> None:

@@ -17,6 +17,9 @@ usage: fbm COMMAND ...
   analyse   what features hold, and classifiers look at     fbm analyse outputs/demo
   masks     what moves in any videos, as mask pictures      fbm masks VIDEOS --out masks
   extract   features of any videos through a checkpoint     fbm extract RUN VIDEOS --out features.npz
+  predict   classes of any videos by a classification      fbm predict RUN VIDEOS
+  runs      the runs of a folder, sorted and chosen         fbm runs --by val/clip_top1
+  export    a run as safetensors, config and model card     fbm export RUN FOLDER
   report    run folders to Table 1, Figures 2 and 3, a page  fbm report outputs/demo
   diff      what differs between two runs                   fbm diff RUN_A RUN_B
   doctor    what is wrong with data, a store or the configs  fbm doctor data=ucf101 data.root=PATH
@@ -36,7 +39,10 @@ COMMANDS = {  # the function of each command; prepare and train are Hydra applic
     "analyse": "fbm.evaluation.probing:main",
     "masks": "fbm.data.masks.command:main",
     "extract": "fbm.evaluation.extract:main",
-    "report": "fbm.report:main",
+    "predict": "fbm.evaluation.predict:main",
+    "runs": "fbm.report.listing:main",
+    "export": "fbm.evaluation.export:main",
+    "report": "fbm.cli.report:main",
     "diff": "fbm.report.diff:main",
     "doctor": "fbm.cli.doctor:main",
 }

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from fbm.config.naming import register
@@ -44,6 +44,29 @@ def compose(overrides: Sequence[str] = (), own: Path | None = None, name: str = 
     search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
     with composing():
         return hydra.compose(name, [*search, *overrides])
+
+
+@contextmanager
+def composed_as_command(overrides: Sequence[str] = (), own: Path | None = None) -> Iterator[DictConfig]:
+    """A run's config as the command `fbm train` composes it: while the block runs, its overrides name the run.
+
+    Args:
+        own: as in `compose`.
+    """
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+
+    search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
+    before = HydraConfig.instance().cfg
+    with composing():
+        whole = hydra.compose("train", [*search, *overrides], return_hydra_config=True)
+    try:
+        HydraConfig.instance().set_config(whole)
+        with open_dict(whole):
+            del whole["hydra"]
+        yield whole
+    finally:
+        HydraConfig.instance().cfg = before
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -43,6 +44,20 @@ def explain_hydra_error(error: Exception, config_name: str, sweeps: bool = False
         ]
         return f"no such option {match[1]!r}{did_you_mean(option, known)}"
     return text
+
+
+def explain_option(error: ValueError, words: Sequence[str]) -> str | None:
+    """One line for `logger=false` and the like, a group's value that is no option's name; None for other errors."""
+    if "Config group override must be" not in str(error):
+        return None
+    for word in words:
+        group, equals, value = word.lstrip("+").partition("=")
+        if equals and not group:
+            return f"{word}: no setting"
+        options = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) if equals else []
+        if options and isinstance(yaml.safe_load(value), bool | int | float):
+            return f"{word}: a group takes an option; there is {', '.join(options)}, and null for none"
+    return str(error)
 
 
 def _no_such_setting(key: str, config_name: str, settings: Sequence[str]) -> str:

@@ -72,22 +72,25 @@ class ClipDataModule(pl.LightningDataModule):
         test_clips: int | None = None,
     ) -> None:
         super().__init__()
-        if not 0 < clip_frames <= chunk_frames:
-            raise UserError(
-                f"data.clip_frames={clip_frames} must be at least 1 and at most data.chunk_frames={chunk_frames}"
-            )
-        if batch_size < 1 or num_workers < 0:
-            raise UserError(
-                f"data.batch_size={batch_size} must be at least 1, data.num_workers={num_workers} at least 0"
-            )
-        if test_clips is not None and test_clips < 1:
-            raise UserError(f"test_views.clips={test_clips} must be at least 1; null tests the middle of each chunk")
-        if empty_classes not in (None, "leave_out"):
-            raise UserError(f"data.empty_classes={empty_classes}: it should be leave_out or null")
-        if not 0 <= least_confidence <= 1:
-            raise UserError(f"masks.least_confidence={least_confidence}: it should be from 0 to 1")
-        if not 0 < label_fraction <= 1:
-            raise UserError(f"data.label_fraction={label_fraction} must be above 0 and at most 1")
+        for holds, wanted in (
+            (
+                0 < clip_frames <= chunk_frames,
+                f"data.{clip_frames=} must be at least 1 and at most data.{chunk_frames=}",
+            ),
+            (
+                batch_size >= 1 and num_workers >= 0,
+                f"data.{batch_size=} must be at least 1, data.{num_workers=} at least 0",
+            ),
+            (test_clips is None or test_clips >= 1, f"test_views.clips={test_clips} must be at least 1, or null"),
+            (
+                empty_classes in (None, "leave_out"),
+                f"data.empty_classes={empty_classes}: it should be leave_out or null",
+            ),
+            (0 <= least_confidence <= 1, f"masks.{least_confidence=}: it should be from 0 to 1"),
+            (0 < label_fraction <= 1, f"data.{label_fraction=} must be above 0 and at most 1"),
+        ):
+            if not holds:
+                raise UserError(wanted)
         self.store = FrameStore(Path(store))
         self.batch_size, self.num_workers = batch_size, num_workers
         kept = {"size": size, "masks": masks, "frames": frames, "quality": quality, "decoder": decoder}

@@ -181,3 +181,8 @@ def middle(pictures: Tensor, size: int) -> Tensor:
     """The middle `size` x `size` pixels of pictures `... H W`, a view."""
     top, left = ((length - size) // 2 for length in pictures.shape[-2:])
     return pictures[..., top : top + size, left : left + size]
+
+
+def to_pixels(frames: Tensor) -> Tensor:
+    """Frames of any shape, float in [-1, 1], to uint8: `to_input` backwards, but for the order of the axes."""
+    return frames.float().add(1).mul(127.5).round().clamp(0, 255).byte()

@@ -4,18 +4,14 @@ from collections.abc import Iterator
 
 from fbm.report import comparison_table, numbers, table1_table
 from fbm.report.make import Report
-from fbm.report.table import rich_table
+from fbm.report.table import rich_table, wide_console
 
 NAMED = 10  # missing runs that are named here; the files name all
 
 
 def print_report(report: Report) -> None:
     """Print Table 1, the paired differences, what is missing, and the paths of the files."""
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)  # a pipe has no width, and 80 columns truncate the table
+    console = wide_console()
     table = table1_table.console_table(report.results.table1)
     console.print(rich_table(table))
     if table1_table.COLUMNS["paper"].console in table.head:

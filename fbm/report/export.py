@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from fbm.report.comparisons import Difference
 from fbm.report.read.files import shown
@@ -12,6 +13,8 @@ from fbm.report.scarcity import Curve
 from fbm.report.stats import Estimate
 from fbm.report.table1 import Table1
 from fbm.report.table1_table import PROTOCOL, levels
+from fbm.utils.errors import UserError
+from fbm.utils.files import atomic_write
 
 Record = Mapping[str, object]
 
@@ -24,6 +27,15 @@ def to_csv(records: Sequence[Record]) -> str:
     writer.writeheader()
     writer.writerows(records)
     return text.getvalue()
+
+
+def write_csv(file: Path, records: Sequence[Record]) -> None:
+    """Write records as `to_csv` does, whole or not at all. UserError where the file cannot be written."""
+    try:
+        with atomic_write(file) as draft:
+            draft.write(to_csv(records).encode())
+    except OSError as error:
+        raise UserError(f"{file} cannot be written: {error.strerror}; choose another --csv") from error
 
 
 def runs(found: RunSet) -> list[Record]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from fbm.report.numbers import DASH
 
 if TYPE_CHECKING:
+    import rich.console
     import rich.table
 
 NUMBER = re.compile(r"[-+<±–\d.,\s]*(\(\d+( of \d+)?\)|\([-+.\d]+ to [-+.\d]+\))?|\d+ (s|min \d+ s|h \d+ min)")
+PIPE_WIDTH = 160
 LONG = 24  # characters from which on the text of a column may wrap
 # Without booktabs its rules are plain lines; where it is loaded these do nothing.
 RULES = tuple(rf"\providecommand{{\{rule}}}{{\hline}}" for rule in ("toprule", "midrule", "bottomrule"))
@@ -104,6 +106,14 @@ def latex(table: Table) -> str:
 def escape(text: str) -> str:
     """Any text for LaTeX; a leading hyphen becomes a minus sign."""
     return UNESCAPED.sub(lambda found: SPECIAL[found[0]], NEGATIVE.sub("−", text))
+
+
+def wide_console() -> "rich.console.Console":
+    """A console for tables; a pipe has no width, and 80 columns would cut them."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPE_WIDTH)
 
 
 def rich_table(table: Table) -> "rich.table.Table":

@@ -15,7 +15,8 @@ from torch import nn
 from fbm.config.instantiate import build, check
 from fbm.models.encoder import Encoder, adapt
 from fbm.models.layers import fold_biases
-from fbm.runs.files import BEST, CHECKPOINTS, SUMMARY
+from fbm.runs.exported import is_exported, local_path, read_exported
+from fbm.runs.files import BEST, CHECKPOINTS, EXPORTED_WEIGHTS, SUMMARY
 from fbm.utils.errors import UserError
 
 PREFIX = "network.encoder."
@@ -41,11 +42,17 @@ class Loaded:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """`path` itself, or the best checkpoint if it is a run folder.
+    """`path` itself, the best checkpoint if it is a run folder, or the weights if `fbm export` wrote it.
+
+    Args:
+        path: `hf://USER/NAME` is downloaded.
 
     Raises:
-        UserError: neither exists.
+        UserError: there is none.
     """
+    path = local_path(path)
+    if is_exported(path):
+        return path / EXPORTED_WEIGHTS
     best = path / CHECKPOINTS / BEST
     if path.is_dir() and not (best.is_file() and (path / SUMMARY).is_file()):
         raise UserError(f"no finished run at {path}: it holds no {SUMMARY} or no {CHECKPOINTS}/{BEST}")
@@ -55,12 +62,17 @@ def find_checkpoint(path: Path) -> Path:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Load a checkpoint of fbm without executing code from it.
+    """Load a checkpoint of fbm, or what `fbm export` made of one, without executing code from it.
 
     Raises:
         UserError: it does not exist, is damaged, contains code, or was not saved by fbm.
     """
     path = find_checkpoint(path)
+    if path.suffix == Path(EXPORTED_WEIGHTS).suffix:
+        exported = read_exported(path)
+        if not _is_ours(exported):
+            raise UserError(f"{path} is not of a run of fbm")
+        return exported
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's about a pickle's age, before it rejects it

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from fbm.report import main
+from fbm.cli.report import main
 from fbm.utils.errors import UserError
 from tests.report.fake import declare, fake_run, fake_study, labelled
 
@@ -122,7 +122,7 @@ def test_out_is_a_file(tmp_path):
 def test_help_loads_nothing_heavy_and_the_report_no_trainer(tmp_path):
     study = fake_study(tmp_path)
     code = (
-        "import sys; from fbm.report import main, parser; parser().format_help()\n"
+        "import sys; from fbm.cli.report import main, parser; parser().format_help()\n"
         "heavy = {'matplotlib', 'scipy', 'jinja2', 'yaml', 'pydantic', 'rich', 'numpy'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
         f"main([{str(study)!r}])\n"

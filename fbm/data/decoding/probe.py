@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
-from fbm.data.decoding.pyav import video_stream
+from fbm.data.decoding.pyav import metadata_errors, video_stream
 from fbm.data.decoding.video import VideoError
 from fbm.utils.progress import progress
 
@@ -92,7 +92,7 @@ def _expected(path: Path, contained: bool) -> int:
     try:
         # A text may contain an address, which must not be opened.
         options = {"protocol_whitelist": "file"}
-        with av.open(path, metadata_errors="replace", options=options) as container:
+        with av.open(path, options=options, **metadata_errors(av.__version__)) as container:
             kind = container.format.name
             if kind in TEXTS:
                 raise VideoError("not_a_video", f"a text ({kind})")

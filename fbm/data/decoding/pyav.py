@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -90,14 +90,18 @@ def opened(path: Path) -> Iterator["OpenVideo"]:
         yield OpenVideo(path, container, stream)
 
 
+def metadata_errors(version: str) -> dict[str, Any]:
+    """What PyAV's `open` takes so that a title that is not UTF-8 is no error; since version 19 it needs nothing."""
+    return {"metadata_errors": "replace"} if int(version.partition(".")[0]) < 19 else {}
+
+
 @contextmanager
 def open_container(path: Path, **options: str) -> Iterator["tuple[InputContainer, VideoStream]"]:
     """Open a container and its video stream; errors of FFmpeg, now or while reading, become a VideoError."""
     import av
 
     try:
-        # Titles need not be UTF-8.
-        with av.open(path, metadata_errors="replace", options=options) as container:
+        with av.open(path, options=options, **metadata_errors(av.__version__)) as container:
             stream = video_stream(container)
             if stream is None:
                 raise VideoError("undecodable", "the file holds no video stream")

@@ -18,7 +18,7 @@ HELP = "fbm.to_clips makes clips of uint8 frames T H W 3"
 
 def to_clips(video: Any, encoder: Encoder, stride: int | None) -> Tensor:
     """See `fbm.to_clips`."""
-    frames = _frames(video)
+    frames = frames_of(video)
     length = encoder.frames
     if stride is not None and stride < 1:
         raise UserError(f"stride={stride}: it should be a whole number of frames, at least 1")
@@ -29,7 +29,12 @@ def to_clips(video: Any, encoder: Encoder, stride: int | None) -> Tensor:
     return to_input(clips.to(next(encoder.parameters()).device), encoder.size)
 
 
-def _frames(video: Any) -> np.ndarray:
+def frames_of(video: Any) -> np.ndarray:
+    """A video's frames as an array.
+
+    Raises:
+        UserError: it is not uint8 `T H W 3`.
+    """
     try:
         frames = video.cpu().numpy() if isinstance(video, Tensor) else np.asarray(video)
     except ValueError as error:  # a list of frames of several sizes

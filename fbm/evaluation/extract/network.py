@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from fbm.evaluation.extract.clip_function import ClipFunction, chosen_device
 from fbm.evaluation.extract.options import Options
 from fbm.models.disentangler import split_features
 from fbm.models.encoder import Encoder
-from fbm.models.layers import to_input
 from fbm.runs.checkpoints import encoder_of, read_checkpoint
 from fbm.utils.errors import UserError
 
@@ -40,20 +41,13 @@ class Network:
         content = {key: value for key, value in self.about.items() if key not in ("checkpoint", "fingerprints", "fbm")}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
-    @torch.no_grad()
     def features(self, clips: Sequence[np.ndarray]) -> np.ndarray:
-        """float32 `B D` of B clips.
+        """float32 `B D` of B clips. UserError where they do not fit into memory."""
+        return ClipFunction(self._pooled, self.device, self.encoder.size)(clips)
 
-        Raises:
-            UserError: they do not fit into memory.
-        """
-        try:
-            frames = torch.from_numpy(np.stack(clips)).to(self.device)
-            maps = self.encoder(to_input(frames, self.encoder.size))[:, self.channels]
-        except torch.cuda.OutOfMemoryError as error:
-            raise UserError(f"{len(clips)} clips do not fit into the GPU's memory: choose a smaller --batch") from error
-        rows: np.ndarray = (maps.mean((2, 3)) if self.pool == "mean" else maps.flatten(1)).cpu().numpy()
-        return rows
+    def _pooled(self, clips: Tensor) -> Tensor:
+        maps: Tensor = self.encoder(clips)[:, self.channels]
+        return maps.mean((2, 3)) if self.pool == "mean" else maps.flatten(1)
 
 
 def load_network(checkpoint: Path, options: Options) -> Network:
@@ -62,10 +56,21 @@ def load_network(checkpoint: Path, options: Options) -> Network:
     Raises:
         UserError: the checkpoint is unusable, the device is missing, or the checkpoint has no such part.
     """
-    device = _device(options.device)
     content = read_checkpoint(checkpoint)
-    encoder = encoder_of(content, str(checkpoint)).to(device)
-    carried = content["fbm"]
+    encoder = encoder_of(content, str(checkpoint)).to(chosen_device(options.device))
+    return network_of(encoder, content["fbm"], checkpoint, options)
+
+
+def network_of(encoder: Encoder, carried: dict[str, Any], checkpoint: Path | str, options: Options) -> Network:
+    """An encoder, on its device, with the selected features.
+
+    Args:
+        carried: what the checkpoint carries beside its weights.
+        checkpoint: where it is.
+
+    Raises:
+        UserError: the checkpoint has no such part.
+    """
     channels, height, width = encoder.feature_shape
     places = height * width if options.pool == "none" else 1
     parts = _parts(channels) if carried["task"] == "disentangle" else {}
@@ -89,13 +94,8 @@ def load_network(checkpoint: Path, options: Options) -> Network:
         **({"frame_size": encoder.frame_size} if encoder.frame_size != encoder.size else {}),
         **({"input": encoder.input} if encoder.input != "frames" else {}),
     }
+    device = next(encoder.parameters()).device
     return Network(encoder, device, options.pool, slice(first, last), columns, about)
-
-
-def _device(name: str) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("device=cuda: torch finds no GPU; use --device cpu or auto")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def _parts(channels: int) -> dict[str, slice]:

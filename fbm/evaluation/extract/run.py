@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from contextlib import closing
@@ -14,16 +13,13 @@ from typing import Any
 from fbm import __version__
 from fbm.data.datasets.inputs import Video, find_videos
 from fbm.data.decoding.decoders import versions
-from fbm.evaluation.extract.decoding import Failed, decoded
-from fbm.evaluation.extract.gather import ClipBatcher
+from fbm.evaluation.extract.decoding import Failed
 from fbm.evaluation.extract.network import Network, load_network
 from fbm.evaluation.extract.options import Options, check_out
 from fbm.evaluation.extract.output import Source, read_meta, table, write
 from fbm.evaluation.extract.parts import part_file, parts_folder, read_part, sweep_leftovers, write_part
+from fbm.evaluation.extract.rows import rows_of_videos
 from fbm.utils.errors import UserError
-from fbm.utils.progress import progress
-
-MOST_WORKERS = 8  # more would decode faster than one encoder runs
 
 
 @dataclass(frozen=True)
@@ -105,22 +101,17 @@ def _existing(out: Path, identity: str) -> ExtractionResult:
 
 def _read(network: Network, videos: list[Video], files: dict[Video, Path], options: Options) -> dict[str, str]:
     """Extract these videos into their part files; returns the unreadable ones, with the reason."""
-    if not videos:
-        return {}
-    workers = options.workers or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
-    gather = ClipBatcher(network.features, network.encoder.frames, network.about["stride"], options.batch)
-    reading = decoded(
-        [Path(video.real) for video in videos], network.encoder.frame_size, workers, options.timeout, options.decoder
+    encoder = network.encoder
+    reading = rows_of_videos(
+        videos, network.features, encoder.frame_size, encoder.frames, network.about["stride"], options, "extract"
     )
     unreadable = {}
-    with closing(reading), progress("extract", len(videos), "videos") as advance:
-        for result in gather.run(reading):
-            video = videos[result.video]
-            if isinstance(result, Failed):
-                unreadable[video.name] = result.reason
+    with closing(reading):
+        for video, rows in reading:
+            if isinstance(rows, Failed):
+                unreadable[video.name] = rows.reason
             else:
-                write_part(files[video], result.rows)
-            advance()
+                write_part(files[video], rows)
     order = [video.name for video in videos]
     return {name: unreadable[name] for name in order if name in unreadable}
 

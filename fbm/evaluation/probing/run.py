@@ -121,7 +121,7 @@ def _measure(run: Pretrained, clips: SplitClips, targets: list[ProbeTarget], res
     scores += part_scores(trained_views, control_views, clips["test"], disentangled, DEALS, resampling)
     if network and scored:
         with progress(f"swaps of {run.folder.name}, judged", len(targets), "factors") as advance:
-            judged = Swaps(clips, named, resampling)
+            judged = Swaps(clips, named, resampling, task.encoder.size)
             scores += judged.scores(network, trained_maps["test"], control_maps["test"], DEALS, advance)
     alone = {cell: reading for cell, reading in control.items() if cell[0] == "all"}
     return ProbeReport(

@@ -18,7 +18,7 @@ from fbm.evaluation.probing.features import BATCH
 from fbm.evaluation.probing.fit import Labelled, trees
 from fbm.evaluation.probing.probes import ProbeTarget
 from fbm.models.disentangler import foreground_shown
-from fbm.models.layers import to_input
+from fbm.models.layers import middle, to_input
 
 CROP = 32  # pixels: the side of a foreground cut out and scaled
 LEAST = 8  # pixels that a foreground must show to be cut out
@@ -32,13 +32,17 @@ class Shown(NamedTuple):
     frame: Tensor
 
 
-def real(clips: ClipDataset) -> Shown:
-    """What every clip of a split really shows, in its middle window; foregrounds by the store's masks."""
+def real(clips: ClipDataset, size: int) -> Shown:
+    """What every clip of a split really shows, in its middle window; foregrounds by the store's masks.
+
+    Args:
+        size: H and W, the middle of larger frames.
+    """
     batches = []
     for start in range(0, len(clips), BATCH):
         batch = clips.batch([SampleKey(0, sample) for sample in range(start, min(start + BATCH, len(clips)))])
-        frames = to_input(batch.frames[:, [0, -1]])
-        foregrounds = frames * batch.masks[:, [0, -1]][:, None].float()
+        frames = to_input(batch.frames[:, [0, -1]], size)
+        foregrounds = frames * middle(batch.masks[:, [0, -1]], size)[:, None].float()
         batches.append(Shown(foregrounds[:, :, 0], foregrounds[:, :, 1], frames[:, :, 0]))
     return Shown(*(torch.cat(pictures) for pictures in zip(*batches, strict=True)))
 

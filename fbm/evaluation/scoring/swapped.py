@@ -35,13 +35,16 @@ class Swaps:
     Args:
         clips: of the splits.
         targets: motion, object and scene, by name.
+        size: of the encoders' clips, pixels.
     """
 
-    def __init__(self, clips: Mapping[str, ClipDataset], targets: Mapping[str, ProbeTarget], how: Resampling) -> None:
+    def __init__(
+        self, clips: Mapping[str, ClipDataset], targets: Mapping[str, ProbeTarget], how: Resampling, size: int
+    ) -> None:
         self.targets, self.how = targets, how
         self.groups = groups(clips["test"])
-        self.judge = Judge(real(clips["train"]), targets)
-        self.shown = real(clips["test"])
+        self.judge = Judge(real(clips["train"], size), targets)
+        self.shown = real(clips["test"], size)
 
     def scores(
         self,

@@ -8,6 +8,7 @@ from fbm.report.page import per_class, tables
 from fbm.report.page.pictures import bias_picture, data_uri, progress, swaps
 from fbm.report.page.probes import probe_table
 from fbm.report.pretraining import pretrainings
+from fbm.report.read.runs import RunSet
 from fbm.report.results import Results
 
 # Links at the top of the page, in its order; a section that is not there has none.
@@ -65,7 +66,7 @@ def render(made: Results, command: str) -> str:
     }
     return page.get_template("page.html.j2").render(
         content,
-        title=" + ".join(sorted({run.summary.study for run in made.found.runs if run.summary.study})) or "fbm report",
+        title=title(made.found),
         summary_sentence=made.sentence,
         figure2=made.figure2 and data_uri(made.figure2),
         figure2_caption=made.figure2_caption,
@@ -75,6 +76,11 @@ def render(made: Results, command: str) -> str:
         css=Markup(_text("page.css")),
         js=Markup(_text("page.js")),
     )
+
+
+def title(found: RunSet) -> str:
+    """The names of the studies that are reported."""
+    return " + ".join(sorted({run.summary.study for run in found.runs if run.summary.study})) or "fbm report"
 
 
 def _text(name: str) -> str:

@@ -1,7 +1,5 @@
 """Run folders on disk -> `Run`: finding them, reading their files, refusing what cannot be reported."""
 
-import csv
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fbm.report.labels import printable, protocol_of
-from fbm.report.read.files import damaged, is_run, read_config, read_summary, run_folders, shown
+from fbm.report.read.files import curve, is_run, read_config, read_metrics, read_summary, run_folders, shown
 from fbm.report.read.study import Job, Missing, read_study
-from fbm.runs.files import METRICS, SUMMARY
+from fbm.runs.files import SUMMARY
 from fbm.runs.summary import RunSummary
 from fbm.utils.errors import UserError
 
@@ -109,23 +107,12 @@ class Run:
         return printable(self.config)
 
     def curve(self, column: str) -> dict[int, float]:
-        """A column of metrics.csv by epoch, counted from 1; empty if there is none. UserError for a damaged file.
-
-        Rows are sparse and an epoch may come twice (after a resume): its last value counts.
-        """
-        try:
-            found = {int(row["epoch"]) + 1: float(row[column]) for row in self._metrics if row.get(column)}
-        except (KeyError, TypeError, ValueError, csv.Error) as error:
-            raise damaged(self.path / METRICS, str(error), "Delete it or train again.") from error
-        return {epoch: value for epoch, value in sorted(found.items()) if math.isfinite(value)}
+        """A column of metrics.csv by epoch, see `fbm.report.read.files.curve`."""
+        return curve(self.path, self._metrics, column)
 
     @cached_property
     def _metrics(self) -> list[dict[str, str]]:
-        file = self.path / METRICS
-        if not file.exists():
-            return []
-        with file.open(newline="", encoding="utf-8") as lines:
-            return list(csv.DictReader(lines))
+        return read_metrics(self.path)
 
     @property
     def fitted_epoch(self) -> int | None:

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fbm.data.batch import ClipBatch
 from fbm.data.clips import ClipDataset, SampleKey, spread
+from fbm.models.layers import to_pixels
 from fbm.tasks.task import Pictures, PretrainingTask
 from fbm.training.callbacks.clip_data import clip_data
 from fbm.utils.errors import UserError
@@ -94,5 +95,5 @@ def draw(pictures: Pictures) -> Image.Image:
 
 def _drawn(frame: torch.Tensor, scale: int) -> Image.Image:
     """A frame `3 H W`, each pixel `scale` times each way."""
-    pixels = frame.float().add(1).mul(127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+    pixels = to_pixels(frame).permute(1, 2, 0).cpu().numpy()
     return Image.fromarray(pixels).resize((pixels.shape[1] * scale, pixels.shape[0] * scale), Image.Resampling.NEAREST)

@@ -13,12 +13,15 @@ def model_artifact(path: Path, study: str | None, run: str | None, metadata: dic
 
     Two artifacts of the same file have one digest, so W&B treats them as the same version.
     """
-    artifact = Artifact(
-        re.sub(r"[^\w.-]+", "-", f"{study}-{run}")[:128], type="model", metadata=_without_infinities(metadata)
-    )
+    artifact = Artifact(artifact_name(study, run), type="model", metadata=_without_infinities(metadata))
     # Absolute: `wandb sync` may be called from another folder.
     artifact.add_file(str(path.resolve()), name=path.name, policy="immutable", skip_cache=True)
     return artifact
+
+
+def artifact_name(study: str | None, run: str | None) -> str:
+    """The name of an artifact of a run, in the characters and the length that W&B takes."""
+    return re.sub(r"[^\w.-]+", "-", f"{study}-{run}")[:128]
 
 
 def _without_infinities(value: Any) -> Any:

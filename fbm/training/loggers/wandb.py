@@ -13,7 +13,7 @@ import wandb
 from lightning_fabric.loggers.logger import rank_zero_experiment
 from pydantic import ValidationError
 
-from fbm.runs.files import BEST, CHECKPOINTS
+from fbm.runs.files import BEST, CHECKPOINTS, WANDB_ID
 from fbm.runs.summary import RunSummary
 from fbm.training.loggers.artifacts import model_artifact, use_artifact
 from fbm.training.loggers.mirror import PARTIAL, FinishedRun, RunMirror, kinds, saved_run_id
@@ -23,7 +23,6 @@ from fbm.training.loggers.tables import confusion_table, per_class_table
 from fbm.utils.errors import UserError
 from fbm.utils.files import write_text
 
-ID = "wandb_id"
 REPLACED = "replaced"  # folder in W&B's
 LONGEST_TAG = 64  # characters; W&B rejects longer ones
 ONLINE, NOT_ONLINE = ("online", "run", "shared"), ("offline", "dryrun", "disabled")  # values of WANDB_MODE
@@ -138,7 +137,7 @@ class WandbLogger(RunMirror, pl.loggers.WandbLogger):
             where = ".".join(map(str, fault["loc"]))
             message = fault["msg"].removeprefix("Value error, ")
             raise UserError(f"W&B's setting {where}: {message} (see the WANDB_ variables)") from error
-        known = saved_run_id(self.folder / ID)
+        known = saved_run_id(self.folder / WANDB_ID)
         chosen = self._reachable(mode(self.offline))
         settings = {key: value for key, value in self._wandb_init.items() if key != "anonymous"}  # W&B warns about it
         settings |= {"id": known, "resume": "allow" if known else None, "reinit": "create_new"}
@@ -148,7 +147,7 @@ class WandbLogger(RunMirror, pl.loggers.WandbLogger):
             self._archive_offline_runs()
         run = self._start(settings, chosen)
         if not run.disabled:
-            write_text(self.folder / ID, f"{run.id}\n")
+            write_text(self.folder / WANDB_ID, f"{run.id}\n")
         run.define_metric("trainer/global_step")
         run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
         return run

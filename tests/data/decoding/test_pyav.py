@@ -5,7 +5,7 @@ import av
 import numpy as np
 import pytest
 
-from fbm.data.decoding.pyav import count_packets, decode, opened, read_header
+from fbm.data.decoding.pyav import count_packets, decode, metadata_errors, opened, read_header
 from fbm.data.decoding.resize import rgb_frames
 from fbm.data.decoding.video import VideoError
 
@@ -275,3 +275,11 @@ def test_a_named_pipe_does_not_hang(small_root):
     os.mkfifo(path)
     with pytest.raises(VideoError, match=r"no such file"):
         read_header(path)
+
+
+@pytest.mark.parametrize(
+    ("version", "given"),
+    [("18.1.0", {"metadata_errors": "replace"}), ("15.0.0", {"metadata_errors": "replace"}), ("19.0.2", {})],
+)
+def test_pyav_from_19_on_is_not_asked_how_to_read_titles(version, given):
+    assert metadata_errors(version) == given

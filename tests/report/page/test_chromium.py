@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from fbm.report import main, numbers
+from fbm.cli.report import main
+from fbm.report import numbers
 from fbm.report.read.runs import find
 from fbm.report.scarcity import scarcity
 from fbm.report.table1 import table1

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from fbm.report import main
+from fbm.cli.report import main
 from fbm.report.read.runs import find
 from fbm.report.table1 import table1
 from fbm.utils.errors import UserError

@@ -73,6 +73,20 @@ def test_a_longer_tag_than_wandb_takes_is_cut(tmp_path, fresh_wandb):
     logger.experiment.finish()
 
 
+def test_what_lightning_imports_of_wandb_is_not_needed(tmp_path, fresh_wandb):
+    """Its own logger needs a name that W&B will remove; ours replaces that part, so later versions may be installed."""
+    fresh_wandb.setenv("WANDB_MODE", "offline")
+    fresh_wandb.delattr("wandb.sdk.lib.RunDisabled")
+    logger = WandbLogger(tmp_path, "run", "study", "classify")
+    logger.log_hyperparams({"seed": 0})
+    logger.log_metrics({"val/loss": 0.5}, 3)
+    logger.log_run(FinishedRun(tmp_path, run_summary(confusion=[[1, 0], [0, 1]], classes=["a", "b"])))
+    logger.close(failed=False)
+    (found,) = offline_runs(tmp_path)
+    assert found.series("val/loss") == [0.5]
+    assert found.table("test/clip_confusion")["data"]
+
+
 @pytest.mark.parametrize(("tested", "tags"), [(8, ("mine", "partial test")), (12, ("mine",)), (None, ("mine",))])
 def test_a_run_whose_test_left_clips_out_is_tagged(tmp_path, fresh_wandb, tested, tags):
     fresh_wandb.setenv("WANDB_MODE", "offline")

@@ -1,0 +1,44 @@
+"""`fbm predict`: classes of any videos by a trained classifier. Needs no frame store."""
+
+import argparse
+from pathlib import Path
+
+from fbm.data.decoding.video import DECODERS
+from fbm.evaluation.extract.options import DEVICES, Options
+from fbm.utils.errors import UserError, parsed
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of `fbm predict`."""
+    made = argparse.ArgumentParser(
+        prog="fbm predict",
+        description="Classes of videos with their probabilities: the mean over a video's clips, as the test counts it.",
+    )
+    add, default = made.add_argument, Options()
+    add("run", type=Path, metavar="RUN", help="a finished classification, or a folder that fbm export wrote")
+    add("inputs", nargs="+", type=Path, metavar="VIDEO", help="videos, folders of videos, lists of videos (.txt, .csv)")
+    add("--top", type=int, default=3, metavar="K", help="classes a video, the most probable (default: %(default)s)")
+    add("--csv", type=Path, metavar="FILE", help="write a row for each video and class there instead of a table")
+    add("--decoder", choices=DECODERS, default=default.decoder, help="of the videos, see docs/decoders.md")
+    add("--batch", type=int, default=default.batch, metavar="N", help="clips in a batch (default: %(default)s)")
+    add("--device", choices=DEVICES, default=default.device, help="auto takes a GPU where there is one")
+    add("--workers", type=int, metavar="N", help="decoding processes (default: one a core, at most 8)")
+    add("--timeout", type=float, default=default.timeout, metavar="SECONDS", help="without a frame, a file is given up")
+    add("--skip-unreadable", action="store_true", help="exit with 0 even if videos are unreadable; each is named")
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Run `fbm predict`; 0 when done. UserError for what the user can fix, unreadable videos among it."""
+    args = vars(parsed(parser(), argv))
+    run, inputs, top, csv = (args.pop(name) for name in ("run", "inputs", "top", "csv"))
+    if top < 1:
+        raise UserError(f"--top {top}: it should be a number of classes, at least 1")
+    if csv is not None and csv.is_dir():
+        raise UserError(f"{csv} is a folder; choose another --csv")
+    from fbm.evaluation.predict.run import predict
+    from fbm.utils.machine import configure_malloc
+
+    configure_malloc()
+    predict(run, inputs, top, csv, Options(**args))
+    return 0

@@ -1,0 +1,60 @@
+"""`fbm.train`: one run in the calling process, with the command's config and without its command line."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from fbm.config.compose import composed_as_command
+from fbm.config.messages import explain_hydra_error, explain_option
+from fbm.config.overrides import check_hydra_folders, check_not_renamed, expand_home_word
+from fbm.training.launch import run_training
+from fbm.utils.errors import Stopped, UserError
+from fbm.utils.messages import user_message
+
+
+def train_here(overrides: Sequence[str], own: Path | None = None) -> Path:
+    """Bring one run to its end; returns its folder. See `fbm.train`.
+
+    Args:
+        own: a folder of the user's config files.
+    """
+    os.environ.setdefault("WANDB_SILENT", "true")  # as on the command line
+    words = [expand_home_word(_setting(word)) for word in overrides]
+    check_not_renamed(words)
+    check_hydra_folders(words)
+    if own is not None and not own.is_dir():
+        raise UserError(f"config_dir={own}: no such folder")
+    try:
+        with composed_as_command(words, own) as config:
+            run_training(config)
+            return Path(config.run_dir)
+    except (HydraException, YAMLError) as error:
+        raise UserError(explain_hydra_error(error, "train", settings=words)) from error
+    except Stopped as stopped:
+        raise KeyboardInterrupt(str(stopped)) from stopped
+    except UserError:
+        raise
+    except (OmegaConfBaseException, OSError, ValueError) as error:
+        line = _explained(error, words)
+        if line is None:
+            raise
+        raise UserError(line) from error
+
+
+def _explained(error: Exception, words: Sequence[str]) -> str | None:
+    """One line for what a user can fix; None for a bug."""
+    if isinstance(error, OmegaConfBaseException):
+        return explain_hydra_error(error, "train", settings=words)
+    return explain_option(error, words) if isinstance(error, ValueError) else user_message(error)
+
+
+def _setting(word: str) -> str:
+    if not isinstance(word, str):
+        raise UserError(f"{word!r}: each setting is a text, 'KEY=VALUE'")
+    if word.startswith("-"):
+        raise UserError(f"{word}: fbm.train takes settings of one run, KEY=VALUE; for a sweep, call it for each run")
+    return word
