@@ -486,7 +486,10 @@ def test_a_finished_run_can_be_tested_later_and_is_not_trained_again(train, caps
     counts = {name: after[name] for name in ("confusion", "video_confusion")}
     assert all(sum(map(sum, rows)) == 12 for rows in counts.values())
     assert (before["tested_clips"], after["tested_clips"]) == (None, 12)
-    assert {**after, "metrics": before["metrics"], **dict.fromkeys((*counts, "tested_clips"))} == before
+    assert before["intervals"] == {}
+    assert list(after["intervals"]) == ["test/clip_top1", "test/video_top1"]
+    as_before = {"metrics": before["metrics"], "intervals": {}, **dict.fromkeys((*counts, "tested_clips"))}
+    assert {**after, **as_before} == before
     assert rows(run) == history
     assert all(torch.equal(value, best[name]) for name, value in weights(run).items())
     capsys.readouterr()
