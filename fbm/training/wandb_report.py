@@ -42,8 +42,8 @@ def log_report(report: Report, folder: Path) -> str:
     try:
         run.config.update(_config(report), allow_val_change=True)
         for key, records in _tables(report):
-            columns: list[Any] = list(dict.fromkeys(column for record in records for column in record))
-            rows = [[record.get(column) for column in columns] for record in records]
+            columns: list[str | int] = list(dict.fromkeys(column for record in records for column in record))
+            rows = [[record.get(str(column)) for column in columns] for record in records]
             # Not by the logger, which takes the first rows of a resumed run for repeated ones.
             run.log({f"tables/{key}": wandb.Table(columns, rows)})
         for file in report.files:

@@ -6,8 +6,10 @@ import fbm
 from fbm.data.store.frame_store import FrameStore
 from fbm.evaluation.trained_run import TrainedRun
 
-SMALL = ("data.batch_size=8", "encoder.width=4", "trainer=cpu", "trainer.max_epochs=1", "logger=csv")
-SMALL += ("callbacks.progress=null", "test=true", "optim.lr=1e-2")
+SMALL = (
+    *("data.batch_size=8", "encoder.width=4", "trainer=cpu", "trainer.max_epochs=1", "logger=csv"),
+    *("callbacks.progress=null", "test=true", "optim.lr=1e-2"),
+)
 
 
 @pytest.fixture(scope="session")

@@ -107,7 +107,7 @@ def test_an_earlier_export_is_replaced_only_on_request(runs, tmp_path, capsys):
 
 def test_damage_is_named(exported, tmp_path):
     def copy(name: str) -> Path:
-        folder = tmp_path / name
+        folder = Path(tmp_path) / name
         folder.mkdir()
         for file in exported["classify"].iterdir():
             (folder / file.name).write_bytes(file.read_bytes())
@@ -135,9 +135,9 @@ def test_damage_is_named(exported, tmp_path):
 
 
 @pytest.fixture
-def hub(exported, monkeypatch) -> list[tuple]:
+def hub(exported, monkeypatch) -> list[tuple[str, str | None]]:
     """A Hub with one repository; the requests."""
-    asked: list[tuple] = []
+    asked: list[tuple[str, str | None]] = []
 
     def snapshot_download(repository: str, *, revision: str | None, allow_patterns: list[str]) -> str:
         asked.append((repository, revision))
