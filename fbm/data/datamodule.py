@@ -13,7 +13,7 @@ from fbm.data.clips import ClipDataset, identity_collate
 from fbm.data.dataset import VideoDataset
 from fbm.data.datasets.ucf101 import check_no_leak
 from fbm.data.decoding.video import Decoder
-from fbm.data.sampler import FROM_START, ResumableDistributedSampler, ResumePosition
+from fbm.data.sampler import FROM_START, ResumableDistributedSampler, resume_position
 from fbm.data.store.frame_store import FrameStore
 from fbm.data.views import ViewDataset
 from fbm.utils.errors import UserError
@@ -243,17 +243,3 @@ class ClipDataModule(pl.LightningDataModule):
             pin_memory=on_gpu,
             generator=torch.Generator(),  # its workers' seeds would otherwise be drawn from the global one
         )
-
-
-def resume_position(trainer: pl.Trainer) -> ResumePosition:
-    """The epoch that a fit starts in, and its steps that are done: none, unless it is resumed within an epoch.
-
-    Lightning restores its counters before it calls for the loader, and leaves it to the loader to skip these steps.
-    """
-    epochs: Any = trainer.fit_loop.epoch_progress.current  # declared as less than it is
-    steps: Any = trainer.fit_loop.epoch_loop.batch_progress
-    if not epochs.started == epochs.ready == epochs.processed + 1:  # at an epoch's start or end
-        return ResumePosition(epochs.processed, 0)
-    if steps.is_last_batch:  # nothing but the epoch's end is left
-        return ResumePosition(epochs.processed + 1, 0)
-    return ResumePosition(epochs.processed, steps.current.processed)

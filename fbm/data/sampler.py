@@ -1,7 +1,7 @@
 """The order in which samples are read: by (seed, epoch), shared over ranks, resumable within an epoch."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -75,3 +75,19 @@ class ResumableDistributedSampler(Sampler[SampleKey]):
     def _evaluated(self) -> list[SampleKey]:
         last = self.samples - 1
         return [SampleKey(self.epoch, min(place, last), place <= last) for place in range(self._places)]
+
+
+def resume_position(trainer: Any) -> ResumePosition:
+    """The epoch that a fit starts in, and its steps that are done: none, unless it is resumed within an epoch.
+
+    Lightning restores its counters before it calls for the loader, and leaves it to the loader to skip these steps.
+
+    Args:
+        trainer: Lightning's.
+    """
+    epochs, steps = trainer.fit_loop.epoch_progress.current, trainer.fit_loop.epoch_loop.batch_progress
+    if not epochs.started == epochs.ready == epochs.processed + 1:  # at an epoch's start or end
+        return ResumePosition(epochs.processed, 0)
+    if steps.is_last_batch:  # nothing but the epoch's end is left
+        return ResumePosition(epochs.processed + 1, 0)
+    return ResumePosition(epochs.processed, steps.current.processed)

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from fbm.data.batch import SizedEvaluation
-from fbm.data.datamodule import ClipDataModule, resume_position
+from fbm.data.datamodule import ClipDataModule
 from fbm.data.datasets.ucf101 import UCF101
 from fbm.data.demo import CLASSES
+from fbm.data.sampler import resume_position
 from fbm.data.store.array import checksum_of
 from fbm.data.store.frame_store import files_of
 from fbm.data.store.manifest import MANIFEST, Manifest, read_manifest
