@@ -28,6 +28,7 @@ ROOMS = {  # in the order of docs/architecture.md
     "fbm.config": "Configs",
     "fbm.data": "Data",
     "fbm.models": "Networks and losses",
+    "fbm.scores": "Disentanglement scores",
     "fbm.utils": "Utilities",
 }
 
