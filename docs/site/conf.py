@@ -47,8 +47,24 @@ autodoc_mock_imports = ["torchcodec"]
 
 NAVIGATION = {
     "First steps": ["docs/tutorials/*"],
-    "Guides": [f"docs/{name}" for name in ("datasets", "folders", "masks", "decoders", "store", "encoders", "tasks")]
-    + [f"docs/{name}" for name in ("beyond", "studies", "resume", "ranks", "faults")],
+    "Guides": [
+        f"docs/{name}"
+        for name in (
+            *(
+                "commands",
+                "python",
+                "datasets",
+                "folders",
+                "masks",
+                "decoders",
+                "store",
+                "encoders",
+                "tasks",
+                "baselines",
+            ),
+            *("beyond", "studies", "evaluation", "scores", "resume", "ranks", "faults"),
+        )
+    ],
     "Reference": [
         "docs/reference/config",
         "docs/reference/api/*",

@@ -55,7 +55,7 @@ def test_help_loads_nothing_heavy(arguments):
 def test_help_shows_groups_and_settings(capsys):
     assert fbm("train", "--help") == 0
     out = capsys.readouterr().out
-    assert "init: autoencoder, ours, random" in out
+    assert "init: autoencoder, contrast, order, ours, random" in out
     assert re.search(r"^  data.batch_size=16 +clips .*ranks$", out, re.MULTILINE)
     assert "fbm train task=classify init=ours" in out
 
@@ -113,7 +113,7 @@ def test_cfg_job_prints_the_config(capsys):
         (["trian"], "no such command 'trian'; did you mean 'train'?"),
         (["train", "traner=cpu"], "no such setting 'traner'; did you mean 'trainer'?"),
         (["train", "optim.learning_rate=1"], "no such setting 'optim.learning_rate'; optim has lr, weight_decay"),
-        (["train", "optim=sgd"], "no such option 'optim/sgd'; there is adam, adam_program"),
+        (["train", "optim=lion"], "no such option 'optim/lion'; there is adam, adam_program, adamw, sgd"),
         (["train", "optim.lrr=1"], "no such setting 'optim.lrr'; did you mean 'optim.lr'?"),
         (["train", "masks=3"], "masks=3: a group takes an option; there is boxes, files, none, "),
         (["train", "=3"], "=3: no setting"),
@@ -222,11 +222,11 @@ def test_completion(line, offered, monkeypatch, capsys):
 
 
 def test_completion_in_a_real_shell(tmp_path):
-    """The script's own function is asked, as bash would when Tab is pressed behind `fbm train init=o`."""
+    """The script's own function is asked, as bash would when Tab is pressed behind `fbm train init=ou`."""
     script = f"""
     PATH={Path(FBM).parent}:$PATH
     eval "$(fbm -sc install=bash)"
-    COMP_LINE="fbm train init=o"; COMP_POINT=${{#COMP_LINE}}; COMP_WORDS=($COMP_LINE); COMP_CWORD=2
+    COMP_LINE="fbm train init=ou"; COMP_POINT=${{#COMP_LINE}}; COMP_WORDS=($COMP_LINE); COMP_CWORD=2
     hydra_bash_completion
     echo "${{COMPREPLY[@]}}"
     """

@@ -92,13 +92,13 @@ def test_each_job_of_a_sweep_has_its_own_folder():
 
 def test_a_users_configs_are_found_by_config_dir(tmp_path):
     (tmp_path / "own" / "optim").mkdir(parents=True)
-    (tmp_path / "own" / "optim" / "sgd.yaml").write_text("_target_: torch.optim.SGD\nlr: 0.5\n")
+    (tmp_path / "own" / "optim" / "plain.yaml").write_text("_target_: torch.optim.SGD\nlr: 0.5\n")
     seen = []
     assert (
         launch(
             "train",
             lambda config: seen.append(OmegaConf.to_container(config.optim)),
-            ["--config-dir", "own", "optim=sgd"],
+            ["--config-dir", "own", "optim=plain"],
         )
         == 0
     )

@@ -1,0 +1,72 @@
+"""Draw docs/moving.gif from a run of task.target=random: python docs/moving.py RUN STORE."""
+
+import sys
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+import fbm
+from fbm.data.clips import ClipDataset, SampleKey
+from fbm.data.store.frame_store import FrameStore
+from fbm.evaluation.probing.runs import read_pretrained
+from fbm.evaluation.probing.swaps import chosen_samples
+from fbm.models.conditional_target import ConditionalDisentangler
+from fbm.models.disentangler import split_features
+from fbm.models.layers import to_input, to_pixels
+
+CLIPS, SCALE, GAP, TITLE = 4, 2, 6, 30
+TITLES = ("clip", "its foreground,\nframe by frame", "its background", "moved as the\nclip below moves")
+HOLD = 4  # frames that the last one stays
+
+
+@torch.no_grad()
+def columns(network: ConditionalDisentangler, clips: Tensor) -> Tensor:
+    """The pictures of every frame, `T N 4 3 H W` in [-1, 1], of clips `N 3 T H W`."""
+    features = split_features(network.encoder(clips))
+    swapped = features._replace(motion=features.motion.roll(-1, 0))
+    still = network.reconstruct(features).reconstruction
+    shown = []
+    for frame in range(clips.shape[2]):
+        target = torch.full((len(clips),), frame)
+        own, other = (network.reconstruct(some, target).reconstruction for some in (features, swapped))
+        moved = (own.last_foreground if frame else own.first_foreground, other.last_foreground)
+        shown.append(torch.stack([clips[:, :, frame], moved[0], still.first_background, moved[1]], 1))
+    return torch.stack(shown)
+
+
+def draw(pictures: Tensor) -> Image.Image:
+    """One frame of the GIF: a row a clip, a column a picture, of `N 4 3 H W`."""
+    rows, count, _, height, width = pictures.shape
+    side = width * SCALE + GAP
+    canvas = Image.new("RGB", (count * side + GAP, TITLE + rows * side + GAP), "white")
+    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(11)
+    for column, title in enumerate(TITLES):
+        middle = GAP + column * side + width * SCALE // 2
+        pen.multiline_text((middle, TITLE), title, "black", font, anchor="md", spacing=1, align="center")
+    for row in range(rows):
+        for column in range(count):
+            frame = Image.fromarray(to_pixels(pictures[row, column]).permute(1, 2, 0).numpy())
+            frame = frame.resize((width * SCALE, height * SCALE), Image.Resampling.NEAREST)
+            canvas.paste(frame, (GAP + column * side, TITLE + GAP + row * side))
+    return canvas
+
+
+def main(run: Path, store: Path) -> None:
+    """Write the GIF from test clips that are chosen by class, not by look."""
+    network = read_pretrained(run).task().network
+    assert isinstance(network, ConditionalDisentangler), "the run must be of task.target=random"
+    frames = network.encoder.frames
+    clips = ClipDataset(FrameStore(store), "test", 2 * frames, frames, seed=0)
+    batch = clips.batch([SampleKey(0, sample) for sample in chosen_samples(clips, CLIPS)])
+    drawn = [draw(pictures) for pictures in columns(network, to_input(batch.frames, network.encoder.size))]
+    palette = drawn[0].quantize(96)
+    shown = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in [*drawn, *[drawn[-1]] * HOLD]]
+    out = Path(__file__).with_name("moving.gif")
+    shown[0].save(out, save_all=True, append_images=shown[1:], duration=110, loop=0, optimize=True)
+    print(f"{out}: {out.stat().st_size / 1000:.0f} kB, {len(clips)} test clips, fbm {fbm.__version__}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
