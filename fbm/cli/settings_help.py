@@ -57,6 +57,7 @@ def groups_text(*groups: str) -> str:
     found: dict[str, list[str]] = {}
     for path in sorted(conf_dir().glob("*/**/*.yaml")):
         found.setdefault(str(path.parent.relative_to(conf_dir())), []).append(path.stem)
+    found.pop("hydra/sweeper", None)  # chosen by `sweeper`
     asked = {group: options for group, options in found.items() if not groups or group.split("/")[0] in groups}
     return "\n".join(f"{group}: {', '.join(options)}" for group, options in asked.items())
 

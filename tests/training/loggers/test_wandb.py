@@ -184,7 +184,7 @@ def test_the_checkpoint_is_what_one_run_makes_and_the_other_starts_from(study, p
     assert json.loads(made[0].metadata)["fingerprints"] == told["fingerprints"]
     started = summary(study / "a run=1")["pretraining"]
     assert started == {
-        **{"folder": "outputs/demo/pre", "study": "demo", "run": "pre", "seed": 3},
+        **{"folder": "outputs/demo/pre", "study": "demo", "run": "pre", "seed": 3, "data": "demo"},
         "fingerprint": told["fingerprints"]["config"],
     }
     assert json.loads(used[0].metadata) == classified.summary["pretraining"] == started
