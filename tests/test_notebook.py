@@ -9,7 +9,7 @@ from tests.conftest import REPOSITORY
 NOTEBOOK = REPOSITORY / "docs" / "tutorials" / "demo.ipynb"
 QUICK = """
 PREPARE = ["data.generate.groups=5", "data.generate.test_groups=1", "data.generate.clips=1", "data.size=32"]
-TRAIN = ["trainer.max_epochs=1", "trainer=cpu", "encoder.width=4", "logger=csv", "callbacks.progress=null"]
+TRAIN = ["trainer.max_epochs=2", "trainer=cpu", "encoder.width=4", "logger=csv", "callbacks.progress=null"]
 """
 
 
@@ -28,9 +28,8 @@ def test_its_cells_run(tmp_path, monkeypatch):
     exec(QUICK, names)
     for source in rest:
         exec(source, names)
-    assert (tmp_path / "outputs" / "demo" / "classify-random-seed0-trainer-cpu").exists() or any(
-        (tmp_path / "outputs" / "demo").glob("classify-ours-*")
-    )
+    runs = sorted(path.name.split("-")[0] for path in (tmp_path / "outputs" / "demo").iterdir())
+    assert runs == ["classify", "classify", "disentangle_wide"]
 
 
 def test_it_is_committed_with_its_results():
