@@ -1,4 +1,4 @@
-"""Draw docs/moving.gif from a run of task.target=random: python docs/moving.py RUN STORE."""
+"""Draw docs/moving.gif from a run of task=disentangle: python docs/moving.py RUN STORE."""
 
 import sys
 from pathlib import Path
@@ -7,32 +7,33 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-import fbm
 from fbm.data.clips import ClipDataset, SampleKey
 from fbm.data.store.frame_store import FrameStore
 from fbm.evaluation.probing.runs import read_pretrained
 from fbm.evaluation.probing.swaps import chosen_samples
-from fbm.models.conditional_target import ConditionalDisentangler
-from fbm.models.disentangler import split_features
+from fbm.models.disentangler import Disentangler, split_features
 from fbm.models.layers import to_input, to_pixels
 
 CLIPS, SCALE, GAP, TITLE = 4, 2, 6, 30
-TITLES = ("clip", "its foreground,\nframe by frame", "its background", "moved as the\nclip below moves")
+TITLES = ("clip", "its foreground,\nfirst and last", "its background", "moved as the\nclip below moves")
 HOLD = 4  # frames that the last one stays
+COLOURS = 160
 
 
 @torch.no_grad()
-def columns(network: ConditionalDisentangler, clips: Tensor) -> Tensor:
-    """The pictures of every frame, `T N 4 3 H W` in [-1, 1], of clips `N 3 T H W`."""
+def columns(network: Disentangler, clips: Tensor) -> Tensor:
+    """The pictures of every frame, `T N 4 3 H W` in [-1, 1], of clips `N 3 T H W`.
+
+    Of the foregrounds there are two, which are shown in the first and the second half.
+    """
     features = split_features(network.encoder(clips))
-    swapped = features._replace(motion=features.motion.roll(-1, 0))
-    still = network.reconstruct(features).reconstruction
+    own = network.reconstruct(features).reconstruction
+    other = network.reconstruct(features._replace(motion=features.motion.roll(-1, 0))).reconstruction
     shown = []
     for frame in range(clips.shape[2]):
-        target = torch.full((len(clips),), frame)
-        own, other = (network.reconstruct(some, target).reconstruction for some in (features, swapped))
-        moved = (own.last_foreground if frame else own.first_foreground, other.last_foreground)
-        shown.append(torch.stack([clips[:, :, frame], moved[0], still.first_background, moved[1]], 1))
+        late = frame >= clips.shape[2] // 2
+        foregrounds = [made.last_foreground if late else made.first_foreground for made in (own, other)]
+        shown.append(torch.stack([clips[:, :, frame], foregrounds[0], own.first_background, foregrounds[1]], 1))
     return torch.stack(shown)
 
 
@@ -56,16 +57,19 @@ def draw(pictures: Tensor) -> Image.Image:
 def main(run: Path, store: Path) -> None:
     """Write the GIF from test clips that are chosen by class, not by look."""
     network = read_pretrained(run).task().network
-    assert isinstance(network, ConditionalDisentangler), "the run must be of task.target=random"
+    assert isinstance(network, Disentangler), "the run must be of task=disentangle"
     frames = network.encoder.frames
     clips = ClipDataset(FrameStore(store), "test", 2 * frames, frames, seed=0)
     batch = clips.batch([SampleKey(0, sample) for sample in chosen_samples(clips, CLIPS)])
     drawn = [draw(pictures) for pictures in columns(network, to_input(batch.frames, network.encoder.size))]
-    palette = drawn[0].quantize(96)
+    both = Image.new("RGB", (drawn[0].width, 2 * drawn[0].height))
+    for half, picture in enumerate((drawn[0], drawn[-1])):
+        both.paste(picture, (0, half * picture.height))
+    palette = both.quantize(COLOURS)
     shown = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in [*drawn, *[drawn[-1]] * HOLD]]
     out = Path(__file__).with_name("moving.gif")
     shown[0].save(out, save_all=True, append_images=shown[1:], duration=110, loop=0, optimize=True)
-    print(f"{out}: {out.stat().st_size / 1000:.0f} kB, {len(clips)} test clips, fbm {fbm.__version__}")
+    print(f"{out}: {out.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":
