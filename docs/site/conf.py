@@ -73,6 +73,7 @@ NAVIGATION = {
         "docs/benchmarks",
     ],
     "Experiments": ["experiments/README", "experiments/*/README"],
+    "fbm": ["CHANGELOG", "CONTRIBUTING"],
 }
 CONFIGS = re.compile(r"\]\(((?:\.\./)*)conf(?:/[\w/]+)?\)")  # links to folders of configs
 

@@ -1,9 +1,8 @@
 """The shards of a preparation on several machines: which videos each prepares, and what is known of the others.
 
-STORE/shards/videos.jsonl         settings of all shards and the listed videos, written by the first one
-STORE/shards/3-of-8/              of one shard: its lock,
-                    journal-*.jsonl   the videos that are finished, while it is unfinished,
-                    done-*.jsonl      the row of every video of its part, once all are
+- `STORE/shards/videos.jsonl`: settings of all shards and the listed videos, written by the first one;
+- `STORE/shards/3-of-8/`: of one shard, its lock, in `journal-*.jsonl` the videos that are finished, while it is
+  unfinished, and in `done-*.jsonl` the row of every video of its part, once all are.
 
 A shard has the store's lock together with the others, and its own alone; the manifest is written by whoever has the
 store's lock alone. All of this is removed when the manifest is written.
