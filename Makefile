@@ -43,7 +43,7 @@ check: $(STAMP) ## ruff, mypy, the guards, every config, the docs
 	$(MAKE) docs
 
 docs: $(STAMP) ## the documentation as a site in build/site; any warning, such as a dead link, is an error
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -c docs/site . build/site
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env -c docs/site . build/site
 
 # uv does not look where pip finds a CPU build of torch, unless it is given the place. What torch's CUDA builds need comes with torch.
 CUDA := triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti cuda-nvrtc \

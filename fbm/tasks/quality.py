@@ -155,7 +155,7 @@ def psnr(predicted: Tensor, true: Tensor) -> Tensor:
 
 
 def gradients(frames: Tensor) -> Tensor:
-    """Absolute horizontal plus vertical difference of every pixel to its neighbours, of frames `B C H W`: `B C H-1 W-1`."""
+    """Absolute horizontal plus vertical differences to the next pixels, of frames `B C H W`: `B C H-1 W-1`."""
     corner = frames[..., 1:, 1:]
     return (corner - frames[..., 1:, :-1]).abs() + (corner - frames[..., :-1, 1:]).abs()
 
