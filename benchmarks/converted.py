@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from fbm.data.decoding.decoders import open_reader
+from fbm.data.decoding.video import VideoError
 from fbm.data.store.frame_store import FrameStore
 from fbm.data.store.kinds.files import Files
 from fbm.data.store.kinds.kind import FrameKind
@@ -14,12 +16,17 @@ from fbm.utils.progress import progress
 def converted(store: FrameStore, kind: FrameKind, videos: dict[str, Path], root: Path) -> Path:
     """Write the usable videos of a store to `root`, and gives it; masks are links.
 
+    Files that a decoder refuses are left out.
+
     Args:
         videos: the files of the videos by name.
     """
     rows = []
     with progress(kind.label, len(store.usable), "videos") as advance:
         for video in store.usable:
+            if isinstance(kind, Files) and not _opens(kind, videos[video.name], store.manifest.size):
+                advance()
+                continue
             rows.append(_row(store, kind, video, videos[video.name], root))
             if store.manifest.masks != "none":
                 link = masks_file(root, store.manifest.masks, video.name)
@@ -31,6 +38,14 @@ def converted(store: FrameStore, kind: FrameKind, videos: dict[str, Path], root:
         manifest = replace(manifest, decoder=kind.decoder)
     write_text(root / MANIFEST, manifest.to_json())
     return root
+
+
+def _opens(kind: Files, path: Path, size: int) -> bool:
+    try:
+        open_reader(path, kind.decoder, size).close()
+    except VideoError:
+        return False
+    return True
 
 
 def _row(store: FrameStore, kind: FrameKind, video: StoredVideo, path: Path, root: Path) -> StoredVideo:

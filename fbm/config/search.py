@@ -92,6 +92,8 @@ class Search:
         try:
             with exclusive_lock(self.folder / FOLDER, "the search"):
                 study = self._open(fixed)
+                if done := len(_complete(study)):
+                    print(f"{self.name}: {done} of {max(done, self.n_trials)} trials have a result already")
                 self._repeat_interrupted(study)
                 while (left := self.n_trials - len(_complete(study))) > 0:
                     self._run_batch(study, space, fixed, min(left, self.n_jobs))
@@ -131,6 +133,7 @@ class Search:
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             study.tell(trial.number, state=TrialState.FAIL)
             study.enqueue_trial(trial.params, user_attrs={INTERRUPTED: trial.number})
+            print(f"{self.name}: trial {trial.number} was interrupted and is repeated")
 
     def _run_batch(self, study: "Study", space: "dict[str, BaseDistribution]", fixed: list[str], count: int) -> None:
         from optuna.trial import TrialState
@@ -175,7 +178,7 @@ class Search:
         failed = len(_proposed(study)) - len(_complete(study))
         print(
             f"{self.name}: best of {len(_complete(study))} trials: {best.value:.4g} with {found}"
-            f"{f'; {failed} failed' if failed else ''}; all of them: optuna-dashboard {self.folder / FOLDER / JOURNAL}"
+            f"{f'; {failed} failed' if failed else ''}; optuna-dashboard shows {self.folder / FOLDER / JOURNAL}"
         )
 
 

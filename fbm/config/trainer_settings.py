@@ -28,8 +28,8 @@ LEAST = {  # smaller numbers make Lightning divide by zero, or hang
 PRECISIONS = ("32-true", "32", "16-mixed", "16", "bf16-mixed", "bf16")
 DURATION = re.compile(r"\d+:\d\d:\d\d:\d\d")
 UNVALIDATED = (
-    "training ended before a validation could say which weights are the best: raise trainer.max_time, "
-    "trainer.max_steps or trainer.max_epochs, or set trainer.val_check_interval=BATCHES lower"
+    "training ended before a validation could say which weights are the best: raise +trainer.max_time, "
+    "+trainer.max_steps or trainer.max_epochs, or set +trainer.val_check_interval=BATCHES lower"
 )
 UNTIL = 1000  # epochs that Lightning trains where neither max_epochs nor max_steps nor max_time is given
 
@@ -142,8 +142,8 @@ def check_validates(trainer: Mapping[str, Any], batches: int) -> None:
     if steps is not None and steps < needed:
         raise UserError(
             f"training ends after {steps} steps, before it is first validated, after {first} batches of {batches} an "
-            "epoch: nothing would say which weights are the best; raise trainer.max_epochs or trainer.max_steps, or "
-            "set trainer.val_check_interval=BATCHES or trainer.check_val_every_n_epoch lower"
+            "epoch: nothing would say which weights are the best; raise trainer.max_epochs or +trainer.max_steps, or "
+            "set +trainer.val_check_interval=BATCHES or trainer.check_val_every_n_epoch lower"
         )
 
 

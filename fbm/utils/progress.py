@@ -34,6 +34,9 @@ class _Rate(ProgressColumn):
 @contextmanager
 def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
     """Show a bar while the block runs; the value it gives is called once for every `unit` done."""
+    if not total:
+        yield lambda count=1: None
+        return
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), _Rate(unit), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=total)

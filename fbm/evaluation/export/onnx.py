@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ class _FeaturesAndLogits(nn.Module):
         return features, self.linear(features.flatten(1))
 
 
+def check_packages() -> None:
+    """UserError unless what an export to ONNX needs is installed; imports nothing."""
+    if not all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))):
+        raise UserError("--onnx needs onnx, onnxscript and onnxruntime: pip install 'fbm-video[onnx]'")
+
+
 def export_onnx(checkpoint: dict[str, Any], summary: RunSummary, named: str, file: Path) -> str:
     """Write the encoder, and a classifier's linear layer, as ONNX; returns how far it agrees with torch.
 
@@ -40,11 +47,9 @@ def export_onnx(checkpoint: dict[str, Any], summary: RunSummary, named: str, fil
     Raises:
         UserError: a package is missing, the network cannot be exported, or differs by more than `WORST`.
     """
-    try:
-        import onnxruntime
-        import onnxscript  # noqa: F401 (torch's exporter needs it)
-    except ImportError as error:
-        raise UserError("--onnx needs onnx, onnxscript and onnxruntime: pip install 'fbm-video[onnx]'") from error
+    check_packages()
+    import onnxruntime
+
     network: nn.Module
     if summary.task == "classify":
         task = trained_task(checkpoint, summary, named, Classify, "it has no logits")

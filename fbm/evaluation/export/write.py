@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from fbm.evaluation.export.card import CARD, model_card
+from fbm.evaluation.export.onnx import check_packages, export_onnx
 from fbm.evaluation.export.plain import publishable
 from fbm.evaluation.trained_run import read_results
 from fbm.runs.checkpoints import encoder_of, read_checkpoint
@@ -28,6 +29,8 @@ def export(run: Path, folder: Path, onnx: bool) -> list[str]:
         UserError: the run is not finished or damaged, a package is missing, the ONNX network computes something else,
             or the folder cannot be written. Nothing is written then.
     """
+    if onnx:
+        check_packages()
     summary = read_results(run)
     content = read_checkpoint(run)
     encoder = encoder_of(content, str(run))
@@ -41,8 +44,6 @@ def export(run: Path, folder: Path, onnx: bool) -> list[str]:
         (draft / EXPORTED_RESULTS).write_text(results.to_json(), encoding="utf-8")
         agreement = None
         if onnx:
-            from fbm.evaluation.export.onnx import export_onnx
-
             agreement = export_onnx(content, summary, str(run), draft / ONNX)
             lines.append(f"{folder / ONNX}: {agreement}")
         (draft / CARD).write_text(model_card(results, encoder, content["fbm"], agreement), encoding="utf-8")
