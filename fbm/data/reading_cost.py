@@ -6,7 +6,7 @@ from fbm.data.clips import ClipDataset, SampleKey, spread
 
 CLIPS, SECONDS = 16, 2.0  # measured at most
 # Ratios of docs/benchmarks.md.
-STORED = "a store with data.frames=jpeg gives 3 to 7 times as many, data.frames=raw 50 to 100 times (docs/store.md)"
+STORED = "a store with data.frames=jpeg gives 6 to 15 times as many, data.frames=raw 130 to 155 times (docs/store.md)"
 
 
 def reading_cost(clips: ClipDataset) -> str:
