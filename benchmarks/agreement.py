@@ -148,7 +148,7 @@ def one_pass(task: Task, batch: ClipBatch, precision: AbstractContextManager[Any
     task.zero_grad(set_to_none=True)
     with precision:
         terms = task.loss_terms(batch) if isinstance(task, PretrainingTask) else {"loss": loss_of(task, batch)}
-    terms["loss"].backward()  # type: ignore[no-untyped-call]
+    terms["loss"].backward()
     trained = {name: weight for name, weight in task.network.named_parameters() if weight.requires_grad}
     gradients = {name: weight.grad.float().cpu() for name, weight in trained.items() if weight.grad is not None}
     task.zero_grad(set_to_none=True)

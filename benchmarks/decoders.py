@@ -37,7 +37,7 @@ def peers() -> dict[str, Peer]:
         found["decord"] = Peer(_decord_clip, _decord_whole)
     if find_spec("torchcodec"):
         try:
-            import torchcodec  # noqa: F401
+            import torchcodec  # noqa: F401 (whether it loads)
         except (OSError, RuntimeError, ImportError):
             return found  # installed, but not FFmpeg's libraries that it needs
         found["torchcodec"] = Peer(_torchcodec_clip, _torchcodec_whole)

@@ -38,5 +38,5 @@ def needed(loss: Callable[[], Tensor], network: nn.Module) -> Memory:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved):
         made = loss()
     activations = sum(each.untyped_storage().nbytes() for each in kept.values())
-    made.backward()  # type: ignore[no-untyped-call]
+    made.backward()
     return Memory(weights, trained, 2 * trained, activations)

@@ -94,7 +94,7 @@ def _mark(device: torch.device) -> Any:
     """A moment: of the clock, or in what a GPU is given to do."""
     if device.type != "cuda":
         return time.perf_counter()
-    event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    event = torch.cuda.Event(enable_timing=True)
     event.record()
     return event
 
@@ -182,7 +182,7 @@ def _step(parts: Components, loss_of_batch: Callable[[Any], Tensor]) -> Callable
         with _precision(parts):
             loss = loss_of_batch(batch)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
 
     return step
@@ -204,7 +204,7 @@ def _precision(parts: Components) -> AbstractContextManager[Any]:
 def _memory_before(device: torch.device) -> int:
     """Bytes before something is measured. A GPU's peak is reset here; a process's never falls."""
     if device.type == "cuda":
-        torch.cuda.init()  # type: ignore[no-untyped-call]  # or there would be no count yet
+        torch.cuda.init()  # or there would be no count yet
         torch.cuda.reset_peak_memory_stats(device)
         return torch.cuda.memory_allocated(device)
     return _memory(device)

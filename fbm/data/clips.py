@@ -182,5 +182,5 @@ def _empty_batch(*shape: int) -> Tensor:
     """uint8, not set; in a loader's worker it is shared memory, so that nothing is copied on the way out."""
     if get_worker_info() is None:
         return torch.empty(shape, dtype=torch.uint8)
-    shared = torch.UntypedStorage._new_shared(math.prod(shape))  # type: ignore[no-untyped-call]
+    shared = torch.UntypedStorage._new_shared(math.prod(shape))
     return torch.empty(0, dtype=torch.uint8).set_(shared).view(shape)

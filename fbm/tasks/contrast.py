@@ -105,7 +105,7 @@ def _gathered(rows: Tensor) -> Tensor:
     """The rows of all ranks, rank by rank, with gradients to each; all ranks have equally many."""
     if not (dist.is_available() and dist.is_initialized()):
         return rows
-    gathered: tuple[Tensor, ...] = all_gather_with_gradient(rows)  # type: ignore[no-untyped-call]
+    gathered: tuple[Tensor, ...] = all_gather_with_gradient(rows)
     return torch.cat(gathered)
 
 

@@ -155,7 +155,7 @@ def _all_finite(terms: dict[str, Tensor]) -> tuple[Tensor, "torch.cuda.Event | N
     if fine.device.type != "cuda":
         return fine.cpu(), None
     arrived = torch.empty((), dtype=torch.bool, pin_memory=True).copy_(fine, non_blocking=True)
-    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied = torch.cuda.Event()
     copied.record()
     return arrived, copied
 

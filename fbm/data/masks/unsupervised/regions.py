@@ -41,7 +41,7 @@ def regions_of(frame: np.ndarray, width: float, place: float) -> Regions:
     height, length = lab.shape[:2]
     wanted = max(1, round(height * length / width**2))
     # SLIC begins with this grid; its regions keep their order.
-    grid = regular_grid((height, length), wanted)  # type: ignore[no-untyped-call]
+    grid = regular_grid((height, length), wanted)
     rows, columns = (len(range(*cut.indices(side))) for cut, side in zip(grid, (height, length), strict=True))
     scale = float(np.ptp(lab)) or 1.0  # slic stretches what it is given to [0, 1]
     labels = slic(
