@@ -41,9 +41,8 @@ def compose(overrides: Sequence[str] = (), own: Path | None = None, name: str = 
     """
     import hydra
 
-    search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
     with composing():
-        return hydra.compose(name, [*search, *overrides])
+        return hydra.compose(name, [*_search_path(own), *overrides])
 
 
 @contextmanager
@@ -56,10 +55,9 @@ def composed_as_command(overrides: Sequence[str] = (), own: Path | None = None) 
     import hydra
     from hydra.core.hydra_config import HydraConfig
 
-    search = [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
     before = HydraConfig.instance().cfg
     with composing():
-        whole = hydra.compose("train", [*search, *overrides], return_hydra_config=True)
+        whole = hydra.compose("train", [*_search_path(own), *overrides], return_hydra_config=True)
     try:
         HydraConfig.instance().set_config(whole)
         with open_dict(whole):
@@ -67,6 +65,11 @@ def composed_as_command(overrides: Sequence[str] = (), own: Path | None = None) 
         yield whole
     finally:
         HydraConfig.instance().cfg = before
+
+
+def _search_path(own: Path | None) -> list[str]:
+    """The setting that adds a folder of the user's config groups."""
+    return [f"hydra.searchpath=[file://{own.resolve()}]"] if own else []
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fbm.data.decoding.video import DECODERS
-from fbm.evaluation.extract.options import DEVICES, PARTS, POOLS, Options
+from fbm.evaluation.extract.options import PARTS, POOLS, Options, add_reading_options
 from fbm.utils.errors import parsed
 
 if TYPE_CHECKING:
@@ -55,11 +54,7 @@ def parser() -> argparse.ArgumentParser:
     add("--stride", type=int, metavar="N", help="frames between the starts of clips (default: a clip's length)")
     add("--part", choices=PARTS, default=default.part, help="of a disentangled feature; `each`: a column for each part")
     add("--pool", choices=POOLS, default=default.pool, help="mean over positions: C values a clip; none: C x h x w")
-    add("--decoder", choices=DECODERS, default=default.decoder, help="of the videos, see docs/decoders.md")
-    add("--batch", type=int, default=default.batch, metavar="N", help="clips in a batch (default: %(default)s)")
-    add("--device", choices=DEVICES, default=default.device, help="auto takes a GPU where there is one")
-    add("--workers", type=int, metavar="N", help="decoding processes (default: one a core, at most 8)")
-    add("--timeout", type=float, default=default.timeout, metavar="SECONDS", help="without a frame, a file is given up")
+    add_reading_options(made)
     add("--skip-unreadable", action="store_true", help="skip unreadable videos; each is named")
     add("--overwrite", action="store_true", help="replace an OUT that holds other features")
     return made

@@ -1,10 +1,11 @@
 """The options of an extraction."""
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
 from fbm.data.decoding.decoders import check_decoder
-from fbm.data.decoding.video import Decoder
+from fbm.data.decoding.video import DECODERS, Decoder
 from fbm.utils.errors import UserError
 from fbm.utils.suggest import did_you_mean
 
@@ -76,3 +77,13 @@ def check_out(out: Path) -> None:
             import pyarrow.parquet  # noqa: F401
         except ImportError as error:
             raise UserError(f"{out}: Parquet needs pyarrow: pip install 'fbm-video[parquet]', or write .npz") from error
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command that applies a network to videos, with the defaults of `Options`."""
+    add, default = parser.add_argument, Options()
+    add("--decoder", choices=DECODERS, default=default.decoder, help="of the videos, see docs/decoders.md")
+    add("--batch", type=int, default=default.batch, metavar="N", help="clips in a batch (default: %(default)s)")
+    add("--device", choices=DEVICES, default=default.device, help="auto takes a GPU where there is one")
+    add("--workers", type=int, metavar="N", help="decoding processes (default: one a core, at most 8)")
+    add("--timeout", type=float, default=default.timeout, metavar="SECONDS", help="without a frame, a file is given up")

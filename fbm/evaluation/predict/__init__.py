@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fbm.data.decoding.video import DECODERS
-from fbm.evaluation.extract.options import DEVICES, Options
+from fbm.evaluation.extract.options import Options, add_reading_options
 from fbm.utils.errors import UserError, parsed
 
 
@@ -14,16 +13,12 @@ def parser() -> argparse.ArgumentParser:
         prog="fbm predict",
         description="Classes of videos with their probabilities: the mean over a video's clips, as the test counts it.",
     )
-    add, default = made.add_argument, Options()
+    add = made.add_argument
     add("run", type=Path, metavar="RUN", help="a finished classification, or a folder that fbm export wrote")
     add("inputs", nargs="+", type=Path, metavar="VIDEO", help="videos, folders of videos, lists of videos (.txt, .csv)")
     add("--top", type=int, default=3, metavar="K", help="classes a video, the most probable (default: %(default)s)")
     add("--csv", type=Path, metavar="FILE", help="write a row for each video and class there instead of a table")
-    add("--decoder", choices=DECODERS, default=default.decoder, help="of the videos, see docs/decoders.md")
-    add("--batch", type=int, default=default.batch, metavar="N", help="clips in a batch (default: %(default)s)")
-    add("--device", choices=DEVICES, default=default.device, help="auto takes a GPU where there is one")
-    add("--workers", type=int, metavar="N", help="decoding processes (default: one a core, at most 8)")
-    add("--timeout", type=float, default=default.timeout, metavar="SECONDS", help="without a frame, a file is given up")
+    add_reading_options(made)
     add("--skip-unreadable", action="store_true", help="exit with 0 even if videos are unreadable; each is named")
     return made
 
