@@ -23,7 +23,8 @@ class ConditionalDisentangler(Disentangler):
 
     def reconstruct(self, features: Features, frame: Tensor | None = None) -> Disentangled:
         """See `Disentangler.reconstruct`; `last_foreground` is the target frame's foreground."""
-        return super().reconstruct(features._replace(motion=self._condition(features.motion, frame)))
+        conditioned = features._replace(motion=self._condition(features.motion, frame))
+        return super().reconstruct(conditioned)._replace(features=features)
 
     def _condition(self, motion: Tensor, frame: Tensor | None) -> Tensor:
         """Append the target frame's code to the motion features as further channels."""

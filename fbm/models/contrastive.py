@@ -19,31 +19,51 @@ class Embedded(NamedTuple):
     video: Tensor  # N int64
 
 
-class ContrastiveNetwork(nn.Module):
-    """An encoder, the mean over space, and a projection head of two layers, which is discarded after pretraining.
+class ProjectionHead(nn.Sequential):
+    """The mean over space and two layers, which are discarded after pretraining.
 
-    Forward takes clips `B 3 T H W` and returns embeddings `B dim` of length 1, in the precision of the head's weights.
+    Forward takes features `B C h w` and returns embeddings `B dim` of length 1, in the precision of its weights.
+
+    Args:
+        channels: C.
+        dim: size of an embedding.
+        hidden: width of the hidden layer; None takes `channels`.
+
+    Raises:
+        ValueError: a size is below 1.
+    """
+
+    def __init__(self, channels: int, dim: int = 128, hidden: int | None = None) -> None:
+        if dim < 1 or (hidden is not None and hidden < 1):
+            raise ValueError(f"dim={dim} and hidden={hidden} must be at least 1")
+        hidden = hidden or channels
+        super().__init__(nn.Linear(channels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, dim))
+        init_weights(self)
+
+    def forward(self, features: Tensor) -> Tensor:
+        rows = features.mean((2, 3)).to(next(self.parameters()).dtype)
+        with without_autocast(features.device):  # similarities of bf16 have two digits
+            for layer in self:
+                rows = layer(rows)
+            return F.normalize(rows, dim=1)
+
+
+class ContrastiveNetwork(nn.Module):
+    """An encoder and a projection head. Forward takes clips `B 3 T H W` and returns embeddings `B dim` of length 1.
 
     Args:
         encoder: shared with the other tasks.
-        dim: size of an embedding.
-        hidden: width of the head's hidden layer; None takes the encoder's channels.
+        dim, hidden: see `ProjectionHead`.
     """
 
     def __init__(self, encoder: Encoder, dim: int = 128, hidden: int | None = None) -> None:
         super().__init__()
-        if dim < 1 or (hidden is not None and hidden < 1):
-            raise ValueError(f"dim={dim} and hidden={hidden} must be at least 1")
-        channels = encoder.feature_shape[0]
-        hidden = hidden or channels
         self.encoder = encoder
-        self.head = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, dim))
-        init_weights(self.head)
+        self.head = ProjectionHead(encoder.feature_shape[0], dim, hidden)
 
     def forward(self, clips: Tensor) -> Tensor:
-        features = self.encoder(clips).mean((2, 3)).to(self.head[0].weight.dtype)
-        with without_autocast(features.device):  # similarities of bf16 have two digits
-            return F.normalize(self.head(features), dim=1)
+        embeddings: Tensor = self.head(self.encoder(clips))
+        return embeddings
 
 
 def nt_xent(anchors: Embedded, keys: Embedded, temperature: float) -> tuple[Tensor, Tensor]:

@@ -32,11 +32,12 @@ class Reconstruction(NamedTuple):
 
 
 class Disentangled(NamedTuple):
-    """Output of one pass: the frames, and the last frame's foreground features as the motion predicts them, `B C h w`
-    (equation 1)."""
+    """Output of one pass: the frames, the last frame's foreground features as the motion predicts them, `B C h w`
+    (equation 1), and the features that both were made from."""
 
     reconstruction: Reconstruction
     last_foreground_features: Tensor
+    features: Features
 
 
 def split_features(features: Tensor) -> Features:
@@ -124,7 +125,7 @@ class Disentangler(nn.Module):
             first_background=self.background_decoder(background),
             last_foreground=self.foreground_decoder(moved),
         )
-        return Disentangled(frames, moved)
+        return Disentangled(frames, moved, features)
 
     @torch.no_grad()
     def foreground_feature_target(self, clip: Tensor) -> Tensor:

@@ -66,12 +66,8 @@ class Contrast(PretrainingTask):
     def loss_terms(self, batch: ClipBatch) -> dict[str, Tensor]:
         if self.background == "paste" and self.training:
             batch = self.pasted(batch)
-        own = self.embedded(batch)
-        keys = Embedded(_gathered(own.rows), *_gathered(torch.stack(own[1:], 1)).unbind(1))
-        if len(keys.sample) <= self.windows.clips:
-            raise UserError("task=contrast compares clips of different videos: data.batch_size must be at least 2")
-        loss, found = nt_xent(own, keys, self.temperature)
-        return {"loss": loss.mean(), "top1": found.float().mean()}
+        loss, found = nt_xent_of_ranks(self.embedded(batch), self.windows.clips, self.temperature)
+        return {"loss": loss, "top1": found}
 
     def evaluate(self, batch: ClipBatch, split: str) -> None:
         own = self.embedded(batch)
@@ -80,10 +76,7 @@ class Contrast(PretrainingTask):
 
     def embedded(self, batch: ClipBatch) -> Embedded:
         """The embeddings of a batch's clips, 2B of them."""
-        rows = self.network(self.inputs(batch)[0])
-        view = torch.arange(self.windows.clips, device=rows.device).repeat(len(batch.sample))
-        sample, video = (field.repeat_interleave(self.windows.clips) for field in (batch.sample, batch.video))
-        return Embedded(rows, sample, view, video)
+        return embedded(self.network(self.inputs(batch)[0]), batch)
 
     def pasted(self, batch: ClipBatch) -> ClipBatch:
         """The batch with the foregrounds of the first clips on other backgrounds.
@@ -99,6 +92,32 @@ class Contrast(PretrainingTask):
         kept = masks | ~masks.flatten(1).any(1)[:, None, None, None]
         first = torch.where(kept[..., None], frames, background)
         return batch._replace(frames=torch.cat([first[:, None], batch.frames[:, 1:]], 1))
+
+
+def embedded(rows: Tensor, batch: ClipBatch) -> Embedded:
+    """Embeddings `N D` of a batch's windows, a sample's together, with where each is from."""
+    windows = len(rows) // len(batch.sample)
+    view = torch.arange(windows, device=rows.device).repeat(len(batch.sample))
+    sample, video = (field.repeat_interleave(windows) for field in (batch.sample, batch.video))
+    return Embedded(rows, sample, view, video)
+
+
+def nt_xent_of_ranks(own: Embedded, windows: int, temperature: float) -> tuple[Tensor, Tensor]:
+    """Mean NT-Xent of this rank's clips among those of all ranks, and the share whose positive is found: scalars.
+
+    Args:
+        own: the clips of this rank.
+        windows: clips of a sample.
+        temperature: divides the similarities.
+
+    Raises:
+        UserError: all clips are of one sample.
+    """
+    keys = Embedded(_gathered(own.rows), *_gathered(torch.stack(own[1:], 1)).unbind(1))
+    if len(keys.sample) <= windows:
+        raise UserError("a contrastive loss compares clips of different videos: data.batch_size must be at least 2")
+    loss, found = nt_xent(own, keys, temperature)
+    return loss.mean(), found.float().mean()
 
 
 def _gathered(rows: Tensor) -> Tensor:

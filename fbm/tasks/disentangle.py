@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fbm.data.batch import ClipBatch
 from fbm.models.conditional_target import ConditionalDisentangler
-from fbm.models.disentangler import Disentangler, Reconstruction, split_features
+from fbm.models.disentangler import Disentangled, Disentangler, split_features
 from fbm.models.encoder import Encoder
 from fbm.models.layers import Norm, OutputInit
 from fbm.models.losses import LossWeights, disentangling_losses, foreground_of, truth
@@ -98,11 +98,11 @@ class Disentangle(PretrainingTask):
 
     def evaluate(self, batch: ClipBatch, split: str) -> None:
         clip, masks = self.inputs(batch)
-        terms, reconstruction = self._losses(clip, masks)
+        terms, out = self._losses(clip, masks)
         self.log_terms(split, terms, len(clip))
         quality = self.quality[split]
         assert isinstance(quality, ReconstructionQuality)
-        quality.update(reconstruction, truth(clip, masks), masks)
+        quality.update(out.reconstruction, truth(clip, masks), masks)
         for name, metric in quality.named().items():
             self.log(f"{split}/{name}", metric)
         if self._conditional:
@@ -139,8 +139,8 @@ class Disentangle(PretrainingTask):
 
     def _losses(
         self, clip: Tensor, masks: Tensor, frame: Tensor | None = None
-    ) -> tuple[dict[str, Tensor], Reconstruction]:
-        """The loss and its terms by name, and the reconstruction.
+    ) -> tuple[dict[str, Tensor], Disentangled]:
+        """The loss and its terms by name, and what the network made.
 
         Args:
             frame: the target frame of each clip, `B` int64; None is the last one.
@@ -159,4 +159,4 @@ class Disentangle(PretrainingTask):
             both: Adversarial = self.adversary(clip[:, :, 0], out.reconstruction, truth(clip, masks), masks)
             terms |= both._asdict()
             terms["loss"] = total + self.adversarial_weight * both.adversarial
-        return terms, out.reconstruction
+        return terms, out

@@ -137,14 +137,14 @@ class AsPublished(Disentangler):
     """The forward pass in one piece, as it stood before features could be given from outside."""
 
     def forward(self, clip: Tensor) -> Disentangled:
-        motion, foreground, background = split_features(self.encoder(clip))
+        motion, foreground, background = features = split_features(self.encoder(clip))
         moved = self.cross_convolution(foreground.detach(), self.kernel_decoder(motion))
         frames = Reconstruction(
             first_foreground=self.foreground_decoder(foreground),
             first_background=self.background_decoder(background),
             last_foreground=self.foreground_decoder(moved),
         )
-        return Disentangled(frames, moved)
+        return Disentangled(frames, moved, features)
 
 
 def two_steps(kind: type[Disentangler], clip: Tensor) -> tuple[list[Tensor], dict[str, Tensor]]:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fbm.models.disentangler import Disentangled, Reconstruction
+from fbm.models.disentangler import Disentangled, Features, Reconstruction
 from fbm.models.losses import (
     DisentanglingLosses,
     LossWeights,
@@ -14,6 +14,8 @@ from fbm.models.losses import (
     foreground_weights,
     truth,
 )
+
+PARTS = Features(*torch.zeros(3, 2, 4, 1, 1))
 
 
 def mask(foreground: int, size: int = 4) -> torch.Tensor:
@@ -117,7 +119,7 @@ def batch():
 def test_perfect_reconstruction_has_no_loss(batch):
     clip, masks = batch
     features = torch.randn(2, 4, 1, 1)
-    losses = disentangling_losses(Disentangled(truth(clip, masks), features), clip, masks, features)
+    losses = disentangling_losses(Disentangled(truth(clip, masks), features, PARTS), clip, masks, features)
     assert [float(term) for term in losses] == [0.0] * 4
 
 
@@ -126,7 +128,7 @@ def test_each_frame_is_held_against_its_own_truth(batch, spoiled):
     clip, masks = batch
     wrong = truth(clip, masks)._replace(**{spoiled: torch.zeros(2, 3, 4, 4)})
     features = torch.zeros(2, 4, 1, 1)
-    losses = disentangling_losses(Disentangled(wrong, features), clip, masks, features)._asdict()
+    losses = disentangling_losses(Disentangled(wrong, features, PARTS), clip, masks, features)._asdict()
     assert float(losses.pop(spoiled)) > 0
     assert [float(term) for term in losses.values()] == [0.0] * 3
 

@@ -12,7 +12,7 @@ import torch.distributed as dist
 from fbm.models.encoder import C3DEncoder
 from fbm.models.layers import Norm
 from fbm.models.resnet import R2Plus1D18
-from fbm.tasks import Autoencode, Classify, ClipOrder, Contrast, Disentangle
+from fbm.tasks import Autoencode, Classify, ClipOrder, Contrast, ContrastiveDisentangle, Disentangle
 from fbm.tasks.adversarial import PatchGANLoss
 from fbm.tasks.augmentation import Augmentation
 from fbm.tasks.task import Task
@@ -31,7 +31,13 @@ FEW: dict[str, Any] = {"limit_train_batches": 2}
 THREE: dict[str, Any] = {"limit_train_batches": 3, "probes": False}
 
 SINGLE = ["disentangle", "autoencode", "classify", "residual", "contrast", "order"]
-DOUBLE = ["contrast, double", "disentangle, double", "accumulated and clipped, double", "some batches, double"]
+DOUBLE = [
+    "contrast, double",
+    "disentangle with contrast, double",
+    "disentangle, double",
+    "accumulated and clipped, double",
+    "some batches, double",
+]
 FROZEN, BATCH_NORM = "frozen", "batch norm"
 WHOLE, GONE_ON = "whole", "gone on"
 
@@ -46,6 +52,7 @@ CASES: dict[str, Case] = {
     "contrast": (lambda encoder: augmented(Contrast(encoder, SLOW, background="paste")), FEW),
     "order": (lambda encoder: augmented(ClipOrder(encoder, SLOW, interval=2)), FEW),
     "contrast, double": (lambda encoder: exact(Contrast(encoder, ADAM, background="paste")), THREE),
+    "disentangle with contrast, double": (lambda encoder: exact(ContrastiveDisentangle(encoder, ADAM)), THREE),
     "disentangle, double": (
         lambda encoder: exact(
             Disentangle(encoder, ADAM, target="random", adversarial=0.5, discriminator=partial(PatchGANLoss, width=4))

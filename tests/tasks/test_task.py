@@ -13,7 +13,7 @@ from torchmetrics import Metric
 from benchmarks.programs import loss_of
 from fbm.data.batch import ClipBatch
 from fbm.models.encoder import C3DEncoder
-from fbm.tasks import Autoencode, Classify, ClipOrder, Contrast, Disentangle
+from fbm.tasks import Autoencode, Classify, ClipOrder, Contrast, ContrastiveDisentangle, Disentangle
 from fbm.tasks.augmentation import Augmentation
 from fbm.tasks.optimizers import parameter_groups
 from fbm.tasks.schedules import one_cycle
@@ -23,7 +23,9 @@ from tests.tasks.training import trainer_of
 ADAM = partial(torch.optim.Adam, lr=0.1, weight_decay=1e-3)
 
 
-@pytest.fixture(params=["disentangle", "autoencode", "contrast", "order", "classify", "frozen"])
+@pytest.fixture(
+    params=["disentangle", "autoencode", "contrast", "disentangle, contrast", "order", "classify", "frozen"]
+)
 def task(request) -> Task:
     torch.manual_seed(0)
     encoder = C3DEncoder(4, 8, 32)
@@ -31,6 +33,7 @@ def task(request) -> Task:
         "disentangle": Disentangle(encoder, ADAM),
         "autoencode": Autoencode(encoder, ADAM),
         "contrast": Contrast(encoder, ADAM, background="paste"),
+        "disentangle, contrast": ContrastiveDisentangle(encoder, ADAM),
         "order": ClipOrder(encoder, ADAM),
         "classify": Classify(encoder, ADAM, ["a", "b", "c"]),
     }

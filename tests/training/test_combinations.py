@@ -28,6 +28,7 @@ TASKS = {
     "autoencode": ("task=autoencode",),
     "contrast": ("task=contrast", "augment=field"),
     "contrast, pasted": ("task=contrast", "task.background=paste", "input=residual"),
+    "disentangle, contrast": ("task=disentangle_contrast", "augment=field"),
     "order": ("task=order", "optim=sgd", "base_batch=16"),
     "classify": ("task=classify",),
     "classify, averaged": ("task=classify", "callbacks=ema", "augment=field"),

@@ -106,7 +106,12 @@ def test_averaged_weights(ended_again_and_again):
 
 
 @pytest.mark.parametrize(
-    "task", [("task=contrast", "task.background=paste", "augment=field"), ("task=order", "input=residual")]
+    "task",
+    [
+        ("task=contrast", "task.background=paste", "augment=field"),
+        ("task=order", "input=residual"),
+        ("task=disentangle_contrast",),
+    ],
 )
 def test_tasks_that_compare_the_windows_of_a_video(ended_again_and_again, task):
     moments = [Moment("on_train_batch_start", 0, 3), Moment("on_train_batch_start", 1, 2)]

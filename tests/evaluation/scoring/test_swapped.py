@@ -67,7 +67,7 @@ class Drawing(nn.Module):
         values = [getattr(features, part)[:, 0, 0, 0].round().long().numpy() for part in self.follows]
         shown = draw(np.stack(values, axis=1), seed=5)
         background = torch.where(shown.first > 0, torch.zeros(()), shown.frame)
-        return Disentangled(Reconstruction(shown.first, background, shown.last), shown.first)
+        return Disentangled(Reconstruction(shown.first, background, shown.last), shown.first, features)
 
 
 PERFECT = ("motion", "foreground", "background")
