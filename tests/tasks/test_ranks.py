@@ -31,13 +31,14 @@ FEW: dict[str, Any] = {"limit_train_batches": 2}
 THREE: dict[str, Any] = {"limit_train_batches": 3, "probes": False}
 
 SINGLE = ["disentangle", "autoencode", "classify", "residual", "contrast", "order"]
-DOUBLE = [
+SOME_BATCHES = "some batches, double"
+SIX_STEPS = [
     "contrast, double",
     "disentangle with contrast, double",
     "disentangle, double",
     "accumulated and clipped, double",
-    "some batches, double",
 ]
+DOUBLE = [*SIX_STEPS, SOME_BATCHES]
 FROZEN, BATCH_NORM = "frozen", "batch norm"
 WHOLE, GONE_ON = "whole", "gone on"
 
@@ -64,7 +65,7 @@ CASES: dict[str, Case] = {
         # Three batches an epoch: a step of two and one of one.
         {**THREE, "accumulate_grad_batches": 2, "gradient_clip_val": 0.05},
     ),
-    "some batches, double": (
+    SOME_BATCHES: (
         lambda encoder: exact(Classify(encoder, SGD, CLASSES, encoder_gradient=0.5)),
         {**FEW, "limit_val_batches": 1, "limit_test_batches": 2},
     ),
@@ -134,14 +135,14 @@ def test_two_ranks_learn_what_one_does(runs, name, most):
 @pytest.mark.parametrize("name", CASES)
 def test_a_step_holds_the_same_samples(runs, name):
     one, two = runs[0][name]["steps"], [run[name]["steps"] for run in runs[1]]
-    assert len(one) == len(two[0]) == len(two[1]) == {**dict.fromkeys(DOUBLE[:3], 6), BATCH_NORM: 2}.get(name, 4)
+    assert len(one) == len(two[0]) == len(two[1]) == {**dict.fromkeys(SIX_STEPS, 6), BATCH_NORM: 2}.get(name, 4)
     for alone, first, second in zip(one, *two, strict=True):
         assert (first, second) == (alone[::2], alone[1::2])
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_sample_is_measured_once(runs, name):
-    expected = {"val": range(15), "test": range(21)} if name != DOUBLE[3] else {"val": range(8), "test": range(16)}
+    expected = {"val": range(15), "test": range(21)} if name != SOME_BATCHES else {"val": range(8), "test": range(16)}
     for split, samples in expected.items():
         assert runs[0][name]["evaluated"][split] == list(samples)
         shares = [run[name]["evaluated"][split] for run in runs[1]]
