@@ -24,7 +24,7 @@ EXAMPLES = """examples:
   fbm study demo study=mine classify.over.seed=[0,1] its own keys, changed
   fbm study demo trainer.max_epochs=5                any other key: a setting of every run
 """
-OWN = ("study", "launcher", "settings", "pretrain", "classify", "analyse", "report")  # keys of conf/study.yaml
+OWN = ("study", "launcher", "settings", "pretrain", "classify", "analyse", "bias", "report")  # keys of conf/study.yaml
 
 
 def parser() -> argparse.ArgumentParser:
@@ -92,14 +92,7 @@ def _run_and_report(declared: "StudySpec", jobs: Sequence["Job"], settings: list
     if cost := expected(declared, jobs):
         print(cost)
     failed = run(launcher, jobs) if left else {}
-    encoders = [job.folder for job in jobs if job.stage == "pretrain" and job.finished]
-    if declared.analyse and encoders:
-        from fbm.evaluation.probing import analyse
-
-        try:
-            analyse(encoders)
-        except UserError as error:  # the report is made all the same
-            print(f"not analysed: {error}")
+    _analyse(declared, jobs)
     if declared.report and any(job.stage == "classify" and job.finished for job in jobs):
         from fbm.report.console import print_report
         from fbm.report.make import make
@@ -111,6 +104,23 @@ def _run_and_report(declared: "StudySpec", jobs: Sequence["Job"], settings: list
                 raise
             print(f"not reported: {error}")
     return failed
+
+
+def _analyse(declared: "StudySpec", jobs: Sequence["Job"]) -> None:
+    """What the study asks for; what cannot be analysed is said, and the report is made all the same."""
+    from fbm.evaluation.bias import analyse_bias
+    from fbm.evaluation.probing import analyse
+
+    for asked, stage, measure in (
+        (declared.analyse, "pretrain", analyse),
+        (declared.bias, "classify", analyse_bias),
+    ):
+        folders = [job.folder for job in jobs if job.stage == stage and job.finished]
+        if asked and folders:
+            try:
+                measure(folders)
+            except UserError as error:
+                print(f"not analysed: {error}")
 
 
 def _print_plan(declared: "StudySpec", jobs: Sequence["Job"], name: str) -> None:

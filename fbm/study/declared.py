@@ -55,6 +55,7 @@ class StudySpec:
     pretrain: Pretraining
     classify: Classification
     analyse: bool
+    bias: bool
     report: bool
 
 

@@ -59,7 +59,7 @@ def job(content: dict[str, Any], name: str = "left", stage: str = "classify") ->
 
 def declared(**over: list[Any]) -> StudySpec:
     pretrain = Pretraining("mine", [], {"ours": []}, {"seed": [3, 4]})
-    return StudySpec("mine", None, [], pretrain, Classification([], over), analyse=False, report=False)
+    return StudySpec("mine", None, [], pretrain, Classification([], over), analyse=False, bias=False, report=False)
 
 
 def test_a_run_takes_what_a_finished_one_of_its_kind_took(tmp_path):

@@ -103,7 +103,7 @@ def test_killed_and_started_again_it_repeats_no_finished_run_and_ends_in_probes_
     first.wait()
     before = summaries()
     assert 3 <= len(before) < 8
-    assert run("analyse=true", "report=true") == 0
+    assert run("analyse=true", "bias=true", "report=true") == 0
     after = summaries()
     assert set(after) == NAMES
     assert all(after[name] == before[name] for name in before)
@@ -113,6 +113,9 @@ def test_killed_and_started_again_it_repeats_no_finished_run_and_ends_in_probes_
     pretrained = Path("outputs/tiny/disentangle-random-seed0")
     assert {row["factor"] for row in json.loads((pretrained / "probes.json").read_text())["probes"]} == {"class"}
     assert (pretrained / "gallery" / "swap-motion.png").is_file()
+    assert {path.parent.name for path in Path("outputs/tiny").glob("*/bias.json")} == {
+        n for n in NAMES if "classify" in n
+    }
     report = Path("outputs/tiny/report")
     assert {"index.html", "table1.md", "table1.json", "comparisons.md"} <= {path.name for path in report.iterdir()}
     rows = json.loads((report / "table1.json").read_text())["rows"]
