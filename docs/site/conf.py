@@ -1,6 +1,7 @@
 """Sphinx's settings: the Markdown files of the repository as a site, with references made from conf/ and docstrings."""
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -76,11 +77,14 @@ NAVIGATION = {
     "fbm": ["CHANGELOG", "CONTRIBUTING"],
 }
 CONFIGS = re.compile(r"\]\(((?:\.\./)*)conf(?:/[\w/]+)?\)")  # links to folders of configs
+SAMPLE = "docs/sample_report/index.html"
+TO_SAMPLE = re.compile(r"\[([^\]]+)\]\(([./\w]*sample_report/index\.html)\)")
 
 
 def add_navigation(app: Sphinx, page: str, text: list[str]) -> None:
     """The menu, which README.md does not need elsewhere; and what has no page of its own."""
     text[0] = CONFIGS.sub(r"](\1docs/reference/config.md)", text[0])
+    text[0] = TO_SAMPLE.sub(r'<a href="\2">\1</a>', text[0])  # as Markdown it would be a download
     if page == root_doc:
         trees = (
             "\n".join(["```{toctree}", ":hidden:", ":glob:", f":caption: {name}", "", *pages, "```"])
@@ -89,9 +93,12 @@ def add_navigation(app: Sphinx, page: str, text: list[str]) -> None:
         text[0] = "\n\n".join([text[0], *trees])
 
 
-def add_first_page(app: Sphinx, error: Exception | None) -> None:
-    """Lead from the folder to its first page."""
+def add_pages(app: Sphinx, error: Exception | None) -> None:
+    """The sample report, and a page that leads from the folder to the first one."""
     if error is None and app.builder.format == "html":
+        sample = Path(app.outdir) / SAMPLE
+        sample.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / SAMPLE, sample)
         to = f'<meta http-equiv="refresh" content="0; url={root_doc}.html">'
         (Path(app.outdir) / "index.html").write_text(f"<!doctype html><title>fbm</title>{to}")
 
@@ -99,4 +106,4 @@ def add_first_page(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Sphinx calls this."""
     app.connect("source-read", add_navigation)
-    app.connect("build-finished", add_first_page)
+    app.connect("build-finished", add_pages)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from fbm.utils.errors import UserError
+from fbm.utils.messages import list_faults
 
 if TYPE_CHECKING:
     from fbm.data.store.prepare import Prepared
@@ -16,10 +17,13 @@ NAMED = 20  # videos that are listed, of each status
 
 def train_job(config: DictConfig) -> float | None:
     """`fbm train`: one run; returns the monitored metric, which a sweeper may optimise."""
-    from fbm.training.launch import run_training
+    from fbm.training.early import check_early
 
     if config.test and _searches():
         raise UserError("a search may not touch the test split: leave test=false, and test what it found afterwards")
+    check_early(config)
+    from fbm.training.launch import run_training
+
     return run_training(config)
 
 
@@ -53,8 +57,10 @@ def prepare_job(config: DictConfig) -> None:
 def _report(prepared: "Prepared", config: DictConfig) -> None:
     """Print what the store holds; UserError as for `prepare_job`."""
     manifest = prepared.manifest
-    for line in (*_named(manifest.excluded, config.data.store), *_named(manifest.broken, config.data.store)):
+    for line in _named(manifest.excluded, config.data.store):
         print(line)
+    refused = not config.data.skip_broken
+    which = list_faults(list(_named(manifest.broken, config.data.store)), refused=refused)
     for line in (*_named(manifest.partly_masked, config.data.store, "partly used"), *prepared.left_over):
         print(line)
     print(_summary(manifest, prepared.worked_on, config.data.store))
@@ -62,12 +68,10 @@ def _report(prepared: "Prepared", config: DictConfig) -> None:
         print(f"{short} videos have fewer than data.chunk_frames={config.data.chunk_frames} frames: they give no clips")
     for name in manifest.classes_without_clips(config.data.chunk_frames):
         print(f"no clip has the class {name}: `fbm train data.empty_classes=leave_out` takes it from the labels")
-    if manifest.broken and not config.data.skip_broken:
-        first = manifest.broken[0]
+    if manifest.broken and refused:
         raise UserError(
-            f"{len(manifest.broken)} of {len(manifest.videos)} videos cannot be used, the first is {first.name} "
-            f"({first.status}: {first.reason}); the others are stored: fix them and prepare again, or leave them out "
-            "with data.skip_broken=true"
+            f"{len(manifest.broken)} of {len(manifest.videos)} videos cannot be used{which}; the others are stored: "
+            "fix them and prepare again, or leave them out with data.skip_broken=true"
         )
     if not any(video.ok for video in manifest.videos):
         raise UserError(f"none of the {len(manifest.videos)} videos can be used, for the reasons above")

@@ -17,12 +17,27 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a study (all its runs) or a run folder")
     arguments.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: <first PATH>/report)")
     arguments.add_argument(
+        "--watch",
+        nargs="?",
+        type=_seconds,
+        const=30,
+        metavar="SECONDS",
+        help="write it again whenever a run has advanced, until all are finished; the page reloads itself (default: "
+        "every 30 seconds)",
+    )
+    arguments.add_argument(
         "--wandb",
         action="store_true",
         help="also as a run of job type `report` on Weights & Biases, in the project of the runs; offline without a "
         "key. The same study updates the same run",
     )
     return arguments
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of seconds above 0; PATH goes before --watch")
+    return int(text)
 
 
 def main(argv: list[str]) -> int:
@@ -34,8 +49,13 @@ def main(argv: list[str]) -> int:
     # Imported here so that `--help` answers at once.
     from fbm.report.console import print_report
     from fbm.report.make import make
+    from fbm.report.watch import watch
 
-    report = make(args.paths, out, command=shlex.join(["fbm", "report", *argv]))
+    command = shlex.join(["fbm", "report", *argv])
+    report = watch(args.paths, out, command, args.watch) if args.watch else make(args.paths, out, command)
+    if report is None:
+        print(f"no classification among the runs: {out / 'index.html'} lists them")
+        return 0
     print_report(report)
     if args.wandb:
         from fbm.training.wandb_report import log_report

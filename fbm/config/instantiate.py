@@ -80,17 +80,22 @@ def check(config: DictConfig, nodes: tuple[str, ...] = ("",)) -> dict[str, Any]:
 
 def check_run(config: DictConfig) -> dict[str, Any]:
     """`check` a run's config and the values that are in no signature; returns it resolved."""
+    content = check(config)
+    check_values(content)
+    check_trainer(content["trainer"])
+    return content
+
+
+def check_values(content: dict[str, Any]) -> None:
+    """Check the values of a run's resolved config that are in no signature. UserError for one of a wrong type."""
     from pydantic import NonNegativeInt, PositiveInt
 
-    content = check(config)
     kinds = {"seed": NonNegativeInt, "resume": str, "float32_matmul": Products | None}
     kinds |= {"input": Input, "base_batch": PositiveInt | None}
     for key, kind in (
         kinds | dict.fromkeys(("test", "overwrite", "compile", "activation_checkpointing"), bool)
     ).items():
         check_value(key, content[key], kind)
-    check_trainer(content["trainer"])
-    return content
 
 
 def _targets(node: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:

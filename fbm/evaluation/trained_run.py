@@ -13,15 +13,13 @@ from fbm.evaluation.extract.clip_function import ClipFunction, chosen_device
 from fbm.evaluation.extract.network import Network, network_of
 from fbm.evaluation.extract.options import Options
 from fbm.evaluation.extract.rows import rows_of
+from fbm.evaluation.finished import read_results
 from fbm.evaluation.trained import trained_task
 from fbm.models.disentangler import Disentangler
 from fbm.models.encoder import Encoder
 from fbm.models.layers import to_pixels
-from fbm.report.read.files import read_summary, read_validated
-from fbm.runs.checkpoints import encoder_of, find_checkpoint, read_checkpoint
-from fbm.runs.exported import is_exported, local_path
-from fbm.runs.files import EXPORTED_RESULTS, SUMMARY
-from fbm.runs.summary import RunSummary
+from fbm.runs.checkpoints import encoder_of, read_checkpoint
+from fbm.runs.locate import find_checkpoint
 from fbm.tasks.classify import Classify
 from fbm.tasks.task import PretrainingTask
 from fbm.utils.errors import UserError
@@ -204,18 +202,3 @@ def ranked(probabilities: np.ndarray, classes: list[str]) -> dict[str, float]:
     """The mean of `clips classes` over the clips, by class, the most probable first."""
     mean = probabilities.mean(0)
     return {classes[at]: float(mean[at]) for at in np.argsort(-mean, kind="stable")}
-
-
-def read_results(path: Path) -> RunSummary:
-    """The summary of a finished run, or of an exported one, which may be on the Hub.
-
-    Raises:
-        UserError: there is none, or it is damaged.
-    """
-    folder = local_path(path)
-    if is_exported(folder):
-        return read_validated(folder / EXPORTED_RESULTS, RunSummary.from_json, "Export the run again.")
-    if not (folder / SUMMARY).is_file():
-        found = "is a file" if folder.is_file() else "holds no summary.json" if folder.is_dir() else "does not exist"
-        raise UserError(f"{path} {found}: name the folder of a finished run, or one that `fbm export` wrote")
-    return read_summary(folder)

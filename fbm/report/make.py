@@ -8,7 +8,7 @@ from fbm.report import export, table1_table
 from fbm.report.charts import png
 from fbm.report.page import render
 from fbm.report.read.files import shown
-from fbm.report.read.runs import VAL, find
+from fbm.report.read.runs import VAL, RunSet, find
 from fbm.report.results import Results, results
 from fbm.report.table import latex, markdown
 from fbm.utils.errors import UserError
@@ -34,8 +34,13 @@ class Report:
 
 def make(paths: Sequence[Path], out: Path, command: str) -> Report:
     """Read every run under `paths` and write the report to `out`. UserError for what the user can fix."""
-    computed = results(find(paths))
-    contents = {"index.html": render(computed, command), **_tables(computed), **_pictures(computed)}
+    return write(find(paths), out, command)
+
+
+def write(found: RunSet, out: Path, command: str, every: int | None = None) -> Report:
+    """Write the report on these runs to `out`, as `make` does; with `every` its page renews itself, see `render`."""
+    computed = results(found)
+    contents = {"index.html": render(computed, command, every), **_tables(computed), **_pictures(computed)}
     for name in FILES:
         write_or_remove(out / name, contents.get(name))
     skipped = [] if computed.figure2 else [f"figure2.png left out: {computed.figure2_caption}"]

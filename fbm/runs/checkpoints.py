@@ -15,8 +15,9 @@ from torch import nn
 from fbm.config.instantiate import build, check
 from fbm.models.encoder import Encoder, adapt
 from fbm.models.layers import fold_biases
-from fbm.runs.exported import is_exported, local_path, read_exported
-from fbm.runs.files import BEST, CHECKPOINTS, EXPORTED_WEIGHTS, SUMMARY
+from fbm.runs.exported import read_exported
+from fbm.runs.files import EXPORTED_WEIGHTS
+from fbm.runs.locate import find_checkpoint
 from fbm.utils.errors import UserError
 
 PREFIX = "network.encoder."
@@ -39,26 +40,6 @@ class Loaded:
     def counts(self) -> dict[str, int]:
         """How many of each."""
         return {name: len(getattr(self, name)) for name in ("matched", "missing", "unexpected")}
-
-
-def find_checkpoint(path: Path) -> Path:
-    """`path` itself, the best checkpoint if it is a run folder, or the weights if `fbm export` wrote it.
-
-    Args:
-        path: `hf://USER/NAME` is downloaded.
-
-    Raises:
-        UserError: there is none.
-    """
-    path = local_path(path)
-    if is_exported(path):
-        return path / EXPORTED_WEIGHTS
-    best = path / CHECKPOINTS / BEST
-    if path.is_dir() and not (best.is_file() and (path / SUMMARY).is_file()):
-        raise UserError(f"no finished run at {path}: it holds no {SUMMARY} or no {CHECKPOINTS}/{BEST}")
-    if not path.exists():
-        raise UserError(f"no such checkpoint: {path}")
-    return best if path.is_dir() else path
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

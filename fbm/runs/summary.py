@@ -3,8 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
+from fbm.runs.files import SUMMARY
 from fbm.utils import schema
 
 
@@ -134,3 +136,11 @@ class RunSummary:
     def to_json(self) -> str:
         """The text of the file."""
         return json.dumps(self.to_dict(), indent=2) + "\n"
+
+
+def read_summary(folder: Path) -> RunSummary | None:
+    """A run's summary; None if it is unfinished or the summary is damaged."""
+    try:
+        return RunSummary.from_json((folder / SUMMARY).read_bytes())
+    except (OSError, ValueError):
+        return None

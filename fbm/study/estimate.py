@@ -11,8 +11,9 @@ from rich.filesize import decimal
 from fbm.config.keys import flatten
 from fbm.config.overrides import text
 from fbm.runs.files import CONFIG, SUMMARY
+from fbm.runs.summary import read_summary
 from fbm.study.declared import StudySpec, grid
-from fbm.study.job import Job, read_summary
+from fbm.study.job import Job
 from fbm.utils.durations import duration
 
 # Settings that determine the time of a step and the steps of an epoch.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fbm.runs.files import CONFIG, SUMMARY
-from fbm.runs.summary import RunSummary
+from fbm.runs.summary import read_summary
 from fbm.utils.files import is_locked
 
 Combination = dict[str, Any]
@@ -54,11 +54,3 @@ class Job:
     def running(self) -> bool:
         """Whether a process is running it now."""
         return is_locked(self.folder)
-
-
-def read_summary(folder: Path) -> RunSummary | None:
-    """A run's summary; None if it is unfinished or the summary is damaged."""
-    try:
-        return RunSummary.from_json((folder / SUMMARY).read_bytes())
-    except (OSError, ValueError):
-        return None

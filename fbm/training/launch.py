@@ -1,13 +1,12 @@
 """From a composed config to a finished run folder: trained in this process, or by ranks that it launches."""
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from fbm.config.instantiate import check_run
-from fbm.config.keys import flatten
-from fbm.config.overrides import check_not_renamed, expand_home
 from fbm.runs.fingerprints import identify
 from fbm.runs.folder import Run
 from fbm.training.distributed.launcher import launch_training
+from fbm.training.early import check_early
 from fbm.training.train import train
 from fbm.utils.machine import configure_malloc, silence_lightning
 
@@ -25,8 +24,7 @@ def run_training(config: DictConfig) -> float | None:
         UserError: the config, the store, a checkpoint or the run folder does not allow it.
         Stopped: a signal asked for it, and the state of the training is saved.
     """
-    expand_home(config)
-    check_not_renamed(flatten(OmegaConf.to_container(config, resolve=False)))  # in a config file
+    check_early(config)
     configure_malloc()
     silence_lightning()
     run = launch_training(train, config, identify(check_run(config)))

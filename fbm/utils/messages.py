@@ -3,7 +3,7 @@
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fbm.utils.errors import Stopped, UserError
 from fbm.utils.files import describe_write_error
@@ -52,6 +52,18 @@ def failure_reason(error: Exception) -> str:
         traceback.print_exception(error)
         reason = f"{type(error).__name__}: {error}"
     return " ".join(reason.split())
+
+
+def list_faults(lines: Sequence[str], label: str = "", refused: bool = True) -> str:
+    """Print a line for each fault, and give the words of an error by which it says what they are.
+
+    A single fault that is `refused`, so that such an error follows, is in the error alone.
+    """
+    if len(lines) == 1 and refused:
+        return f": {lines[0]}"
+    for line in lines:
+        print(f"{label}{line}")
+    return ", named above"
 
 
 def print_error(message: str) -> None:

@@ -120,7 +120,6 @@ def test_cfg_job_prints_the_config(capsys):
         (["train", "seed=1", "logger=false"], "logger=false: a group takes an option; there is csv, default, mlflow, "),
         (["train", "trainer=cpuu"], "no such option 'trainer/cpuu'; did you mean 'cpu'?"),
         (["train", "experiment=demo"], "no such option 'experiment/demo'"),
-        (["train", "data.batch_size=abc"], "data.batch_size='abc': it should be a valid integer"),
         (["train", "seed=abc"], "seed='abc': it should be a valid integer"),
         (["train", "seed=-1"], "seed=-1: it should be greater than or equal to 0"),
         (["train", "test=maybe"], "test='maybe': it should be a valid boolean"),
@@ -156,6 +155,11 @@ def test_bad_input_is_one_line(arguments, said, capsys):
     captured = capsys.readouterr()
     assert said in only_error(captured.err)
     assert "Traceback" not in captured.out
+
+
+def test_a_value_of_a_wrong_type_is_one_line(store, capsys):
+    assert fbm("train", f"data.store={store}", "data.batch_size=abc") == 1
+    assert only_error(capsys.readouterr().err).startswith("data.batch_size='abc': it should be a valid integer")
 
 
 @pytest.mark.parametrize("arguments", [["train", "traner=cpu"], ["train", "data.batch_size=abc"]])

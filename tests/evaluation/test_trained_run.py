@@ -166,10 +166,13 @@ def test_unreadable_videos_are_named_and_the_others_predicted(runs, videos, tmp_
     assert video.split("/")[-1] in said.out
     assert f"unreadable: {short}: too short: 20 frames, a clip has 32" in said.out
     line = next(line for line in said.err.splitlines() if line.startswith("fbm: error"))
-    assert "2 of 3 videos cannot be read, the first is" in only_error(line)
+    assert "2 of 3 videos cannot be read, named above; the others are predicted" in only_error(line)
     assert command("predict", *given, "--skip-unreadable") == 0
+    capsys.readouterr()
     assert command("predict", run, str(short), "--skip-unreadable", *QUICK) == 1
-    assert "there is nothing to predict" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert f"1 of 1 videos cannot be read: {short}: too short: 20 frames, a clip has 32; there is nothing" in said.err
+    assert "unreadable" not in said.out
 
 
 def test_bad_options_are_one_line(runs, videos, tmp_path):

@@ -3,11 +3,14 @@
 import csv
 import json
 import time
+from functools import partial
 
 import pytest
+from rich.console import Console
 
-from fbm.report.listing import main
+from fbm.report.listing import main, show
 from fbm.report.listing.entries import entries
+from fbm.report.listing.show import shortened
 from fbm.utils.errors import UserError
 from fbm.utils.files import exclusive_lock
 from tests.report.fake import fake_run
@@ -130,3 +133,37 @@ def test_hundreds_of_runs_take_no_time(tmp_path):
     began = time.process_time()
     assert len(entries([tmp_path])) == 401
     assert time.process_time() - began < 1
+
+
+ALIKE = "classify-ours-seed{}-data.label_fraction-0.25+encoder-c3d+optim.lr-{}"
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (
+            [ALIKE.format(seed, lr) for seed in (0, 1) for lr in ("1e-3", "1e-4")],
+            ["…seed0-…optim.lr-1e-3", "…seed0-…optim.lr-1e-4", "…seed1-…optim.lr-1e-3", "…seed1-…optim.lr-1e-4"],
+        ),
+        ([ALIKE.format(0, "1e-3"), "pre"], None),  # a single long one has nothing in common with another
+        ([f"a-{'b' * 40}+c", f"{'b' * 40}+a-c"], None),  # they would look alike
+        ([f"a-{'b' * 40}+x+c", f"a-{'b' * 40}+c", "a-c"], ["…x+c", "…c", "a-c"]),
+    ],
+)
+def test_long_names_lose_what_they_have_in_common(names, shown):
+    assert shortened(names, 30) == (shown or names)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_runs_can_be_told_apart_on_a_narrow_terminal(tmp_path, monkeypatch, capsys, terminal):
+    names = [ALIKE.format(seed, lr) for seed in (0, 1) for lr in ("1e-3", "1e-4")]
+    for name in names:
+        fake_run(tmp_path / "demo", name=name, init="ours")
+    console = partial(Console, width=80, force_terminal=terminal, color_system=None)
+    monkeypatch.setattr(show, "wide_console", console)
+    lines = listed(capsys, str(tmp_path))[2:]
+    assert len(lines) == 4
+    assert len({line[0] for line in lines}) == 4
+    assert terminal == all(line[0].startswith("…") for line in lines)
+    assert terminal or [line[0] for line in lines] == sorted(names)
+    assert all(line[1:8] == ["finished", "classify", "ours", "0", "50.0", "50.0", "54.0"] for line in lines)

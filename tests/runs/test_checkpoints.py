@@ -13,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 import fbm
 from fbm.models.encoder import C3DEncoder
-from fbm.runs.checkpoints import find_checkpoint, initialise, read_checkpoint
+from fbm.runs.checkpoints import initialise, read_checkpoint
+from fbm.runs.locate import find_checkpoint
 from fbm.utils.errors import UserError
 
 

@@ -10,6 +10,7 @@ from fbm.data.datasets.walk import File, video_names
 from fbm.data.masks.frame_folder import PICTURES, is_picture
 from fbm.utils.errors import UserError, parsed
 from fbm.utils.files import exclusive_lock
+from fbm.utils.messages import list_faults
 from fbm.utils.progress import progress
 
 
@@ -71,8 +72,7 @@ def main(argv: list[str]) -> int:
                 else:
                     frames += made.frames
                     masked += made.masked
-    for video, reason in failed.items():
-        print(f"{video.name}: {reason}")
+    which = list_faults([f"{video.name}: {reason}" for video, reason in failed.items()])
     done = len(waiting) - len(failed)
     print(
         f"{asked.out}: masks of {done} videos, {masked:,} of their {frames:,} frames have a foreground; "
@@ -80,8 +80,7 @@ def main(argv: list[str]) -> int:
         + (f"; {len(found.skipped)} files that are no videos skipped" if found.skipped else "")
     )
     if failed:
-        first, reason = next(iter(failed.items()))
-        raise UserError(f"{len(failed)} of {len(folders)} videos have no masks, the first is {first.name} ({reason})")
+        raise UserError(f"{len(failed)} of {len(folders)} videos have no masks{which}")
     return 0
 
 

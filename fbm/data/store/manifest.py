@@ -120,16 +120,21 @@ class Manifest:
         return f'{content}, "videos": [\n{videos}\n], "others": [\n{others}\n]}}\n'
 
 
+def check_prepared(store: Path) -> None:
+    """UserError if the store does not exist or is unfinished."""
+    if not (store / MANIFEST).is_file():
+        hint = "its preparation was not finished" if store.is_dir() else "no such folder"
+        raise UserError(f"no store at {store} ({hint}): run `fbm prepare` with the same data settings")
+
+
 def read_manifest(store: Path) -> Manifest:
     """Read a store's manifest.
 
     Raises:
         UserError: the store does not exist or is unfinished, or its manifest is damaged or of another format.
     """
+    check_prepared(store)
     path = store / MANIFEST
-    if not path.is_file():
-        hint = "its preparation was not finished" if store.is_dir() else "no such folder"
-        raise UserError(f"no store at {store} ({hint}): run `fbm prepare` with the same data settings")
     try:
         content = json.loads(path.read_text())
         if content.pop("format") != FORMAT:

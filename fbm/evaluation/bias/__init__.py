@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fbm.evaluation.bias.run import MeasuredBias, measure_bias
-from fbm.evaluation.probing.runs import CLASSIFICATION, finished_runs, read_classified
+from fbm.evaluation.finished import CLASSIFICATION, finished_runs
+from fbm.evaluation.probing.runs import read_classified
 from fbm.evaluation.probing.settings import Settings
 
 

@@ -25,6 +25,9 @@ def main(argv: list[str]) -> int:
     """Run `fbm export`; 0 when done. UserError for what the user can fix."""
     args = parsed(parser(), argv)
     check_folder(args.folder, args.overwrite)
+    from fbm.evaluation.finished import read_results
+
+    read_results(args.run)  # before torch is imported
     from fbm.evaluation.export.write import export
 
     for line in export(args.run, args.folder, args.onnx):

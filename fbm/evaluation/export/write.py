@@ -12,7 +12,7 @@ from torch import Tensor
 from fbm.evaluation.export.card import CARD, model_card
 from fbm.evaluation.export.onnx import check_packages, export_onnx
 from fbm.evaluation.export.plain import publishable
-from fbm.evaluation.trained_run import read_results
+from fbm.evaluation.finished import read_results
 from fbm.runs.checkpoints import encoder_of, read_checkpoint
 from fbm.runs.exported import exported_settings
 from fbm.runs.files import EXPORTED_RESULTS, EXPORTED_SETTINGS, EXPORTED_WEIGHTS

@@ -35,6 +35,9 @@ def extract(
         UserError: an input, the checkpoint or an option is invalid; a video cannot be read and is not to be
             skipped; `out` holds other features; another process is writing it.
     """
+    from fbm.runs.locate import find_checkpoint
+
+    find_checkpoint(Path(checkpoint))  # before torch is imported
     from fbm.evaluation.extract.run import extract as run
 
     return run(Path(checkpoint), [Path(place) for place in inputs], Path(out), options)

@@ -20,6 +20,7 @@ from fbm.evaluation.extract.output import Source, read_meta, table, write
 from fbm.evaluation.extract.parts import part_file, parts_folder, read_part, sweep_leftovers, write_part
 from fbm.evaluation.extract.rows import rows_of_videos
 from fbm.utils.errors import UserError
+from fbm.utils.messages import list_faults
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,12 @@ def _read(network: Network, videos: list[Video], files: dict[Video, Path], optio
 
 def _refuse(unreadable: dict[str, str], videos: Sequence[Video], options: Options) -> None:
     """Print every unreadable video. UserError unless they are to be skipped and others are left."""
-    for name, reason in unreadable.items():
-        print(f"unreadable: {name}: {reason}")
-    if unreadable and (not options.skip_unreadable or len(unreadable) == len(videos)):
-        first, reason = next(iter(unreadable.items()))
+    refused = not options.skip_unreadable or len(unreadable) == len(videos)
+    which = list_faults([f"{name}: {reason}" for name, reason in unreadable.items()], "unreadable: ", refused)
+    if unreadable and refused:
         remedy = "the others are kept: repair these, or skip them with --skip-unreadable"
         raise UserError(
-            f"{len(unreadable)} of {len(videos)} videos cannot be read, the first is {first} ({reason}); "
+            f"{len(unreadable)} of {len(videos)} videos cannot be read{which}; "
             f"{remedy if len(unreadable) < len(videos) else 'there is nothing to write'}"
         )
 

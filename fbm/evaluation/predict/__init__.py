@@ -31,6 +31,9 @@ def main(argv: list[str]) -> int:
         raise UserError(f"--top {top}: it should be a number of classes, at least 1")
     if csv is not None and csv.is_dir():
         raise UserError(f"{csv} is a folder; choose another --csv")
+    from fbm.evaluation.finished import read_results
+
+    read_results(run)  # before torch is imported
     from fbm.evaluation.predict.run import predict
     from fbm.utils.machine import configure_malloc
 

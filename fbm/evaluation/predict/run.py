@@ -13,6 +13,7 @@ from fbm.report.export import Record, write_csv
 from fbm.report.numbers import percent
 from fbm.report.table import Table, rich_table, wide_console
 from fbm.utils.errors import UserError
+from fbm.utils.messages import list_faults
 
 
 def predict(run: Path, inputs: Sequence[Path], top: int, csv: Path | None, options: Options) -> None:
@@ -44,14 +45,14 @@ def predict(run: Path, inputs: Sequence[Path], top: int, csv: Path | None, optio
         print(f"{csv}: {len(predicted)} videos")
     elif predicted:
         wide_console().print(rich_table(_table(predicted, clips)))
-    for video in (video for video in found.videos if video in unreadable):
-        print(f"unreadable: {video.name}: {unreadable[video]}")
-    if unreadable and not (options.skip_unreadable and predicted):
-        first = next(video for video in found.videos if video in unreadable)
+    faults = [f"{video.name}: {unreadable[video]}" for video in found.videos if video in unreadable]
+    refused = not (options.skip_unreadable and predicted)
+    which = list_faults(faults, "unreadable: ", refused)
+    if faults and refused:
         remedy = "the others are predicted: repair these, or --skip-unreadable"
         raise UserError(
-            f"{len(unreadable)} of {len(found.videos)} videos cannot be read, the first is {first.name} "
-            f"({unreadable[first]}); {remedy if predicted else 'there is nothing to predict'}"
+            f"{len(faults)} of {len(found.videos)} videos cannot be read{which}; "
+            f"{remedy if predicted else 'there is nothing to predict'}"
         )
 
 

@@ -39,10 +39,11 @@ def analyse(paths: Sequence[Path], settings: Settings | None = None) -> "list[An
     Raises:
         UserError: a path, a run or its store does not allow it.
     """
-    from fbm.evaluation.probing.run import analyse_run
-    from fbm.evaluation.probing.runs import PRETRAINING, finished_runs
+    from fbm.evaluation.finished import PRETRAINING, finished_runs
 
     folders = dict.fromkeys(folder for path in paths for folder in finished_runs(path, PRETRAINING))
+    from fbm.evaluation.probing.run import analyse_run
+
     return [analyse_run(folder, settings or Settings()) for folder in folders]
 
 
@@ -50,7 +51,11 @@ def main(argv: list[str]) -> int:
     """Analyse the runs and print a table for each; 0 when done. UserError for what the user can fix."""
     args = parsed(parser(), argv)
     settings = Settings(args.resamples, args.seed, args.store, args.overwrite)
-    # Imported here so that `--help` answers at once.
+    # Imported here so that `--help` answers at once, and torch after a look at the runs.
+    from fbm.evaluation.finished import CLASSIFICATION, PRETRAINING, finished_runs
+
+    for path in args.paths:
+        finished_runs(path, CLASSIFICATION if args.bias else PRETRAINING)
     from fbm.evaluation.bias import analyse_bias
     from fbm.evaluation.bias.show import print_bias
     from fbm.evaluation.probing.table import print_runs

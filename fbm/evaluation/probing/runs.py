@@ -1,18 +1,17 @@
 """Finished runs on disk, and the network that each one's best checkpoint holds."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from fbm.config.instantiate import build
 from fbm.data.store.frame_store import FrameStore
+from fbm.evaluation.finished import CLASSIFICATION, PRETRAINING, Kind, check_kind
 from fbm.evaluation.trained import trained_task
 from fbm.models.encoder import Encoder
 from fbm.runs.checkpoints import adapt_as_trained, read_checkpoint
-from fbm.runs.files import CONFIG, STUDY, SUMMARY
 from fbm.runs.folder import Run
 from fbm.runs.summary import RunSummary
 from fbm.tasks.task import PretrainingTask
@@ -81,50 +80,6 @@ class Pretrained(MeasuredRun):
         return encoder.eval()
 
 
-class Kind(NamedTuple):
-    """A kind of run that `fbm analyse` takes: how it is called, whether it classifies, and what trains one."""
-
-    name: str
-    classifies: bool
-    example: str
-    takes: str
-
-
-PRETRAINING = Kind("pretraining run", False, "fbm train task=disentangle", "fbm analyse takes pretraining runs")
-CLASSIFICATION = Kind(
-    "classification run", True, "fbm train task=classify", "fbm analyse --bias takes classification runs"
-)
-
-
-def finished_runs(path: Path, kind: Kind) -> list[Path]:
-    """`path` itself where it is a finished run of this kind, all of them in it where it is a study.
-
-    Raises:
-        UserError: `path` is neither, is a run of another kind or not finished, or a summary is damaged.
-    """
-    if not path.is_dir():
-        raise UserError(f"{path}: no such folder; name a finished {kind.name}, or a study that holds some")
-    if (path / SUMMARY).is_file() or (path / CONFIG).is_file():
-        _check(path, kind)
-        return [path]
-    found = [folder for folder in _finished(path) if _is(_read_summary(folder), kind)]
-    if not found:
-        raise UserError(f"{path}: no finished {kind.name} in it; train one ({kind.example})")
-    return found
-
-
-def _finished(study: Path) -> list[Path]:
-    """The finished runs of a study: those that it declares, which may lie elsewhere, else those in its folder."""
-    declared = study / STUDY
-    if not declared.is_file():
-        return [file.parent for file in sorted(study.glob(f"*/{SUMMARY}"))]
-    try:
-        folders = [study / job["folder"] for job in json.loads(declared.read_bytes())["jobs"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{declared} is damaged ({error}): run `fbm study` again, which rewrites it") from error
-    return [folder for folder in folders if (folder / SUMMARY).is_file()]
-
-
 def read_pretrained(folder: Path) -> Pretrained:
     """A pretraining run with its best checkpoint. UserError: see `read_run`."""
     return Pretrained(*read_run(folder, PRETRAINING))
@@ -141,29 +96,8 @@ def read_run(folder: Path, kind: Kind) -> tuple[Path, RunSummary, dict[str, Any]
     Raises:
         UserError: the run is of another kind, not finished, or damaged.
     """
-    summary = _check(folder, kind)
+    summary = check_kind(folder, kind)
     checkpoint = read_checkpoint(folder)
     if not isinstance(checkpoint["fbm"].get("config"), dict):
         raise UserError(f"{folder}: its checkpoint carries no config; train it again with this fbm")
     return folder, summary, checkpoint
-
-
-def _read_summary(folder: Path) -> RunSummary:
-    path = folder / SUMMARY
-    try:
-        return RunSummary.from_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged ({error}): delete it and train again") from error
-
-
-def _check(folder: Path, kind: Kind) -> RunSummary:
-    if not (folder / SUMMARY).is_file():
-        raise UserError(f"{folder} is not finished (it has no {SUMMARY}): run its `fbm train` to the end first")
-    summary = _read_summary(folder)
-    if not _is(summary, kind):
-        raise UserError(f"{folder} is of task={summary.task}: {kind.takes}")
-    return summary
-
-
-def _is(summary: RunSummary, kind: Kind) -> bool:
-    return (summary.task == "classify") == kind.classifies

@@ -13,6 +13,7 @@ EXAMPLES = """examples:
   fbm runs --csv runs.csv                                   everything that is known of each
 KEY is a metric, a setting as in config.yaml (optim.lr), or one of state, folder, study, run, task, init, seed, data,
 label_fraction, epochs, best_epoch, seconds, started. state is finished, running, failed, unfinished or damaged.
+On a terminal, names too long for it lose what they have in common; in a pipe and with --csv they are whole.
 """
 
 
@@ -42,7 +43,7 @@ def main(argv: list[str]) -> int:
     folders = [Path(word) for word in args.words if "=" not in word or Path(word).is_dir()]
     filters = [tuple(word.split("=", 1)) for word in args.words if Path(word) not in folders]
     from fbm.report.listing.entries import chosen, entries, ordered
-    from fbm.report.listing.show import records, table
+    from fbm.report.listing.show import print_table, records, table
 
     listed = chosen(entries(folders or [Path("outputs")]), dict(filters))
     more = [key for key in args.show.split(",") if key]
@@ -53,9 +54,7 @@ def main(argv: list[str]) -> int:
         write_csv(args.csv, records(listed, more))
         print(f"{args.csv}: {len(listed)} runs")
         return 0
-    from fbm.report.table import rich_table, wide_console
-
-    wide_console().print(rich_table(table(listed, args.by, more)))
+    print_table(table(listed, args.by, more))
     for entry in listed:
         if entry.fault:
             print(entry.fault)

@@ -9,10 +9,10 @@ from typing import Any
 
 from fbm.report.labels import natural_sort_key, printable
 from fbm.report.read.files import curve, read_config, read_metrics, read_summary, run_folders, shown
+from fbm.report.read.progress import state
 from fbm.runs.files import FAILURE, SUMMARY
 from fbm.runs.summary import RunSummary
 from fbm.utils.errors import UserError
-from fbm.utils.files import is_locked
 from fbm.utils.suggest import did_you_mean
 
 FACTS = ("study", "run", "task", "init", "seed", "data", "label_fraction", "epochs", "best_epoch", "seconds", "started")
@@ -104,13 +104,14 @@ def _entry(path: Path) -> Entry:
             return Entry(path, "finished", read_summary(path))
         except UserError as error:
             return Entry(path, "damaged", fault=str(error))
-    if is_locked(path):
-        return Entry(path, "running")
+    found = state(path)
+    if found != "failed":
+        return Entry(path, found)
     try:
         last = (path / FAILURE).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-    except OSError:
-        return Entry(path, "unfinished")
-    return Entry(path, "failed", fault=f"{shown(path)}: {''.join(last)}")
+    except OSError:  # restarted meanwhile
+        return Entry(path, state(path))
+    return Entry(path, found, fault=f"{shown(path)}: {''.join(last)}")
 
 
 def chosen(listed: Sequence[Entry], filters: Mapping[str, str]) -> list[Entry]:

@@ -1,5 +1,7 @@
 """The web page: one file with its pictures, style and script inside, readable from disk without a network."""
 
+import time
+from collections.abc import Mapping
 from importlib.resources import files
 
 from fbm.report import charts
@@ -29,18 +31,19 @@ SECTIONS = {
 ALWAYS = {"table1", "training", "pictures", "runs", "provenance"}
 
 
-def render(made: Results, command: str) -> str:
-    """The page as HTML text. UserError for a damaged file of a run."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
+def render(made: Results, command: str, every: int | None = None) -> str:
+    """The page as HTML text.
 
-    loader = PackageLoader("fbm.report.page", "web")
-    page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page.filters["tied"] = _tied
+    Args:
+        every: seconds after which the browser loads the page again; None for never.
+
+    Raises:
+        UserError: a file of a run is damaged.
+    """
     groups, confusions = pretrainings(made.found), per_class.confusions(made.table1)
     losses = [svg.draw(chart) for chart in charts.pretraining(groups, made.table1.classes)]
     galleries = progress(groups)
-    content = {
+    content: dict[str, object] = {
         "table1": made.full_table,
         "paired": made.compared,
         "protocols": made.protocols,
@@ -64,14 +67,42 @@ def render(made: Results, command: str) -> str:
         "fingerprints": tables.fingerprints_table(made.table1),
         "lineage": tables.lineage_table(made.table1),
     }
-    return page.get_template("page.html.j2").render(
+    content |= {
+        "title": title(made.found),
+        "summary_sentence": made.sentence,
+        "figure2": made.figure2 and data_uri(made.figure2),
+        "figure2_caption": made.figure2_caption,
+        "command": command,
+        "sections": [(id_, name) for id_, name in SECTIONS.items() if id_ in ALWAYS or content[id_]],
+    }
+    return _fill("page.html.j2", content, made.found, every)
+
+
+def render_unfinished(found: RunSet, every: int | None) -> str:
+    """The page of runs of which no classification is finished, as HTML text; `every` as for `render`."""
+    runs, missing = tables.runs_table(found) if found.runs else None, tables.unfinished(found)
+    content = {
+        "title": title(found),
+        "summary_sentence": "No classification is finished yet.",
+        "runs": runs,
+        "missing": missing,
+        "sections": [(id_, SECTIONS[id_]) for id_, shown in (("runs", runs), ("missing", missing)) if shown],
+    }
+    return _fill("unfinished.html.j2", content, found, every)
+
+
+def _fill(template: str, content: Mapping[str, object], found: RunSet, every: int | None) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    loader = PackageLoader("fbm.report.page", "web")
+    page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page.filters["tied"] = _tied
+    return page.get_template(template).render(
         content,
-        title=title(made.found),
-        summary_sentence=made.sentence,
-        figure2=made.figure2 and data_uri(made.figure2),
-        figure2_caption=made.figure2_caption,
-        command=command,
-        sections=[(id_, name) for id_, name in SECTIONS.items() if id_ in ALWAYS or content[id_]],
+        every=every,
+        clock=time.strftime("%H:%M"),
+        done=found.progress,
         size=svg.SIZE,
         css=Markup(_text("page.css")),
         js=Markup(_text("page.js")),
@@ -80,7 +111,8 @@ def render(made: Results, command: str) -> str:
 
 def title(found: RunSet) -> str:
     """The names of the studies that are reported."""
-    return " + ".join(sorted({run.summary.study for run in found.runs if run.summary.study})) or "fbm report"
+    names = {run.summary.study for run in found.runs} or {run.path.parent.name for run in found.missing}
+    return " + ".join(sorted(filter(None, names))) or "fbm report"
 
 
 def _text(name: str) -> str:

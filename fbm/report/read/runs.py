@@ -8,6 +8,7 @@ from typing import Any
 
 from fbm.report.labels import printable, protocol_of
 from fbm.report.read.files import curve, is_run, read_config, read_metrics, read_summary, run_folders, shown
+from fbm.report.read.progress import state
 from fbm.report.read.study import Job, Missing, read_study
 from fbm.runs.files import SUMMARY
 from fbm.runs.summary import RunSummary
@@ -138,9 +139,18 @@ class RunSet:
         """The finished runs of these tasks."""
         return tuple(run for run in self.runs if run.summary.task in tasks)
 
+    @property
+    def progress(self) -> str:
+        """`3 of 7 runs are finished, 2 running`."""
+        running = sum(state(run.path) == "running" for run in self.missing)
+        return f"{len(self.runs)} of {len(self.runs) + len(self.missing)} runs are finished, {running} running"
 
-def find(paths: Sequence[Path]) -> RunSet:
+
+def find(paths: Sequence[Path], none_finished: bool = False) -> RunSet:
     """All runs of the studies and at or below the other paths, each once.
+
+    Args:
+        none_finished: whether it is enough that there are runs, finished or not.
 
     Raises:
         UserError: a path is missing, there is no run or no finished one, a file is damaged, or there are two data sets.
@@ -159,7 +169,7 @@ def find(paths: Sequence[Path]) -> RunSet:
         raise UserError(f"{names}: no run found (no folder with a config.yaml). Train first.")
     finished = [folder for folder in wanted if (folder / SUMMARY).exists()]
     missing = tuple(Missing(folder, is_run(folder), job) for folder, job in wanted.items() if folder not in finished)
-    if not finished:
+    if not finished and not none_finished:
         named = [f"{shown(run.path)} ({run.state})" for run in missing[:NAMED]]
         named += [f"{len(missing) - NAMED} more"] if len(missing) > NAMED else []
         raise UserError(

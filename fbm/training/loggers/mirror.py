@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only, rank_zero_warn
 
-from fbm.runs.checkpoints import find_checkpoint
+from fbm.runs.locate import find_checkpoint
 from fbm.runs.summary import RunSummary
 from fbm.training.loggers.resumable import ReplayableLogger
 

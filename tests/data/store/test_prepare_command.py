@@ -176,12 +176,19 @@ SPOILT = {
 }
 
 
+def test_a_single_broken_video_is_named_once(small_root, store):
+    small_root.video(1).write_bytes(b"no video")
+    done = fbm("prepare", small_root.path, store)
+    refused(done, f"1 of 4 videos cannot be used: undecodable: {small_root.names[1]}: .*; the others are stored: fix")
+    assert small_root.names[1] not in done.stdout
+
+
 @pytest.mark.parametrize("what", SPOILT)
 def test_spoilt_files_are_each_named_and_make_one_error(small_root, store, what):
     spoil, reasons = SPOILT[what]
     spoil(small_root)
     done = fbm("prepare", small_root.path, store)
-    refused(done, "4 of 4 videos cannot be used, the first is Bounce/.*data.skip_broken=true")
+    refused(done, "4 of 4 videos cannot be used, named above; .*data.skip_broken=true")
     lines = done.stdout.splitlines()
     for name, reason in zip(small_root.names, reasons, strict=True):
         assert any(name in line and re.search(reason, line) for line in lines), done.stdout

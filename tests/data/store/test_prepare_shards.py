@@ -177,7 +177,7 @@ def test_broken_videos_are_rows_as_in_one_preparation(small_root, tmp_path):
     refused(alone, "2 of 4 videos cannot be used")
     first, second, third = (shard(small_root.path, several, number, "prepare.workers=1") for number in range(3))
     assert (first.returncode, second.returncode) == (0, 0)
-    refused(third, "2 of 4 videos cannot be used, the first is")
+    refused(third, "2 of 4 videos cannot be used, named above;")
     assert contents(several) == contents(one)
     assert [line for line in third.stdout.splitlines() if line.startswith("undecodable")] == [
         line for line in alone.stdout.splitlines() if line.startswith("undecodable")

@@ -9,7 +9,7 @@ def test_missing_runs_and_seeds(tmp_path):
     found = find([fake_study(tmp_path)])
     lines = missing(table1(found), found)
     assert len(lines) == 2
-    assert lines[0].startswith("unfinished: ")
+    assert lines[0].startswith("unfinished, 3 epochs: ")
     assert lines[0].endswith("classify-autoencoder-seed2")
     assert lines[1] == "Pretrained (autoencoder): no finished run for these seeds: 0, 2"
 
