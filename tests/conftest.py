@@ -15,6 +15,7 @@ from fbm.data.demo import make_demo
 from fbm.data.masks.boxes import BoxMasks
 from fbm.data.store.preparation import Preparation
 from fbm.data.store.prepare import prepare
+from fbm.training.bf16 import check_bf16
 from fbm.utils.errors import UserError
 from tests import processes, tiny
 from tests.hydra_cache import cache_parsing
@@ -101,6 +102,15 @@ def real_data() -> Path:
         reason = f"no real data at {place} (set FBM_REAL_DATA)"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
     return place
+
+
+@pytest.fixture(scope="session")
+def bf16() -> None:
+    """Skips the test on a processor whose gradients in bf16 are wrong."""
+    try:
+        check_bf16("bf16-mixed")
+    except UserError as error:
+        pytest.skip(str(error))
 
 
 def _installed(decoder: Decoder) -> Decoder:
