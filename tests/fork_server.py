@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import types
 from collections.abc import Iterable
 from contextlib import suppress
@@ -43,8 +44,11 @@ def serve(connection: socket.socket) -> Command:
         reading, writing = os.pipe()
         between = os.fork()
         if between == 0:
+            own = os.getpid()
             child = os.fork()
             if child == 0:
+                while os.getppid() == own:  # until it is the child of whoever asked
+                    time.sleep(0.001)
                 os.close(reading)
                 os.close(writing)
                 return _become(command, connection, descriptors)
