@@ -6,9 +6,10 @@ handlers and import path are those that were asked for, and it is a true child o
 signals, process groups and exit statuses are the kernel's. A child gets a server of its own, for what it starts.
 
 In a session of tests all ranks, all children of multiprocessing and all of joblib's workers are such forks, and every
-`python -m fbm`; a test's own `python -c ...` is one where it is started by `Popen` or `run` of this module. Not for
-tests of what an interpreter does before its first line: import times, what libraries read from the environment when
-imported (OMP_NUM_THREADS), limits of memory, another installation. Those start `python -c ...` by `subprocess`.
+`python -m fbm`, also torchrun's; a test's own `python -c ...` is one where it is started by `Popen` or `run` of this
+module. Not for tests of what an interpreter does before its first line: import times, what libraries read from the
+environment when imported (OMP_NUM_THREADS), limits of memory, another installation. Those start `python -c ...` by
+`subprocess`.
 """
 
 import ctypes
@@ -31,6 +32,7 @@ import pytest
 PYTHON = sys.executable
 FBM = str(Path(PYTHON).with_name("fbm"))
 ROOM = 4000  # bytes that a child's command line may have in /proc
+FORKED = ("fbm", "submitit", "torch")  # packages whose `python -m` is forked: the command, and what launches it
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 _prctl = ctypes.CDLL(None).prctl
 Exec = subprocess.Popen  # the original, which is replaced below
@@ -77,7 +79,7 @@ allowed = True  # whether this process may start interpreters now
 
 
 class Fbm(subprocess.Popen[Any]):
-    """`subprocess.Popen` whose `python -m fbm...` are forks of the server; all else is started as ever."""
+    """`subprocess.Popen` whose `python -m` of `FORKED` are forks of the server; all else is started as ever."""
 
     def _execute_child(self, args, executable, preexec_fn, close_fds, pass_fds, cwd, env, *rest) -> None:
         # What follows `env` are the streams, at 3 to 8, and at the end the session and the group (Python 3.11 to 3.14).
@@ -98,7 +100,7 @@ class Fbm(subprocess.Popen[Any]):
             self._close_pipe_fds(*streams)  # type: ignore[attr-defined]
 
     def _forks(self, argv: list[str]) -> bool:
-        return kind_of(argv) == "-m" and argv[argv.index("-m") + 1].partition(".")[0] in ("fbm", "submitit")
+        return kind_of(argv) == "-m" and argv[argv.index("-m") + 1].partition(".")[0] in FORKED
 
 
 class Popen(Fbm):

@@ -4,12 +4,11 @@ import csv
 import json
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
 
+from tests import processes
 from tests.conftest import REPOSITORY
 from tests.scripts import load_script
 from tests.tiny import fbm, settings
@@ -117,15 +116,20 @@ def test_every_difference_between_two_stores_is_seen(tmp_path):
     assert same.differing_files(one, other) == [".part", "frames/a.npy"]
 
 
+SCRIPT = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 @pytest.mark.slow
 def test_a_short_round_with_fbm_prepare(tmp_path):
     sizes = ["data.generate.groups=2", "data.generate.clips=1", "data.generate.frames=34", "data.size=32"]
-    done = subprocess.run(
-        [sys.executable, PLACE / "kill.py", "prepare", "--times", "2", "--kills", "2", "--folder", tmp_path, *sizes],
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    given = ["prepare", "--times", "2", "--kills", "2", "--folder", tmp_path, *sizes]
+    command = [processes.PYTHON, "-c", SCRIPT, PLACE / "kill.py", *map(str, given)]
+    done = processes.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "2 of 2 equal"
     assert done.stdout.count("killed") == 3  # not killed, and two runs with two kills each

@@ -38,6 +38,45 @@ def test_a_signal_ends_it(signum):
     assert process.returncode == -signum
 
 
+LEAVE = """
+import atexit, sys, threading
+def wait():
+    threading.main_thread().join()
+    print("thread")
+threading.Thread(target=wait).start()
+atexit.register(print, "exit function")
+print("code")
+"""
+
+
+@pytest.mark.parametrize(
+    ("last", "status", "error"),
+    [
+        ("", 0, ""),
+        ("sys.exit()", 0, ""),
+        ("sys.exit(258)", 2, ""),
+        ("sys.exit(-1)", 255, ""),
+        ("sys.exit('why')", 1, "why"),
+        ("raise ValueError('why')", 1, "ValueError: why"),
+    ],
+)
+def test_it_ends_as_an_interpreter_does(last, status, error):
+    done = processes.run([PYTHON, "-c", LEAVE + last], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (status, "code\nthread\nexit function\n")
+    assert "".join(done.stderr.splitlines()[-1:]) == error
+
+
+def test_output_that_nobody_reads_is_an_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = processes.run([PYTHON, "-c", "print('code')"], stdout=writing, stderr=subprocess.PIPE)
+    finally:
+        os.close(writing)
+    assert done.returncode == 120
+    assert b"BrokenPipeError" in done.stderr
+
+
 def test_a_fast_test_may_start_none(monkeypatch):
     monkeypatch.setattr(processes, "allowed", False)
     with pytest.raises(pytest.fail.Exception, match=r"mark it with pytest\.mark\.slow"):

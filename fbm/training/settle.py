@@ -6,6 +6,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from fbm.config.compose import resolved
 from fbm.config.trainer_settings import batches_of, check_validates
 from fbm.data.datamodule import ClipDataModule
+from fbm.training.bf16 import check_bf16
 from fbm.utils.errors import UserError
 
 FUSED = tuple(f"torch.optim.{name}" for name in ("Adam", "AdamW", "SGD"))  # those that have one kernel for a GPU
@@ -15,7 +16,8 @@ def settle(config: DictConfig, data: ClipDataModule) -> None:
     """Make the config what will run, and read-only: device defaults, and what to monitor without validation clips.
 
     Raises:
-        UserError: there is no such device, two values cannot be combined, or nothing would be validated.
+        UserError: there is no such device, it computes in this precision wrongly, two values cannot be combined, or
+            nothing would be validated.
     """
     resolve_device_defaults(config)
     if not data.samples["val"] or config.trainer.limit_val_batches == 0:
@@ -34,7 +36,7 @@ def resolve_device_defaults(config: DictConfig) -> None:
     where there is one. On a CPU none of it helps.
 
     Raises:
-        UserError: there is no such device, or two values cannot be combined.
+        UserError: there is no such device, it computes in this precision wrongly, or two values cannot be combined.
     """
     if config.compile and config.activation_checkpointing:
         raise UserError(
@@ -42,7 +44,8 @@ def resolve_device_defaults(config: DictConfig) -> None:
             "what it recomputes; leave out one"
         )
     trainer = config.trainer
-    if trainer.accelerator in ("gpu", "cuda") and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+    any_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    if trainer.accelerator in ("gpu", "cuda") and not any_gpu:
         raise UserError(
             f"trainer.accelerator={trainer.accelerator}: torch finds no GPU here; trainer=auto takes the fastest "
             "device that there is, trainer=cpu the processor"
@@ -59,6 +62,9 @@ def resolve_device_defaults(config: DictConfig) -> None:
     if "benchmark" in trainer and trainer.benchmark is None:
         trainer.benchmark = gpu and not trainer.get("deterministic")
     _settle_fused(config, gpu)
+    on_cpu = trainer.accelerator == "cpu" or (trainer.accelerator == "auto" and not any_gpu)
+    if on_cpu and str(trainer.precision) not in ("32-true", "32"):  # on a CPU Lightning takes bf16 for 16-mixed, too
+        check_bf16(trainer.precision)
     # The CPU keeps torch's defaults.
     config.float32_matmul = (config.float32_matmul or "high") if gpu else None
     if gpu:

@@ -128,6 +128,7 @@ def test_a_frozen_encoder_needs_no_gradient():
     assert set(found.gradients) == {"linear.weight", "linear.bias"}
 
 
+@pytest.mark.usefixtures("bf16")
 @pytest.mark.parametrize(
     "settings",
     [

@@ -154,7 +154,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("bf16")
 def test_it_runs_on_a_processor_without_what_a_bare_machine_lacks(tmp_path):
     given = ["--tiny", "--tasks", "classify", "--seconds", "100000", "--out", str(tmp_path)]
     command = [sys.executable, "-c", BARE, str(PLACE / "run.py"), *given]

@@ -45,16 +45,15 @@ def test_shards_that_do_not_fit_are_one_line(setting, words, tmp_path, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
-def test_a_launcher_prepares_all_shards(launcher, words, demo_store, tmp_path, capfd, request, monkeypatch):
+@pytest.mark.parametrize(("launcher", "count"), [("joblib", 3), ("submitit_local", 2)])
+def test_a_launcher_prepares_all_shards(launcher, count, words, demo_store, tmp_path, capfd, request, monkeypatch):
     if launcher == "joblib":
         request.getfixturevalue("joblib_ends")
     else:
         pytest.importorskip("submitit")
         # It makes a job's folder after it has started the job: forks can be there first.
         monkeypatch.setattr(processes.Fbm, "_forks", lambda *_: False)
-    shards = ["prepare.shards=3", f"launcher={launcher}"]
-    assert fbm("prepare", *words, *shards) == 0, capfd.readouterr().err
+    assert fbm("prepare", *words, f"prepare.shards={count}", f"launcher={launcher}") == 0, capfd.readouterr().err
     said = capfd.readouterr()
     assert "store: 30 prepared now; 30 videos (" in said.out
     assert "fbm: error" not in said.err
@@ -63,8 +62,9 @@ def test_a_launcher_prepares_all_shards(launcher, words, demo_store, tmp_path, c
     ours, theirs = (content.pop(MANIFEST).split(b'"fingerprint"')[1] for content in (made, one))
     assert ours == theirs
     assert made == one
-    assert fbm("prepare", *words, *shards) == 0
-    assert "store: nothing to do; 30 videos" in capfd.readouterr().out
+    if launcher == "joblib":  # what is prepared already is no matter of the launcher, and its jobs are quick to start
+        assert fbm("prepare", *words, f"prepare.shards={count}", "launcher=joblib") == 0
+        assert "store: nothing to do; 30 videos" in capfd.readouterr().out
     assert not (tmp_path / "store" / SHARDS).exists()
 
 

@@ -159,7 +159,7 @@ def trained(store, run, *more):
 @pytest.mark.parametrize(
     ("wrong", "right", "said"),
     [
-        (["trainer.accelerator=mps"], ["trainer.precision=bf16-mixed"], "`MPSAccelerator` can not run on your system"),
+        (["trainer.accelerator=mps"], ["trainer.precision=32"], "`MPSAccelerator` can not run on your system"),
         (["+trainer.gradient_clip_algorithm=foo"], ["+trainer.gradient_clip_algorithm=norm"], "`gradient_clip_alg"),
         (["trainer.limit_train_batches=1.5"], ["trainer.limit_train_batches=0.5"], "invalid value 1.5"),
         (["+trainer.profiler=foo"], ["+trainer.profiler=simple"], "`profiler`"),

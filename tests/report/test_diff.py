@@ -3,8 +3,6 @@ import math
 import os
 import pty
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from fbm.report.diff.compare import compare
 from fbm.report.diff.facts import read_run
 from fbm.runs.provenance import record
 from fbm.utils.errors import UserError
+from tests import processes
 from tests.runs.test_git import git
 
 
@@ -226,8 +225,8 @@ def test_on_a_terminal_it_is_a_table(tmp_path):
     mine, theirs = pty.openpty()
     code = "import sys; from fbm.report.diff import main; main(sys.argv[1:])"
     terminal = {**os.environ, "COLUMNS": "120", "TERM": "xterm"}
-    command = [sys.executable, "-c", code, a.name, b.name]
-    subprocess.run(command, stdout=theirs, env=terminal, cwd=tmp_path, check=True, timeout=600)
+    command = [processes.PYTHON, "-c", code, a.name, b.name]
+    processes.run(command, stdout=theirs, env=terminal, cwd=tmp_path, check=True, timeout=600)
     os.close(theirs)
     drawn = re.sub(r"\x1b\[[0-9;]*m", "", os.read(mine, 100_000).decode())
     os.close(mine)

@@ -2,8 +2,6 @@ import doctest
 import os
 import pickle
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -326,13 +324,6 @@ def test_a_config_that_names_any_function_does_not_get_it_called(tmp_path, pretr
     with pytest.raises(UserError, match=r"os\.mkdir is no fbm\.models\.encoder\.Encoder"):
         fbm.load_encoder(path)
     assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.slow
-def test_importing_fbm_imports_nothing_heavy():
-    code = "import sys, fbm; print(sorted({'torch', 'numpy', 'hydra', 'pytorch_lightning'} & set(sys.modules)))"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
 
 
 def test_a_number_is_a_checkpoints_name_too(tmp_path, monkeypatch):

@@ -2,7 +2,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from fbm.evaluation.extract import Options, decoding, extract, main
 from fbm.evaluation.extract.parts import write_part
 from fbm.utils.errors import UserError
 from fbm.utils.files import exclusive_lock
+from tests import processes
 from tests.evaluation.extract.test_network import trained
 from tests.evaluation.extract.videos import make_video, make_videos, moody, only_hanging_takes_time
 from tests.runs.test_checkpoints import run_folder
@@ -194,7 +194,7 @@ def test_killed_and_started_again_it_goes_on(checkpoint, tmp_path, capsys):
     make_videos(tmp_path / "v", *[8 + number for number in range(12)])
     out, parts = tmp_path / "a.npz", tmp_path / "a.npz.parts"
     command = [str(checkpoint), str(tmp_path / "v"), "--out", str(out), *QUICK, "--batch", "1"]
-    process = subprocess.Popen([sys.executable, "-c", PAUSES, *command], stderr=subprocess.DEVNULL)
+    process = processes.Popen([processes.PYTHON, "-c", PAUSES, *command], stderr=subprocess.DEVNULL)
     wait_until(lambda: len(list(parts.glob("*.npz"))) >= 3)
     workers = [
         Path("/proc") / pid for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -203,7 +203,7 @@ def test_killed_and_started_again_it_goes_on(checkpoint, tmp_path, capsys):
     process.wait()
     finished = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.npz")}
     assert len(finished) == 3
-    assert workers
+    assert len(workers) >= 2  # the server of its forks is one
     wait_until(lambda: not any(alive(worker) for worker in workers))
     (tmp_path / f".a.npz.{process.pid}.part").write_text("half")
     assert main(command) == 0
