@@ -71,7 +71,7 @@ def _tables(made: Results) -> dict[str, str]:
         texts["scarcity.csv"] = export.to_csv(export.points(made.curves))
         texts["scarcity.tex"] = latex(made.by_share)
     if made.scores:
-        texts["scores.md"] = markdown(made.scores)
+        texts["scores.md"] = "\n".join(map(markdown, made.scores))
     return texts
 
 

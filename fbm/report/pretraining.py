@@ -1,5 +1,6 @@
 """Pretraining runs, grouped as a reader compares them: one group for each task and config, seeds inside."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fbm.report.labels import differing_keys, variant
@@ -42,8 +43,20 @@ def pretrainings(found: RunSet) -> list[Pretraining]:
             by_task.setdefault(run.summary.task, {}).setdefault(run.summary.fingerprints.config, []).append(run)
     made = []
     for task, groups in sorted(by_task.items(), key=lambda item: (known.get(item[0], len(known)), item[0])):
-        keys = differing_keys([[run.settings for run in runs] for runs in groups.values()])
-        for config, runs in groups.items():
-            label = f"{task} ({variant(runs[0].settings, keys, config)})" if len(groups) > 1 else task
-            made.append(Pretraining(task, label, tuple(runs)))
+        apart = _apart(groups) if len(groups) > 1 else {}
+        made += [
+            Pretraining(task, f"{task} ({apart[config]})" if apart else task, tuple(runs))
+            for config, runs in groups.items()
+        ]
     return made
+
+
+def _apart(groups: Mapping[str, Sequence[Run]]) -> dict[str, str]:
+    """What sets each config's runs apart: a study's names for them, or the settings in which they differ."""
+    named = {config: {run.label for run in runs} for config, runs in groups.items()}
+    if all(len(names) == 1 and "" not in names for names in named.values()):
+        labels = {config: min(names) for config, names in named.items()}
+        if len(set(labels.values())) == len(labels):
+            return labels
+    keys = differing_keys([[run.settings for run in runs] for runs in groups.values()])
+    return {config: variant(runs[0].settings, keys, config) for config, runs in groups.items()}

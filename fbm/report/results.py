@@ -12,7 +12,7 @@ from fbm.report.protocols import protocol_tables
 from fbm.report.read.files import shown
 from fbm.report.read.runs import RunSet
 from fbm.report.scarcity import Curve, scarcity, scarcity_table
-from fbm.report.scores import read_probes, scores_table
+from fbm.report.scores import over_seeds, read_probes, scores_table
 from fbm.report.summary_sentence import summary_sentence
 from fbm.report.table import Table
 from fbm.report.table1 import Table1, table1
@@ -28,7 +28,7 @@ class Results:
         figure2_caption: whose they are, or why there are none.
         validation, scarcity: charts.
         full_table, compared, by_share: Table 1, `differences` and `curves` as formatted tables; None for none of them.
-        scores: of the parts of pretrained features; None without any.
+        scores: of the parts of pretrained features, over seeds and of each run; none without any.
         protocols: a table for each protocol, none where Table 1 is the only one.
     """
 
@@ -44,7 +44,7 @@ class Results:
     full_table: Table
     compared: Table | None
     by_share: Table | None
-    scores: Table | None
+    scores: tuple[Table, ...]
     protocols: tuple[Table, ...]
 
 
@@ -66,9 +66,15 @@ def results(found: RunSet) -> Results:
         full_table=table1_table.full_table(table, found),
         compared=comparison_table.comparison_table(apart, table) if apart else None,
         by_share=scarcity_table(curves, table.data) if curves else None,
-        scores=scores_table([(run.summary.run, one.scores) for run, one in read_probes(pretrainings(found))]),
+        scores=_scores(found),
         protocols=protocol_tables(table, found),
     )
+
+
+def _scores(found: RunSet) -> tuple[Table, ...]:
+    groups = pretrainings(found)
+    each = scores_table([(run.summary.run, one.scores) for run, one in read_probes(groups)])
+    return tuple(table for table in (over_seeds(groups), each) if table)
 
 
 def figure2(found: RunSet) -> tuple[Path | None, str]:

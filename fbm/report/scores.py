@@ -6,6 +6,7 @@ from fbm.report.numbers import DASH
 from fbm.report.pretraining import Pretraining
 from fbm.report.read.files import read_validated
 from fbm.report.read.runs import Run
+from fbm.report.stats import INTERVAL, estimate
 from fbm.report.table import Table
 from fbm.runs.files import PROBES
 from fbm.runs.probes import Interval, ProbeReport, Score, ScoreKind
@@ -35,6 +36,10 @@ LABELS: dict[ScoreKind, str] = {
     "similarity": "CKA: {}",
     "dynamics": "dynamic share: {}",
 }
+SEEDS = (
+    f"± is the {INTERVAL} over seeds (Student t); in brackets the mean of the encoders before training. A run in which "
+    "a score is not defined (leakage where nothing is held) does not count."
+)
 RANGES = {"diagonality": "-1 to 1", "leakage": "0 or more"}
 
 
@@ -54,6 +59,33 @@ def scores_table(runs: Sequence[tuple[str, Sequence[Score]]]) -> Table | None:
     for name, scores in scored:
         rows += [(name, *[""] * (len(HEAD) - 1)), *map(_row, scores)]
     return Table(HEAD, tuple(rows), TITLE, HOW, remarks=REMARKS)
+
+
+def over_seeds(groups: Sequence[Pretraining]) -> Table | None:
+    """The scores of every pretraining, means over its seeds; None where none was analysed with more than one."""
+    found = [(group.label, [report.scores for _, report in read_probes([group])]) for group in groups]
+    scored = {name: [scores for scores in runs if scores] for name, runs in found}
+    scored = {name: runs for name, runs in scored.items() if runs}
+    if max(map(len, scored.values()), default=0) < 2:
+        return None
+    kinds = dict.fromkeys((score.kind, score.name) for runs in scored.values() for scores in runs for score in scores)
+    rows = [
+        (LABELS[kind].format(name), *(_over(runs, kind, name) for runs in scored.values()), RANGES.get(name, "0 to 1"))
+        for kind, name in kinds
+    ]
+    head = ("Score", *(f"{name}, {len(runs)} run{'s' * (len(runs) > 1)}" for name, runs in scored.items()), "Range")
+    return Table(head, tuple(rows), f"{TITLE} over seeds", HOW, remarks=(SEEDS, *REMARKS[1:]))
+
+
+def _over(runs: Sequence[Sequence[Score]], kind: ScoreKind, name: str) -> str:
+    """`0.20 ± 0.05 (0.01)`: trained, and the mean of the untrained encoders."""
+    some = [score for scores in runs for score in scores if (score.kind, score.name) == (kind, name)]
+    trained = estimate([score.value.value for score in some if score.value])
+    untrained = estimate([score.untrained.value for score in some if score.untrained])
+    if trained is None:
+        return DASH
+    spread = DASH if trained.half_width is None else _decimal(trained.half_width)
+    return f"{_decimal(trained.mean)} ± {spread}" + (f" ({_decimal(untrained.mean)})" if untrained else "")
 
 
 def _row(score: Score) -> tuple[str, ...]:

@@ -1,13 +1,15 @@
 """The table of scores, from `probes.json` to Markdown and page."""
 
 import json
+from dataclasses import asdict
 
 from fbm.report.pretraining import pretrainings
 from fbm.report.read.runs import find
-from fbm.report.scores import HEAD, read_probes, scores_table
+from fbm.report.scores import HEAD, over_seeds, read_probes, scores_table
 from fbm.report.table import markdown
 from fbm.runs.probes import Interval, ProbeReport, Score
-from tests.report.full_study import full_study
+from tests.report.fake import fake_run
+from tests.report.full_study import full_study, probes
 
 SCORES = [
     Score("table", "diagonality", Interval(0.041, -0.012, 0.06), Interval(0.0, 0.0, 0.01), 0.004),
@@ -32,6 +34,29 @@ def test_rows_of_every_kind():
     text = markdown(made)
     assert "Read all scores together" in text
     assert "| diagonality | 0.04 (-0.01 to 0.06) |" in text
+
+
+def test_means_over_seeds_beside_those_before_training(tmp_path):
+    """Three runs with a motion of 0.2, 0.3 and 0.4: t quantile 4.303, deviation 0.1, over the root of 3."""
+    for seed in range(3):
+        run = fake_run(tmp_path, "disentangle", None, seed, config="c0")
+        probes(run, "disentangle", ("motion",))
+        report = json.loads((run / "probes.json").read_text())
+        value = {"value": 0.2 + 0.1 * seed, "low": 0.1, "high": 0.5}
+        report["scores"] = [{**asdict(SCORES[2]), "value": value}, asdict(SCORES[1])]
+        (run / "probes.json").write_text(json.dumps(report))
+    made = over_seeds(pretrainings(find([tmp_path])))
+    assert made
+    assert made.head == ("Score", "disentangle, 3 runs", "Range")
+    assert made.rows == (
+        ("judge: motion, swapped", "0.30 ± 0.25 (0.17)", "0 to 1"),
+        ("leakage", "–", "0 or more"),
+    )
+
+
+def test_one_run_each_has_no_table_over_seeds(tmp_path):
+    full_study(tmp_path, fractions=(1.0,))
+    assert over_seeds(pretrainings(find([tmp_path]))) is None
 
 
 def test_no_scores_no_table():

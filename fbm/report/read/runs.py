@@ -22,7 +22,7 @@ NAMED = 5  # folders named in one error line
 
 @dataclass(frozen=True)
 class Run:
-    """One finished run: its folder, what its summary says, and the values that a study declared for it.
+    """One finished run: its folder, what its summary says, and what a study declared of it: its values and its name.
 
     Config and metrics are read when they are first asked for, and once.
     """
@@ -30,6 +30,7 @@ class Run:
     path: Path
     summary: RunSummary
     declared: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
 
     @property
     def where(self) -> str:
@@ -177,7 +178,7 @@ def find(paths: Sequence[Path], none_finished: bool = False) -> RunSet:
             "again, then report."
         )
     jobs = ((folder, wanted[folder]) for folder in sorted(finished))
-    runs = tuple(Run(folder, read_summary(folder), job.values if job else {}) for folder, job in jobs)
+    runs = tuple(Run(folder, read_summary(folder), *((job.values, job.label) if job else ())) for folder, job in jobs)
     # Classifications on two data sets are no comparison; an encoder may have been pretrained on other data.
     classified = [run for run in runs if run.summary.task == "classify"]
     for run in classified:
