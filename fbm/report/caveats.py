@@ -13,8 +13,7 @@ def caveats(names: Sequence[str], among: Sequence[Group], found: RunSet) -> Iter
     if untested:
         yield f"Finished but not tested, so not in the test accuracies: {', '.join(untested)}."
     yield from _stale(found)
-    sentences = map(_several_pretrainings, names, among)
-    yield from dict.fromkeys(sentence for sentence in sentences if sentence)
+    yield from _several_pretrainings(names, among)
 
 
 def _partial(among: Sequence[Group]) -> Iterator[str]:
@@ -49,14 +48,19 @@ def _stale(found: RunSet) -> Iterator[str]:
         yield f"{', '.join(runs)} started from an earlier version of {source}: run {again} again with overwrite=true."
 
 
-def _several_pretrainings(name: str, runs: Group) -> str:
-    """A sentence on a row whose seeds start from several pretraining runs; empty where they share one or have none."""
-    starts = len(origins(runs))
-    if starts < 2:
-        return ""
-    if starts == len(runs):
-        return f"{name}: every seed has a pretraining run of its own, so its interval is over pretraining seeds too."
-    return (
-        f"{name}: {len(runs)} runs start from {starts} pretraining runs, so they are not independent and the true "
-        "interval is wider."
-    )
+def _several_pretrainings(names: Sequence[str], among: Sequence[Group]) -> Iterator[str]:
+    """Sentences on rows whose seeds start from several pretraining runs; none on those that share one or have none."""
+    apart, shared = [], []
+    for name, runs in zip(names, among, strict=True):
+        starts = len(origins(runs))
+        if starts > 1 and starts == len(runs):
+            apart.append(name)
+        elif starts > 1:
+            shared.append(
+                f"{name}: {len(runs)} runs start from {starts} pretraining runs, so they are not independent and the "
+                "true interval is wider."
+            )
+    if apart:
+        rows = "; ".join(dict.fromkeys(apart))
+        yield f"{rows}: every seed has a pretraining run of its own, so intervals are over pretraining seeds too."
+    yield from dict.fromkeys(shared)
