@@ -121,7 +121,7 @@ def test_segments_of_a_csv_are_prepared_and_checked(tmp_path, monkeypatch, capsy
     (tmp_path / "own.csv").write_text("\n".join(["path;label;start;end", *rows]))
     command = ("data=classes", "data.csv=own.csv", *SMALL)
     assert fbm("prepare", *command) == 1
-    assert "long3-2-9: short: the segment 2-9 s is beyond its end: it has 100 frames, 4 s" in capsys.readouterr().err
+    assert "short: long3-2-9: the segment 2-9 s is beyond its end: it has 100 frames, 4 s" in capsys.readouterr().err
     manifest = read_manifest(tmp_path / "store")
     assert {row.name: (row.first_frame, row.frames) for row in manifest.videos if row.ok} == {
         **{f"long{number}-0-2": (0, 50) for number in range(4)},
