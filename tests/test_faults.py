@@ -90,7 +90,7 @@ def test_the_best_weights_that_were_in_memory_are_kept_when_a_later_loss_is_no_n
 
 LIMITED = """
 import resource, sys
-import fbm.training.launch
+import fbm.training.train
 from fbm.cli.main import main
 taken = int(open("/proc/self/statm").read().split()[0]) * 4096
 resource.setrlimit(resource.RLIMIT_AS, (taken + 2**29,) * 2)

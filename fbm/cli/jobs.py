@@ -17,13 +17,10 @@ NAMED = 20  # videos that are listed, of each status
 
 def train_job(config: DictConfig) -> float | None:
     """`fbm train`: one run; returns the monitored metric, which a sweeper may optimise."""
-    from fbm.training.early import check_early
+    from fbm.training.launch import run_training
 
     if config.test and _searches():
         raise UserError("a search may not touch the test split: leave test=false, and test what it found afterwards")
-    check_early(config)
-    from fbm.training.launch import run_training
-
     return run_training(config)
 
 

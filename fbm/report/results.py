@@ -72,9 +72,10 @@ def results(found: RunSet) -> Results:
 
 
 def _scores(found: RunSet) -> tuple[Table, ...]:
-    groups = pretrainings(found)
-    each = scores_table([(run.summary.run, one.scores) for run, one in read_probes(groups)])
-    return tuple(table for table in (over_seeds(groups), each) if table)
+    probed = {group.label: read_probes([group]) for group in pretrainings(found)}
+    over = over_seeds({label: [report.scores for _, report in runs] for label, runs in probed.items()})
+    each = scores_table([(run.summary.run, report.scores) for runs in probed.values() for run, report in runs])
+    return tuple(table for table in (over, each) if table)
 
 
 def figure2(found: RunSet) -> tuple[Path | None, str]:

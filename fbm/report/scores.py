@@ -1,6 +1,6 @@
 """The disentanglement scores of pretraining runs (`probes.json`) as one table, for files, page and terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fbm.report.numbers import DASH
 from fbm.report.pretraining import Pretraining
@@ -61,10 +61,9 @@ def scores_table(runs: Sequence[tuple[str, Sequence[Score]]]) -> Table | None:
     return Table(HEAD, tuple(rows), TITLE, HOW, remarks=REMARKS)
 
 
-def over_seeds(groups: Sequence[Pretraining]) -> Table | None:
-    """The scores of every pretraining, means over its seeds; None where none was analysed with more than one."""
-    found = [(group.label, [report.scores for _, report in read_probes([group])]) for group in groups]
-    scored = {name: [scores for scores in runs if scores] for name, runs in found}
+def over_seeds(pretrained: Mapping[str, Sequence[Sequence[Score]]]) -> Table | None:
+    """The scores of pretrainings by name, means over the runs of each; None where none has more than one."""
+    scored = {name: [scores for scores in runs if scores] for name, runs in pretrained.items()}
     scored = {name: runs for name, runs in scored.items() if runs}
     if max(map(len, scored.values()), default=0) < 2:
         return None

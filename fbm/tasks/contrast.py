@@ -53,10 +53,8 @@ class Contrast(PretrainingTask):
     ) -> None:
         if temperature <= 0:
             raise ValueError(f"temperature={temperature} must be above 0")
-        metrics: dict[str, Metric] = {}
-        for split in ("val", "test"):
-            metrics |= {f"{split}/loss": SplitLoss(temperature), f"{split}/top1": SplitTop1(temperature)}
-        super().__init__(ContrastiveNetwork(encoder, dim, hidden), optimizer, schedule, metrics)
+        network = ContrastiveNetwork(encoder, dim, hidden)
+        super().__init__(network, optimizer, schedule, split_metrics("loss", temperature))
         self.temperature = temperature
         self.background = background
         self.seed = seed
@@ -126,6 +124,14 @@ def _gathered(rows: Tensor) -> Tensor:
         return rows
     gathered: tuple[Tensor, ...] = all_gather_with_gradient(rows)
     return torch.cat(gathered)
+
+
+def split_metrics(loss: str, temperature: float) -> dict[str, Metric]:
+    """NT-Xent, logged under this name, and `top1` among all clips of val and of test."""
+    metrics: dict[str, Metric] = {}
+    for split in ("val", "test"):
+        metrics |= {f"{split}/{loss}": SplitLoss(temperature), f"{split}/top1": SplitTop1(temperature)}
+    return metrics
 
 
 class SplitLoss(Metric):

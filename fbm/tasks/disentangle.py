@@ -97,6 +97,10 @@ class Disentangle(PretrainingTask):
         return [*groups, self.adversary.param_group()] if self.adversary else groups
 
     def evaluate(self, batch: ClipBatch, split: str) -> None:
+        self.measured(batch, split)
+
+    def measured(self, batch: ClipBatch, split: str) -> Disentangled:
+        """Log the metrics of a batch; returns what the network made of it."""
         clip, masks = self.inputs(batch)
         terms, out = self._losses(clip, masks)
         self.log_terms(split, terms, len(clip))
@@ -111,6 +115,7 @@ class Disentangle(PretrainingTask):
             clip, masks = gather_first_and(frame, clip, masks)
             values = psnr(predicted.float(), truth(clip, masks).last_foreground)
             self.log_metric(f"{split}/{ANY}", values, frames_with_loss(masks).last_foreground)
+        return out
 
     @torch.no_grad()
     def visualize(self, batch: ClipBatch) -> Pictures:

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from fbm.data.batch import ClipBatch, Windows
 from fbm.models.contrastive import Embedded, ProjectionHead
-from fbm.models.disentangler import Features, split_features
+from fbm.models.disentangler import Features
 from fbm.models.encoder import Encoder
-from fbm.tasks.contrast import SplitLoss, SplitTop1, embedded, nt_xent_of_ranks
+from fbm.tasks.contrast import embedded, nt_xent_of_ranks, split_metrics
 from fbm.tasks.disentangle import Disentangle
 from fbm.tasks.optimizers import parameter_groups
 from fbm.tasks.task import MakeOptimizer, MakeSchedule
@@ -53,9 +53,7 @@ class ContrastiveDisentangle(Disentangle):
         super().__init__(encoder, optimizer, schedule, **options)
         self.contrast, self.temperature = contrast, temperature
         self.head = ProjectionHead(encoder.feature_shape[0], dim, hidden)
-        for split in ("val", "test"):
-            self.metrics[f"{split}/contrast"] = SplitLoss(temperature)
-            self.metrics[f"{split}/top1"] = SplitTop1(temperature)
+        self.metrics.update(split_metrics("contrast", temperature))
 
     def loss_terms(self, batch: ClipBatch) -> dict[str, Tensor]:
         clip, masks = self.inputs(batch)
@@ -66,8 +64,7 @@ class ContrastiveDisentangle(Disentangle):
         return terms
 
     def evaluate(self, batch: ClipBatch, split: str) -> None:
-        super().evaluate(batch, split)
-        own = self.embedded(split_features(self.encoder(self.inputs(batch)[0])), batch)
+        own = self.embedded(self.measured(batch, split).features, batch)
         for name in ("contrast", "top1"):
             self.log_metric(f"{split}/{name}", own)
 

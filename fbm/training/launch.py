@@ -1,14 +1,15 @@
 """From a composed config to a finished run folder: trained in this process, or by ranks that it launches."""
 
+from typing import TYPE_CHECKING
+
 from omegaconf import DictConfig
 
 from fbm.config.instantiate import check_run
 from fbm.runs.fingerprints import identify
-from fbm.runs.folder import Run
-from fbm.training.distributed.launcher import launch_training
 from fbm.training.early import check_early
-from fbm.training.train import train
-from fbm.utils.machine import configure_malloc, silence_lightning
+
+if TYPE_CHECKING:
+    from fbm.runs.folder import Run
 
 SUMMARY_METRICS = ("test/loss", "test/clip_top1", "test/video_top1")  # printed at the end, after the monitored one
 
@@ -24,14 +25,18 @@ def run_training(config: DictConfig) -> float | None:
         UserError: the config, the store, a checkpoint or the run folder does not allow it.
         Stopped: a signal asked for it, and the state of the training is saved.
     """
-    check_early(config)
+    check_early(config)  # before torch is imported
+    from fbm.training.distributed.launcher import launch_training
+    from fbm.training.train import train
+    from fbm.utils.machine import configure_malloc, silence_lightning
+
     configure_malloc()
     silence_lightning()
     run = launch_training(train, config, identify(check_run(config)))
     return _report(run) if run else None
 
 
-def _report(run: Run) -> float | None:
+def _report(run: "Run") -> float | None:
     """Print one line of results; gives the monitored metric."""
     assert run.summary is not None
     metrics, monitor = run.summary.metrics, run.summary.monitor

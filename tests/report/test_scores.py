@@ -45,7 +45,8 @@ def test_means_over_seeds_beside_those_before_training(tmp_path):
         value = {"value": 0.2 + 0.1 * seed, "low": 0.1, "high": 0.5}
         report["scores"] = [{**asdict(SCORES[2]), "value": value}, asdict(SCORES[1])]
         (run / "probes.json").write_text(json.dumps(report))
-    made = over_seeds(pretrainings(find([tmp_path])))
+    [group] = pretrainings(find([tmp_path]))
+    made = over_seeds({group.label: [report.scores for _, report in read_probes([group])]})
     assert made
     assert made.head == ("Score", "disentangle, 3 runs", "Range")
     assert made.rows == (
@@ -56,7 +57,8 @@ def test_means_over_seeds_beside_those_before_training(tmp_path):
 
 def test_one_run_each_has_no_table_over_seeds(tmp_path):
     full_study(tmp_path, fractions=(1.0,))
-    assert over_seeds(pretrainings(find([tmp_path]))) is None
+    groups = pretrainings(find([tmp_path]))
+    assert over_seeds({one.label: [found.scores for _, found in read_probes([one])] for one in groups}) is None
 
 
 def test_no_scores_no_table():

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fbm.evaluation.bias.run import MeasuredBias, measure_bias
-from fbm.evaluation.finished import CLASSIFICATION, finished_runs
-from fbm.evaluation.probing.runs import read_classified
 from fbm.evaluation.probing.settings import Settings
 
+if TYPE_CHECKING:
+    from fbm.evaluation.bias.run import MeasuredBias
 
-def analyse_bias(paths: Sequence[Path], settings: Settings | None = None) -> list[MeasuredBias]:
+
+def analyse_bias(paths: Sequence[Path], settings: Settings | None = None) -> "list[MeasuredBias]":
     """Test every classification run among or in `paths` on versions of its test clips (`fbm.runs.bias.VERSIONS`).
 
     What was measured before is skipped, version by version. Runs on the same clips are measured together.
@@ -20,5 +21,10 @@ def analyse_bias(paths: Sequence[Path], settings: Settings | None = None) -> lis
     Raises:
         UserError: a path, a run or its store does not allow it.
     """
+    from fbm.evaluation.finished import CLASSIFICATION, finished_runs
+
     folders = dict.fromkeys(folder for path in paths for folder in finished_runs(path, CLASSIFICATION))
+    from fbm.evaluation.bias.run import measure_bias
+    from fbm.evaluation.probing.runs import read_classified
+
     return measure_bias([read_classified(folder) for folder in folders], settings or Settings())

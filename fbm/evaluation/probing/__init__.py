@@ -51,19 +51,20 @@ def main(argv: list[str]) -> int:
     """Analyse the runs and print a table for each; 0 when done. UserError for what the user can fix."""
     args = parsed(parser(), argv)
     settings = Settings(args.resamples, args.seed, args.store, args.overwrite)
-    # Imported here so that `--help` answers at once, and torch after a look at the runs.
-    from fbm.evaluation.finished import CLASSIFICATION, PRETRAINING, finished_runs
-
-    for path in args.paths:
-        finished_runs(path, CLASSIFICATION if args.bias else PRETRAINING)
-    from fbm.evaluation.bias import analyse_bias
-    from fbm.evaluation.bias.show import print_bias
-    from fbm.evaluation.probing.table import print_runs
+    # Imported here so that `--help` answers at once, and what needs torch after a look at the runs.
     from fbm.utils.machine import configure_malloc
 
     configure_malloc()
     if args.bias:
-        print_bias(analyse_bias(args.paths, settings))
+        from fbm.evaluation.bias import analyse_bias
+
+        measured = analyse_bias(args.paths, settings)
+        from fbm.evaluation.bias.show import print_bias
+
+        print_bias(measured)
     else:
-        print_runs(analyse(args.paths, settings))
+        analysed = analyse(args.paths, settings)
+        from fbm.evaluation.probing.table import print_runs
+
+        print_runs(analysed)
     return 0
