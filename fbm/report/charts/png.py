@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 # The palette of Okabe and Ito, for any colour vision. The web page has its own shades of it, light and dark.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = "osD^vPX"
+MOST_INSIDE = 5  # lines of a legend that find room among the curves; a longer one is below them
+LINE = 0.25  # inches
 
 
 def draw(charts: Sequence[Chart]) -> bytes | None:
@@ -22,7 +24,10 @@ def draw(charts: Sequence[Chart]) -> bytes | None:
     from matplotlib.figure import Figure
 
     across, down = min(len(charts), 2), -(-len(charts) // 2)
-    figure = Figure(figsize=(8 * across, 4.8 * down), dpi=160 // across, layout="constrained")
+    entries = max(len(chart.lines) + (chart.chance is not None) for chart in charts)
+    below = entries > MOST_INSIDE
+    height = 4.8 + LINE * entries * below
+    figure = Figure(figsize=(8 * across, height * down), dpi=160 // across, layout="constrained")
     panels = list(figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
     for spare in panels[len(charts) :]:
         spare.remove()
@@ -40,7 +45,8 @@ def draw(charts: Sequence[Chart]) -> bytes | None:
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(fontsize=11, frameon=True, framealpha=0.85, edgecolor="none", loc="best")
+        place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.15)} if below else {"loc": "best"}
+        axes.legend(fontsize=11, frameon=True, framealpha=0.85, edgecolor="none", **place)
     png = io.BytesIO()
     figure.savefig(png, format="png", metadata={"Software": None})
     return png.getvalue()

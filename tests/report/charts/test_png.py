@@ -14,7 +14,7 @@ from fbm.report.read.runs import VAL, find
 from fbm.report.results import figure2
 from fbm.report.scarcity import scarcity
 from fbm.report.table1 import Table1, table1
-from tests.report.fake import fake_run, fake_study
+from tests.report.fake import declare, fake_run, fake_study
 from tests.report.full_study import full_study
 
 
@@ -60,6 +60,26 @@ def test_figure2_takes_the_lowest_seed(tmp_path):
     assert picture
     assert picture.parts[-3:] == ("disentangle-random-seed2", "gallery", "test.png")
     assert "seed2" in says
+
+
+def test_figure2_is_of_ours_and_not_of_a_variant(tmp_path):
+    study, names = tmp_path / "demo", ("a_variant", "ours")
+    for name in names:
+        fake_run(study, task="disentangle", init=None, name=name, config=name)
+    declare(study, *({"folder": name, "stage": "pretrain", "label": name} for name in names))
+    picture, _ = figure2(find([study]))
+    assert picture
+    assert picture.parts[-3] == "ours"
+
+
+def test_a_long_legend_is_below_the_curves_and_a_short_one_among_them(tmp_path):
+    for number in range(6):
+        fake_run(tmp_path / "many", init=f"init{number}")
+        if number < 3:
+            fake_run(tmp_path / "few", init=f"init{number}")
+    few, many = (size(png) for name in ("few", "many") if (png := figure3(table1(find([tmp_path / name])))))
+    assert few[0] == many[0]
+    assert many[1] > 1.2 * few[1]
 
 
 def test_figure2_says_why_there_is_none(tmp_path):
