@@ -40,6 +40,14 @@ def _wandb_stays_here(tmp_path_factory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _compiled_code_stays_here(tmp_path_factory) -> Iterator[None]:
+    """No test loads what an earlier session compiled: torch's cache is the machine's, and may be damaged."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("inductor")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _quick_processes_and_configs() -> Iterator[None]:
     """Processes are forks of one that has imported everything, and a text of a config is parsed once.
 
