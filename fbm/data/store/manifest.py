@@ -27,6 +27,7 @@ class StoredVideo:
     status: Status
     reason: str = ""
     frames: int = 0
+    size: int = 0  # of the stored frames, pixels; 0 if an earlier fbm wrote the row
     width: int = 0
     height: int = 0
     fps: float = 0.0

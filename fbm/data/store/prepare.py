@@ -115,7 +115,7 @@ def known_rows(given: Preparation) -> dict[str, StoredVideo]:
                 f"the store {store} holds frames decoded by {manifest.decoder}, not data.decoder={given.decoder}: "
                 "choose another data.store"
             )
-        rows = {video.name: video for video in (*manifest.others, *manifest.videos)}
+        rows = {video.name: replace(video, size=given.size) for video in (*manifest.others, *manifest.videos)}
     noted = read_journals([store / JOURNAL, *journals(store)])
     return rows | {name: row for name, row in noted.items() if family(row.decoder) == given.decoder}
 
@@ -148,7 +148,9 @@ def _still_decoded(given: Preparation, video: Video, row: StoredVideo | None) ->
     """The row of a video, if its stored frames are complete and still those of the file."""
     kind = given.kind
     # Another preparation that was not finished may have left its frames and a journal.
-    if row is None or not row.checksum or row.kept != kind.label or row.segment != video.segment:
+    if row is None or not row.checksum or row.segment != video.segment:
+        return None
+    if (row.size, row.kept) != (given.size, kind.label):
         return None
     if kind.stored and not is_whole(kind.file(given.store, given.size, row)):
         return None

@@ -86,6 +86,7 @@ def _store_frames(job: PrepareJob, scratch: Path | None) -> StoredVideo:
     return replace(
         empty_row(job.video, "ok"),
         frames=written.frames,
+        size=job.size,
         first_frame=frame_range(job.video, header).first,
         segment=job.video.segment,
         width=header.width,

@@ -117,11 +117,17 @@ def test_an_interrupted_preparation_goes_on_from_its_journal(small_root, small_s
     assert contents(small_store) == right
 
 
+@pytest.mark.parametrize("frames", ["raw", "jpeg", "files"])
 @pytest.mark.parametrize("sizes", [(64, 32), (32, 64)])
-def test_a_journal_of_frames_of_another_size_is_not_taken_for_this_one(small_root, store, sizes):
-    run(small_root, store, size=sizes[0])
+def test_a_journal_of_frames_of_another_size_is_not_taken_for_this_one(small_root, store, sizes, frames):
+    def made(size):
+        return prepare(
+            Preparation(UCF101(small_root.path), None, "none", store, size, workers=1, timeout=600, frames=frames)
+        )
+
+    made(sizes[0])
     unfinish(store)
-    run(small_root, store, size=sizes[1])
+    assert made(sizes[1]).worked_on == 4
     for video in FrameStore(store).usable:
         assert FrameStore(store).frames(video.name, 0, 1).shape == (1, sizes[1], sizes[1], 3)
         check_files(store, video)
