@@ -3,12 +3,13 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fbm.report.comparisons import Difference
 from fbm.report.read.files import shown
-from fbm.report.read.runs import CLIP, VIDEO, Run, RunSet
+from fbm.report.read.runs import CLIP, Run, RunSet
 from fbm.report.scarcity import Curve
 from fbm.report.stats import Estimate
 from fbm.report.table1 import Table1
@@ -25,7 +26,7 @@ def to_csv(records: Sequence[Record]) -> str:
     names = list(dict.fromkeys(name for record in records for name in record))
     writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    writer.writerows({name: cell(value) for name, value in record.items()} for record in records)
     return text.getvalue()
 
 
@@ -38,10 +39,10 @@ def write_csv(file: Path, records: Sequence[Record]) -> None:
         raise UserError(f"{file} cannot be written: {error.strerror}; choose another --csv") from error
 
 
-def runs(found: RunSet) -> list[Record]:
+def runs(found: Sequence[Run]) -> list[Record]:
     """One record for each finished run; metrics have their own names, such as `test/clip_top1`."""
-    metrics = sorted({metric for run in found.runs for metric in run.summary.metrics})
-    intervals = sorted({metric for run in found.runs for metric in run.summary.intervals})
+    metrics = sorted({metric for run in found for metric in run.summary.metrics})
+    intervals = sorted({metric for run in found for metric in run.summary.intervals})
     return [
         {
             "folder": run.where,
@@ -59,7 +60,7 @@ def runs(found: RunSet) -> list[Record]:
             "comparison_fingerprint": run.summary.fingerprints.comparison,
             "data_fingerprint": run.summary.fingerprints.data,
         }
-        for run in found.runs
+        for run in found
     ]
 
 
@@ -75,10 +76,10 @@ def rows(table: Table1) -> list[Record]:
             "init": row.init,
             "label": row.label,
             "label_fraction": row.fraction,
-            "partial_test": row.partial,
+            "partial_test": row.partial or None,
             "runs": len(row.runs),
-            "seeds": _list(row.seeds),
-            "missing_seeds": _list(row.missing_seeds),
+            "seeds": row.seeds,
+            "missing_seeds": row.missing_seeds,
             **_columns("clip", row.clip),
             **_columns("video", row.video),
             **_columns("clip_gain", row.gain),
@@ -103,9 +104,12 @@ def differences(found: Sequence[Difference]) -> list[Record]:
             "label_b": one.base.name,
             **_columns("clip_difference", one.estimate),
             "pairs": len(one.seeds),
-            "seeds": _list(one.seeds),
-            "unpaired_seeds": _list(one.unpaired),
-            **_p_values(one),
+            "seeds": one.seeds,
+            "unpaired_seeds": one.unpaired,
+            "t_p": one.t_p,
+            "holm_p": one.holm_p,
+            "sign_flip_p": one.sign_flip_p,
+            "seeds_for_5_points": one.seeds_needed,
             "remark": one.remark,
         }
         for one in found
@@ -120,7 +124,7 @@ def points(curves: Sequence[Curve]) -> list[Record]:
             "label": curve.label,
             "label_fraction": fraction,
             "runs": len(row.runs),
-            "seeds": _list(row.seeds),
+            "seeds": row.seeds,
             **_columns("clip", row.clip),
             **_columns("video", row.video),
         }
@@ -131,36 +135,6 @@ def points(curves: Sequence[Curve]) -> list[Record]:
 
 def table1_json(table: Table1, found: RunSet) -> str:
     """Every row with its runs, what is missing, and what the numbers mean."""
-    records = [
-        {
-            "init": row.init,
-            "label": row.label,
-            "label_fraction": row.fraction,
-            "within": row.within,
-            "config_fingerprint": row.config,
-            "comparison_fingerprint": row.comparison,
-            CLIP: _object(row.clip),
-            VIDEO: _object(row.video),
-            "gain_over_random": _object(row.gain),
-            "epochs_to_fit": _object(row.fitted_epochs),
-            "partial_test": row.partial or None,
-            "seeds": row.seeds,
-            "missing_seeds": row.missing_seeds,
-            "published": row.published,
-            "runs": [
-                {
-                    "path": run.where,
-                    "seed": run.summary.seed,
-                    CLIP: run.accuracy(CLIP),
-                    VIDEO: run.accuracy(VIDEO),
-                    "tested_clips": run.tested_clips,
-                    "epochs_to_fit": run.fitted_epoch,
-                }
-                for run in row.runs
-            ],
-        }
-        for row in table.rows
-    ]
     missing = []
     for run in found.missing:
         stage, label, values = (run.job.stage, run.job.label, run.job.values) if run.job else ("", "", {})
@@ -174,7 +148,10 @@ def table1_json(table: Table1, found: RunSet) -> str:
             "chance": [{"name": name, "share": level} for name, level in levels(table)],
             "test_clips": table.test_clips,
             "protocol": PROTOCOL,
-            "rows": records,
+            "rows": [
+                {**record, "within": row.within, "runs": [_finite(run) for run in runs(row.runs)]}
+                for record, row in zip(rows(table), table.rows, strict=True)
+            ],
             "notes": table.notes,
             "unfinished": [shown(run.path) for run in found.missing if run.started],
             "missing": missing,
@@ -185,45 +162,24 @@ def table1_json(table: Table1, found: RunSet) -> str:
 
 def comparisons_json(found: Sequence[Difference], assumptions: Sequence[str]) -> str:
     """Every paired difference, and what the tests assume."""
-    records = [
-        {
-            "a": one.row.name,
-            "b": one.base.name,
-            "init_a": one.row.init,
-            "init_b": one.base.init,
-            "within": one.within,
-            "difference": _object(one.estimate),
-            **_p_values(one),
-            "seeds": one.seeds,
-            "unpaired_seeds": one.unpaired,
-            "remark": one.remark,
-        }
-        for one in found
-    ]
-    return _to_json({"metric": CLIP, "differences": records, "assumptions": assumptions})
-
-
-def _p_values(one: Difference) -> Record:
-    return {
-        "t_p": one.t_p,
-        "holm_p": one.holm_p,
-        "sign_flip_p": one.sign_flip_p,
-        "seeds_for_5_points": one.seeds_needed,
-    }
+    return _to_json({"metric": CLIP, "differences": differences(found), "assumptions": assumptions})
 
 
 def _columns(name: str, value: Estimate | None) -> Record:
-    """An estimate for CSV."""
+    """An estimate in two columns."""
     return {f"{name}_mean": value and value.mean, f"{name}_half_width_95": value and value.half_width}
 
 
-def _object(value: Estimate | None) -> Record | None:
-    """An estimate for JSON."""
-    return {"mean": value.mean, "half_width_95": value.half_width, "n": len(value.values)} if value else None
+def cell(value: object) -> object:
+    """A value of a record as a table can hold it: of a list its values, apart by spaces."""
+    return " ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
-def _list(values: Sequence[int]) -> str:
-    return " ".join(map(str, values))
+def _finite(record: Record) -> Record:
+    """JSON has neither nan nor infinity, which a metric may be."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in record.items()
+    }
 
 
 def _to_json(content: Record) -> str:

@@ -56,7 +56,7 @@ def _tables(made: Results) -> dict[str, str]:
         "table1.json": export.table1_json(made.table1, made.found),
         "table1.csv": export.to_csv(export.rows(made.table1)),
         "table1.tex": latex(table1_table.latex_table(made.table1, made.found)),
-        "runs.csv": export.to_csv(export.runs(made.found)),
+        "runs.csv": export.to_csv(export.runs(made.found.runs)),
     }
     if made.compared:
         texts["comparisons.md"] = markdown(made.compared)

@@ -43,7 +43,7 @@ def log_report(report: Report, folder: Path) -> str:
         run.config.update(_config(report), allow_val_change=True)
         for key, records in _tables(report):
             columns: list[str | int] = list(dict.fromkeys(column for record in records for column in record))
-            rows = [[record.get(str(column)) for column in columns] for record in records]
+            rows = [[export.cell(record.get(str(column))) for column in columns] for record in records]
             # Not by the logger, which takes the first rows of a resumed run for repeated ones.
             run.log({f"tables/{key}": wandb.Table(columns, rows)})
         for file in report.files:
@@ -94,7 +94,7 @@ def _tables(report: Report) -> Iterator[tuple[str, Sequence[export.Record]]]:
         yield "comparisons", export.differences(made.differences)
     if made.curves:
         yield "scarcity", export.points(made.curves)
-    yield "runs", export.runs(made.found)
+    yield "runs", export.runs(made.found.runs)
 
 
 def _summary(report: Report) -> dict[str, Any]:

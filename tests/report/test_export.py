@@ -17,7 +17,7 @@ def test_one_row_for_each_run(tmp_path):
     start = {"folder": "outputs/a/b", "study": "a", "run": "b", "seed": 3, "fingerprint": "f"}
     fake_run(tmp_path / "demo", init='odd, "init"', more={"pretraining": start, "label_fraction": 0.25}, clip=1 / 3)
     found = find([tmp_path])
-    rows = read(export.to_csv(export.runs(found)))
+    rows = read(export.to_csv(export.runs(found.runs)))
     assert len(rows) == len(found.runs) == 11
     (odd,) = [row for row in rows if row["init"] == 'odd, "init"']
     assert float(odd["test/clip_top1"]) == 1 / 3

@@ -63,7 +63,7 @@ def test_json_is_full_and_the_same_twice(tmp_path):
     assert row["config_fingerprint"] == "classify-ours-same"
     assert len(content["unfinished"]) == 1
     compared = json.loads((study / "report" / "comparisons.json").read_text())
-    assert compared["differences"][1]["difference"]["n"] == 3
+    assert compared["differences"][1]["pairs"] == 3
     assert compared["differences"][0]["t_p"] is None
     assert len(compared["assumptions"]) == 6
     assert compared["differences"][1]["seeds_for_5_points"] == 5

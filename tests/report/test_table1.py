@@ -188,7 +188,7 @@ def test_a_partial_test_is_marked_and_never_averaged_with_a_whole_one(tmp_path):
     content = json.loads(table1_json(table, found))
     assert [row["partial_test"] for row in content["rows"]] == [None, "80 of 141 test clips (1 of 2 classes)", None]
     assert [run["tested_clips"] for run in content["rows"][1]["runs"]] == [80, 80]
-    assert {row["tested_clips"] for row in runs(found)} == {80, 141}
+    assert {row["tested_clips"] for row in runs(found.runs)} == {80, 141}
     listed = runs_table(found)
     assert [row[listed.head.index("Test clip, %")] for row in listed.rows] == [
         "60.0", "70.0", "50.0", "60.0", "90.0 (80 of 141)", "90.0 (80 of 141)",

@@ -9,7 +9,7 @@ from pathlib import Path
 from fbm.report import export
 from fbm.report.listing.entries import Entry, Value
 from fbm.report.numbers import DASH, duration, percent, plain
-from fbm.report.read.runs import CLIP, VAL, VIDEO, Run, RunSet
+from fbm.report.read.runs import CLIP, VAL, VIDEO, Run
 from fbm.report.table import Table, rich_table, wide_console
 
 SHARES = (VAL, CLIP, VIDEO)  # shown in per cent
@@ -83,5 +83,5 @@ def records(listed: Sequence[Entry], more: Sequence[str]) -> list[Mapping[str, o
 
 def _record(entry: Entry) -> Mapping[str, object]:
     if entry.summary is not None:
-        return export.runs(RunSet((Run(entry.path, entry.summary),)))[0]
+        return export.runs([Run(entry.path, entry.summary)])[0]
     return {key: entry.value(key) for key in ("folder", "study", "run", "task", "init", "seed")} | dict(entry.metrics)
