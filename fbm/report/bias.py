@@ -1,13 +1,12 @@
 """What classifiers look at: their accuracy on versions of the test clips, `bias.json` of each run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fbm.report import numbers
 from fbm.report.groups import Group, groups, name
 from fbm.report.read.files import read_validated
 from fbm.report.read.runs import Run, RunSet
-from fbm.report.stats import INTERVAL, Estimate, estimate
+from fbm.report.stats import INTERVAL, estimate
 from fbm.report.table import Table
 from fbm.runs.bias import ORIGINAL, VERSIONS, BiasReport, Version
 from fbm.runs.files import BIAS
@@ -23,60 +22,27 @@ REMARKS = (
 BOXES = "masks are boxes: what is called foreground includes the background inside the box"
 
 
-@dataclass(frozen=True)
-class BiasRow:
-    """The runs of one initialisation and config on one version; shares in 0..1.
-
-    Attributes:
-        versions: of each run, in the order of the seeds.
-    """
-
-    label: str
-    version: str
-    versions: tuple[Version, ...]
-
-    @property
-    def accuracy(self) -> Estimate | None:
-        """Over seeds."""
-        return estimate([one.accuracy for one in self.versions])
-
-    @property
-    def difference(self) -> Estimate | None:
-        """To the original, paired by run, over seeds."""
-        return estimate([one.difference for one in self.versions])
-
-
 def bias_reports(found: RunSet) -> list[tuple[Run, BiasReport]]:
     """The classification runs that were measured, with their reports. UserError for a damaged file."""
     runs = [run for run in found.of("classify") if (run.path / BIAS).exists()]
     return [(run, read_validated(run.path / BIAS, BiasReport.from_json, REMEDY)) for run in runs]
 
 
-def bias_rows(found: RunSet, reports: Sequence[tuple[Run, BiasReport]]) -> list[BiasRow]:
-    """A row for each group of runs and each version, groups in the order of Table 1 and named as there."""
-    among: Sequence[Group] = groups(found.of("classify"))
-    of_folder = {run.path: report for run, report in reports}
-    rows = []
-    for group in among:
-        of_runs = [{one.name: one for one in of_folder[run.path].versions} for run in group if run.path in of_folder]
-        for version in VERSIONS:
-            if some := tuple(of_run[version] for of_run in of_runs if version in of_run):
-                rows.append(BiasRow(name(group, among), version, some))
-    return rows
-
-
 def bias_table(found: RunSet) -> Table | None:
-    """All rows, under a heading for each group; None if no run was measured."""
+    """The versions under a heading for each row of Table 1; None if no run was measured."""
     reports = bias_reports(found)
     if not reports:
         return None
+    of_folder = {run.path: report for run, report in reports}
+    among: Sequence[Group] = groups(found.of("classify"))
     cells: list[tuple[str, ...]] = []
-    label = ""
-    for row in bias_rows(found, reports):
-        if row.label != label:
-            label = row.label
-            cells.append((label, "", "", ""))
-        cells.append((VERSIONS[row.version], *_cells(row), str(len(row.versions))))
+    for group in among:
+        of_runs = [{one.name: one for one in of_folder[run.path].versions} for run in group if run.path in of_folder]
+        if of_runs:
+            cells.append((name(group, among), "", "", ""))
+        for version in VERSIONS:
+            if some := [of_run[version] for of_run in of_runs if version in of_run]:
+                cells.append((VERSIONS[version], *_cells(some), str(len(some))))
     clips = dict.fromkeys(f"{numbers.count(one.clips)} of {numbers.count(one.test_clips)}" for _, one in reports)
     masks = dict.fromkeys(one.masks for _, one in reports)
     caption = (
@@ -88,9 +54,11 @@ def bias_table(found: RunSet) -> Table | None:
     return Table(head, tuple(cells), "Is it the background?", caption, remarks=remarks)
 
 
-def _cells(row: BiasRow) -> tuple[str, str]:
-    one, difference = row.versions[0], numbers.gain(row.difference)
-    if len(row.versions) == 1:
+def _cells(of_runs: Sequence[Version]) -> tuple[str, str]:
+    """The accuracy on a version, and its difference to the original, of each run of a group."""
+    one, accuracy = of_runs[0], estimate([one.accuracy for one in of_runs])
+    difference = numbers.gain(estimate([one.difference for one in of_runs]))
+    if len(of_runs) == 1:
         ends = f"{100 * one.difference_low:+.1f} to {100 * one.difference_high:+.1f}"
         difference = f"{100 * one.difference:+.1f} ({ends})"
-    return numbers.accuracy(row.accuracy, (one.low, one.high)), "" if row.version == ORIGINAL else difference
+    return numbers.accuracy(accuracy, (one.low, one.high)), "" if one.name == ORIGINAL else difference

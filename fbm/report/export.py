@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fbm.report.comparisons import Difference
 from fbm.report.read.files import shown
+from fbm.report.read.progress import state
 from fbm.report.read.runs import CLIP, Run, RunSet
 from fbm.report.scarcity import Curve
 from fbm.report.stats import Estimate
@@ -138,7 +139,7 @@ def table1_json(table: Table1, found: RunSet) -> str:
     missing = []
     for run in found.missing:
         stage, label, values = (run.job.stage, run.job.label, run.job.values) if run.job else ("", "", {})
-        place = {"path": shown(run.path), "state": run.state}
+        place = {"path": shown(run.path), "state": state(run.path)}
         missing.append({**place, "stage": stage, "label": label, "values": values})
     return _to_json(
         {

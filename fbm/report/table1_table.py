@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from fbm.report import numbers
 from fbm.report.labels import share
+from fbm.report.read.progress import progress
 from fbm.report.read.runs import CLIP, FITTED, VIDEO, RunSet
 from fbm.report.stats import INTERVAL
 from fbm.report.table import Table
@@ -148,8 +149,8 @@ def caption(table: Table1) -> str:
 
 
 def missing_lines(found: RunSet) -> list[str]:
-    """A line for each missing run, and one for runs that do not count."""
-    lines = [f"{run.state}, not in the table: {run}" for run in found.missing]
+    """A line for each missing run with how far it is, and one for runs that do not count."""
+    lines = [f"missing: {run}, {progress(run.path)}" for run in found.missing]
     if found.others:
         plural = "run here is" if found.others == 1 else "runs here are"
         lines.append(f"{found.others} {plural} not part of the study")

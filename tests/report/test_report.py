@@ -25,7 +25,7 @@ def test_everything_is_written(tmp_path, capsys):
     assert "52.0 ± 5.0" in said
     assert "Paired differences" in said
     assert "+11.0 ± 6.6" in said
-    assert "unfinished, not in the table: " in said
+    assert "classify-autoencoder-seed2, unfinished, 3 epochs" in said
     assert "missing seeds of Pretrained (autoencoder): 0, 2" in said
     assert all(str(out / name) in said for name in names)
 
@@ -48,7 +48,7 @@ def test_markdown(tmp_path):
     assert "| Chance, 1 of 4 classes | 25.0 |  |  |  |  |  |  |\n" in text
     assert "Paper" not in text  # published for other data
     assert "test set of demo: 144 clips, 4 classes" in text
-    assert "unfinished, not in the table" in text
+    assert "classify-autoencoder-seed2, unfinished, 3 epochs" in text
 
 
 def test_json_is_full_and_the_same_twice(tmp_path):
@@ -107,9 +107,9 @@ def test_many_missing_runs_are_counted_on_the_terminal(tmp_path, capsys):
     jobs = [{"folder": f"classify-random-seed{seed}", "values": {"seed": seed}} for seed in range(15)]
     main([str(declare(study, *jobs))])
     said = capsys.readouterr().out
-    assert said.count("not started, not in the table") == 10
+    assert said.count("missing: ") == 10
     assert "and 4 more such lines, see table1.md" in said
-    assert (study / "report" / "table1.md").read_text().count("not started, not in the table") == 14
+    assert (study / "report" / "table1.md").read_text().count("missing: ") == 14
 
 
 def test_out_is_a_file(tmp_path):

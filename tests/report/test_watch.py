@@ -57,13 +57,13 @@ def test_the_page_follows_the_runs_and_stops_reloading_at_the_end(study, monkeyp
     )
     assert fbm("report", str(study), "--watch", "7") == 0
     assert all(RELOADS in page and "Renews itself every 7 s; last: " in page for page in pages)
-    assert "unfinished, 3 of 5 epochs: pre (pretrain ours)" in pages[0]
+    assert "missing: pre (pretrain ours), unfinished, 3 of 5 epochs" in pages[0]
     assert "No classification is finished yet." in pages[0]
     assert "0 of 3 runs are finished, 0 running" in pages[0]
     assert "1 of 3 runs are finished" in pages[1]
     assert "No classification is finished yet." in pages[1]
     assert "Table 1" in pages[2]
-    assert "not started: ours" in pages[2]
+    assert "missing: ours (classify random), not started" in pages[2]
     assert pages[3] == pages[2]
     final = (study / "report" / "index.html").read_text()
     assert "refresh" not in final

@@ -12,6 +12,7 @@ from fbm.report.page.probes import probe_table
 from fbm.report.pretraining import pretrainings
 from fbm.report.read.runs import RunSet
 from fbm.report.results import Results
+from fbm.report.table1_table import missing_lines
 
 # Links at the top of the page, in its order; a section that is not there has none.
 SECTIONS = {
@@ -62,7 +63,7 @@ def render(made: Results, command: str, every: int | None = None) -> str:
         "progress": galleries,
         "pretraining": losses or galleries,
         "runs": tables.runs_table(made.found),
-        "missing": tables.missing(made.table1, made.found),
+        "missing": missing_lines(made.found),
         "provenance": tables.provenance(made.found.runs),
         "fingerprints": tables.fingerprints_table(made.table1),
         "lineage": tables.lineage_table(made.table1),
@@ -80,7 +81,7 @@ def render(made: Results, command: str, every: int | None = None) -> str:
 
 def render_unfinished(found: RunSet, every: int | None) -> str:
     """The page of runs of which no classification is finished, as HTML text; `every` as for `render`."""
-    runs, missing = tables.runs_table(found) if found.runs else None, tables.unfinished(found)
+    runs, missing = tables.runs_table(found) if found.runs else None, missing_lines(found)
     content = {
         "title": title(found),
         "summary_sentence": "No classification is finished yet.",

@@ -1,9 +1,8 @@
-"""Tables of the page alone: runs, fingerprints, lineage, provenance, and what is missing."""
+"""Tables of the page alone: runs, fingerprints, lineage and provenance."""
 
 from collections.abc import Iterable, Sequence
 
 from fbm.report import numbers
-from fbm.report.read.progress import progress
 from fbm.report.read.runs import CLIP, VAL, VIDEO, Run, RunSet
 from fbm.report.stats import estimate
 from fbm.report.table import Table
@@ -93,21 +92,3 @@ def provenance(runs: Sequence[Run]) -> list[tuple[str, str]]:
 
 def _distinct(values: Iterable[str]) -> str:
     return numbers.names(sorted(set(values)))
-
-
-def unfinished(found: RunSet) -> list[str]:
-    """A line for every run that is not finished, with its epochs done."""
-    return [f"{progress(run.path)}: {run}" for run in found.missing]
-
-
-def missing(table: Table1, found: RunSet) -> list[str]:
-    """A line for every run that is not there, for seeds that only other rows have, and for runs left aside."""
-    lines = unfinished(found)
-    lines += [
-        f"{row.label}: no finished run for these seeds: {numbers.names(row.missing_seeds)}"
-        for row in table.rows
-        if row.missing_seeds
-    ]
-    if found.others:
-        lines.append(f"not part of the study, so not read: {numbers.count(found.others)} runs in its folder")
-    return lines

@@ -28,8 +28,8 @@ def test_self_contained(tmp_path):
 
 def test_says_what_is_missing_and_where_numbers_come_from(tmp_path):
     html = page(fake_study(tmp_path))
-    assert "classify-autoencoder-seed2" in html
-    assert "no finished run for these seeds: 0, 2" in html
+    assert "classify-autoencoder-seed2, unfinished, 3 epochs" in html
+    assert "Missing seeds" in html
     assert "Left out: why not." in html
     for fact in ("abc123", "2.13.0", "classify-ours-same", "fbm report demo", "99.0", "144 clips"):
         assert fact in html

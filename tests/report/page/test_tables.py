@@ -1,17 +1,8 @@
-from fbm.report.page.tables import lineage_table, missing, provenance, runs_table
+from fbm.report.page.tables import lineage_table, provenance, runs_table
 from fbm.report.read.runs import find
 from fbm.report.table1 import table1
-from tests.report.fake import fake_run, fake_study
+from tests.report.fake import fake_run
 from tests.report.full_study import full_study
-
-
-def test_missing_runs_and_seeds(tmp_path):
-    found = find([fake_study(tmp_path)])
-    lines = missing(table1(found), found)
-    assert len(lines) == 2
-    assert lines[0].startswith("unfinished, 3 epochs: ")
-    assert lines[0].endswith("classify-autoencoder-seed2")
-    assert lines[1] == "Pretrained (autoencoder): no finished run for these seeds: 0, 2"
 
 
 def test_lineage(tmp_path):

@@ -44,8 +44,8 @@ def test_missing_runs_are_told_everywhere(study, capsys):
     main([str(study)])
     said = capsys.readouterr().out
     line = "classify-random-seed2 (classify random, seed=2)"
-    assert f"not started, not in the table: {study}/{line}" in said
-    assert f"unfinished, not in the table: {study}/classify-ours-seed2 (classify ours, seed=2)" in said
+    assert f"missing: {study}/{line}, not started" in said
+    assert f"missing: {study}/classify-ours-seed2 (classify ours, seed=2), unfinished" in said
     assert "not part of the study" in said
     assert line in (study / "report" / "table1.md").read_text()
     assert line in (study / "report" / "index.html").read_text()
