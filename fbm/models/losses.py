@@ -47,13 +47,8 @@ class DisentanglingLosses(NamedTuple):
         """L_rec, equation (3)."""
         return self.first_foreground + self.first_background + self.last_foreground
 
-    @property
-    def total(self) -> Tensor:
-        """L_total, equation (7)."""
-        return self.weighted(LossWeights())
-
     def weighted(self, weights: LossWeights) -> Tensor:
-        """The weighted sum."""
+        """The weighted sum; L_total, equation (7), if all weights are 1."""
         return (
             weights.first_foreground * self.first_foreground
             + weights.first_background * self.first_background

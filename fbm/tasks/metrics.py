@@ -33,28 +33,14 @@ class Mean(Metric):
         return self.total / self.samples
 
 
-class FrameMean(Metric):
+class FrameMean(Mean):
     """Mean of a value over the frames that count; nan if none does, or if one that counts is nan."""
 
-    full_state_update = False
-
-    total: Tensor
-    frames: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("total", default=torch.tensor(0.0), dist_reduce_fx="sum")
-        self.add_state("frames", default=torch.tensor(0), dist_reduce_fx="sum")
-
-    def update(self, values: Tensor, counted: Tensor) -> None:
+    def update(self, values: Tensor, counted: Tensor) -> None:  # type: ignore[override]
         """Add frames: values `B`, and which of them count, `B` bool."""
         # Not a product with `counted`: a frame that does not count may be infinite (dB of a perfect grey).
         self.total = self.total + torch.where(counted, values, 0).sum().to(self.total.dtype)
-        self.frames = self.frames + counted.sum()
-
-    def compute(self) -> Tensor:
-        """A scalar."""
-        return self.total / self.frames
+        self.samples = self.samples + counted.sum()
 
 
 class SampleCounter(Metric):

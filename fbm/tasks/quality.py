@@ -19,36 +19,6 @@ DATA_RANGE = 2.0  # frames are in [-1, 1]
 SSIM_WINDOW = 7  # pixels, evenly weighted; the customary 11 x 11 Gaussian would take a fifth of a validation step
 
 
-class ForegroundIoU(Metric):
-    """Intersection over union of the reconstructed foreground and the mask, mean over frames with a mask.
-
-    Reconstructed pixels are foreground by `foreground_shown`. It is nan if no frame has a mask.
-    """
-
-    full_state_update = False
-    higher_is_better = True
-
-    total: Tensor
-    frames: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        for state in ("total", "frames"):
-            self.add_state(state, default=torch.tensor(0.0), dist_reduce_fx="sum")
-
-    def update(self, predicted: Tensor, masks: Tensor) -> None:
-        """Add reconstructed foregrounds `B 3 H W` in [-1, 1] and their true masks `B H W`, 1 = foreground."""
-        shown = foreground_shown(predicted)
-        true = masks > 0
-        union = (shown | true).sum((1, 2)).clamp(min=1)
-        self.total += ((shown & true).sum((1, 2)) / union).sum()  # an empty mask adds 0
-        self.frames += true.flatten(1).any(1).sum()
-
-    def compute(self) -> Tensor:
-        """A scalar in [0, 1]."""
-        return self.total / self.frames
-
-
 class EdgeRatio(Metric):
     """Sharpness of reconstructions relative to the truth: the sum of their gradients over that of the true frames.
 
@@ -83,7 +53,7 @@ class ReconstructionQuality(nn.Module):
     PICTURE is a field of `Reconstruction`; the masked-out grey counts too, in the truth and in the reconstruction.
     A foreground counts where its mask is not empty, a background always, see `frames_with_loss`; a measure of
     foregrounds is nan where no frame counts.
-    `iou_first_foreground`, `iou_last_foreground`: see `ForegroundIoU`.
+    `iou_first_foreground`, `iou_last_foreground`: see `foreground_iou`.
     """
 
     def __init__(self) -> None:
@@ -94,7 +64,7 @@ class ReconstructionQuality(nn.Module):
             made[f"ssim_{picture}"] = FrameMean()
             made[f"sharpness_{picture}"] = FrameMean()
             made[f"edges_{picture}"] = EdgeRatio()
-        made |= {f"iou_{picture}_foreground": ForegroundIoU() for picture in ("first", "last")}
+        made |= {f"iou_{picture}_foreground": FrameMean() for picture in ("first", "last")}
         self.metrics = nn.ModuleDict(made)
 
     def named(self) -> dict[str, Metric]:
@@ -110,8 +80,9 @@ class ReconstructionQuality(nn.Module):
             named[f"ssim_{picture}"].update(ssim(made.float(), wanted), counted)
             named[f"sharpness_{picture}"].update(sharpness_difference(made.float(), wanted), counted)
             named[f"edges_{picture}"].update(made.float(), wanted, counted)
-        named["iou_first_foreground"].update(reconstruction.first_foreground, masks[:, 0])
-        named["iou_last_foreground"].update(reconstruction.last_foreground, masks[:, -1])
+        first, last = reconstruction.first_foreground, reconstruction.last_foreground
+        named["iou_first_foreground"].update(foreground_iou(first, masks[:, 0]), with_loss.first_foreground)
+        named["iou_last_foreground"].update(foreground_iou(last, masks[:, -1]), with_loss.last_foreground)
 
 
 def frames_with_loss(masks: Tensor) -> Reconstruction:
@@ -152,6 +123,15 @@ def psnr(predicted: Tensor, true: Tensor) -> Tensor:
     value = peak_signal_noise_ratio(predicted, true, DATA_RANGE, reduction="none", dim=(1, 2, 3))
     assert isinstance(value, Tensor)
     return value
+
+
+def foreground_iou(predicted: Tensor, masks: Tensor) -> Tensor:
+    """Intersection over union of reconstructed foregrounds `B 3 H W` in [-1, 1] and their masks `B H W`: `B`.
+
+    Masks are 1 on foreground; reconstructed pixels are foreground by `foreground_shown`. 0 for an empty mask.
+    """
+    shown, true = foreground_shown(predicted), masks > 0
+    return (shown & true).sum((1, 2)) / (shown | true).sum((1, 2)).clamp(min=1)
 
 
 def gradients(frames: Tensor) -> Tensor:

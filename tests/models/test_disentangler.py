@@ -13,7 +13,7 @@ from fbm.models.disentangler import (
     split_features,
 )
 from fbm.models.encoder import C3DEncoder
-from fbm.models.losses import disentangling_losses
+from fbm.models.losses import LossWeights, disentangling_losses
 from tests.models.count import millions
 
 THIRD = 10  # of the 32 feature channels at width 4; motion has the last 12
@@ -156,7 +156,7 @@ def two_steps(kind: type[Disentangler], clip: Tensor) -> tuple[list[Tensor], dic
     losses = []
     for _ in range(2):
         target = network.foreground_feature_target(clip)
-        losses.append(disentangling_losses(network(clip), clip, masks, target).total)
+        losses.append(disentangling_losses(network(clip), clip, masks, target).weighted(LossWeights()))
         optimizer.zero_grad()
         losses[-1].backward()
         optimizer.step()

@@ -8,8 +8,8 @@ from scipy.ndimage import uniform_filter
 from fbm.models.disentangler import FOREGROUND_THRESHOLD, Reconstruction
 from fbm.tasks.quality import (
     EdgeRatio,
-    ForegroundIoU,
     ReconstructionQuality,
+    foreground_iou,
     frames_with_loss,
     gradients,
     psnr,
@@ -43,29 +43,23 @@ def half(size: int = 4) -> torch.Tensor:
 def test_iou_by_hand(rows, columns, expected):
     mask = torch.zeros(1, 4, 4)
     mask[:, slice(*rows), slice(*columns)] = 1
-    metric = ForegroundIoU()
-    metric.update(half(), mask)
-    assert float(metric.compute()) == pytest.approx(expected)
+    assert foreground_iou(half(), mask).tolist() == pytest.approx([expected])
 
 
 def test_what_shows_is_further_from_grey_than_the_threshold_in_any_channel():
     shown = torch.zeros(2, 3, 4, 4)
     shown[0, 0], shown[1, 1] = FOREGROUND_THRESHOLD - 1e-3, -FOREGROUND_THRESHOLD - 1e-3
-    metric = ForegroundIoU()
-    metric.update(shown[:1], torch.ones(1, 4, 4))
-    assert float(metric.compute()) == 0
-    metric.update(shown[1:], torch.ones(1, 4, 4))
-    assert float(metric.compute()) == 0.5
+    assert foreground_iou(shown, torch.ones(2, 4, 4)).tolist() == [0, 1]
 
 
 def test_iou_leaves_out_frames_without_a_mask_and_counts_frames_not_batches():
-    full, empty = torch.ones(1, 4, 4), torch.zeros(1, 4, 4)
-    metric = ForegroundIoU()
-    metric.update(half(), empty)
-    assert torch.isnan(metric.compute())
-    metric.update(half().expand(3, -1, -1, -1), torch.cat([full, empty, full]))
-    metric.update(torch.zeros(1, 3, 4, 4), full)  # nothing shows: an IoU of 0
-    assert float(metric.compute()) == pytest.approx((0.5 + 0.5 + 0) / 3)
+    quality = ReconstructionQuality()
+    nothing = torch.zeros(1, 3, 32, 32)
+    for made, mask in (([half(32)] * 3, "x-x"), ([nothing], "x")):
+        pictures = reconstruction(len(made), seed=1)._replace(first_foreground=torch.cat(made))
+        masks = torch.stack([torch.full((2, 32, 32), float(letter == "x")) for letter in mask])
+        quality.update(pictures, pictures, masks)
+    assert float(quality.named()["iou_first_foreground"].compute()) == pytest.approx((0.5 + 0.5 + 0) / 3)
 
 
 def test_a_grey_reconstruction_has_an_iou_of_nothing():
