@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from fbm.cli.settings_help import register_help
 from fbm.config.compose import conf_dir
-from fbm.config.messages import explain_hydra_error, explain_option
+from fbm.config.messages import explain_config_error
 from fbm.config.naming import sweep_setting
 from fbm.config.overrides import check_hydra_folders, swept
 from fbm.utils.errors import Stopped, UserError, parsed
@@ -27,10 +27,7 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
     """
     import hydra
     from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import HydraException
     from hydra.types import RunMode
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
     def guarded(config: DictConfig) -> Any:
         many = HydraConfig.get().mode is RunMode.MULTIRUN
@@ -61,11 +58,8 @@ def launch(config_name: str, job: Job, arguments: list[str], program: str | None
         hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(guarded)()
     except UserError:
         return 1  # of a sweep's job, printed already
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        print_error(explain_hydra_error(error, config_name, bool(many), arguments))
-        return 1
-    except ValueError as error:
-        if (line := explain_option(error, arguments)) is None:
+    except Exception as error:
+        if (line := explain_config_error(error, config_name, bool(many), arguments)) is None:
             raise
         print_error(line)
         return 1

@@ -13,6 +13,21 @@ from fbm.config.overrides import explain_list, explain_override
 from fbm.utils.suggest import did_you_mean
 
 
+def explain_config_error(
+    error: Exception, config_name: str, sweeps: bool = False, settings: Sequence[str] = ()
+) -> str | None:
+    """One line for an error of composing or reading a config, whichever library raises it; None for other errors.
+
+    Args:
+        sweeps, settings: as in `explain_hydra_error`.
+    """
+    from hydra.errors import HydraException
+
+    if isinstance(error, HydraException | OmegaConfBaseException | yaml.YAMLError):
+        return explain_hydra_error(error, config_name, sweeps, settings)
+    return _explain_option(error, settings) if isinstance(error, ValueError) else None
+
+
 def explain_hydra_error(error: Exception, config_name: str, sweeps: bool = False, settings: Sequence[str] = ()) -> str:
     """One line for an error of Hydra, with the closest valid name.
 
@@ -46,7 +61,7 @@ def explain_hydra_error(error: Exception, config_name: str, sweeps: bool = False
     return text
 
 
-def explain_option(error: ValueError, words: Sequence[str]) -> str | None:
+def _explain_option(error: ValueError, words: Sequence[str]) -> str | None:
     """One line for `logger=false` and the like, a group's value that is no option's name; None for other errors."""
     if "Config group override must be" not in str(error):
         return None

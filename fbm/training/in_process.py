@@ -4,12 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from fbm.config.compose import composed_as_command
-from fbm.config.messages import explain_hydra_error, explain_option
+from fbm.config.messages import explain_config_error
 from fbm.config.overrides import check_hydra_folders, check_not_renamed, expand_home_word
 from fbm.training.launch import run_training
 from fbm.utils.errors import Stopped, UserError
@@ -32,24 +28,15 @@ def train_here(overrides: Sequence[str], own: Path | None = None) -> Path:
         with composed_as_command(words, own) as config:
             run_training(config)
             return Path(config.run_dir)
-    except (HydraException, YAMLError) as error:
-        raise UserError(explain_hydra_error(error, "train", settings=words)) from error
     except Stopped as stopped:
         raise KeyboardInterrupt(str(stopped)) from stopped
     except UserError:
         raise
-    except (OmegaConfBaseException, OSError, ValueError) as error:
-        line = _explained(error, words)
+    except Exception as error:
+        line = explain_config_error(error, "train", settings=words) or user_message(error)
         if line is None:
             raise
         raise UserError(line) from error
-
-
-def _explained(error: Exception, words: Sequence[str]) -> str | None:
-    """One line for what a user can fix; None for a bug."""
-    if isinstance(error, OmegaConfBaseException):
-        return explain_hydra_error(error, "train", settings=words)
-    return explain_option(error, words) if isinstance(error, ValueError) else user_message(error)
 
 
 def _setting(word: str) -> str:

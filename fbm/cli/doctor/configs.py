@@ -9,7 +9,7 @@ from typing import Any
 
 from fbm.config.compose import compose, conf_dir
 from fbm.config.instantiate import build, check
-from fbm.config.messages import explain_hydra_error
+from fbm.config.messages import explain_config_error
 from fbm.models.contract import checked_encoder
 from fbm.study.declared import read
 from fbm.study.plan import plan
@@ -46,9 +46,6 @@ def options(folder: Path) -> Iterator[tuple[str, str]]:
 
 def check_config(group: str, option: str, own: Path | None = None) -> str | None:
     """The fault of one option; None if it composes and builds."""
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     try:
         if group == "sweep":
             declared, groups = read(option, [], own)
@@ -61,10 +58,8 @@ def check_config(group: str, option: str, own: Path | None = None) -> str | None
             _build_all(config)
     except UserError as error:
         return str(error)
-    except (HydraException, OmegaConfBaseException) as error:
-        return explain_hydra_error(error, "train")
     except Exception as error:  # a user's class may raise anything
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+        return explain_config_error(error, "train") or f"{type(error).__name__}: {' '.join(str(error).split())}"
     return None
 
 

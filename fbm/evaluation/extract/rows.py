@@ -1,7 +1,7 @@
 """From videos to rows: decoding, cutting into clips, and a network's row for each clip."""
 
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from fbm.evaluation.extract.gather import ClipBatcher
 from fbm.evaluation.extract.options import Options
 from fbm.evaluation.extract.parts import Rows
 from fbm.utils.errors import UserError
+from fbm.utils.messages import list_faults
 from fbm.utils.progress import progress
 
 MOST_WORKERS = 8  # more would decode faster than one network runs
@@ -50,6 +51,25 @@ def rows_of_videos(
         for result in batcher.run(reading):
             yield videos[result.video], result if isinstance(result, Failed) else result.rows
             advance()
+
+
+def refuse_unreadable(unreadable: Mapping[str, str], videos: int, options: Options, done: str) -> None:
+    """Print every unreadable video.
+
+    Args:
+        unreadable: reasons by name.
+        videos: how many there are in all.
+        done: what the others are: "kept".
+
+    Raises:
+        UserError: unless they are to be skipped and others are left.
+    """
+    refused = not options.skip_unreadable or len(unreadable) == videos
+    which = list_faults([f"{name}: {reason}" for name, reason in unreadable.items()], "unreadable: ", refused)
+    if unreadable and refused:
+        remedy = f"the others are {done}: repair these, or skip them with --skip-unreadable"
+        left = remedy if len(unreadable) < videos else "there is nothing left"
+        raise UserError(f"{len(unreadable)} of {videos} videos cannot be read{which}; {left}")
 
 
 def rows_of(video: Any, compute: Compute, size: int, length: int, stride: int, decoder: Decoder = "pyav") -> Rows:

@@ -18,9 +18,8 @@ from fbm.evaluation.extract.network import Network, load_network
 from fbm.evaluation.extract.options import Options, check_out
 from fbm.evaluation.extract.output import Source, read_meta, table, write
 from fbm.evaluation.extract.parts import part_file, parts_folder, read_part, sweep_leftovers, write_part
-from fbm.evaluation.extract.rows import rows_of_videos
+from fbm.evaluation.extract.rows import refuse_unreadable, rows_of_videos
 from fbm.utils.errors import UserError
-from fbm.utils.messages import list_faults
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def extract(checkpoint: Path, inputs: Sequence[Path], out: Path, options: Option
             files = {video: part_file(folder, video, settings) for video in videos}
             missing = [video for video in videos if not files[video].is_file()]
             unreadable = _read(network, missing, files, options)
-            _refuse(unreadable, videos, options)
+            refuse_unreadable(unreadable, len(videos), options, "kept")
             kept = {video.name: files[video] for video in videos if video.name not in unreadable}
             clips = _merge(
                 network,
@@ -115,18 +114,6 @@ def _read(network: Network, videos: list[Video], files: dict[Video, Path], optio
                 write_part(files[video], rows)
     order = [video.name for video in videos]
     return {name: unreadable[name] for name in order if name in unreadable}
-
-
-def _refuse(unreadable: dict[str, str], videos: Sequence[Video], options: Options) -> None:
-    """Print every unreadable video. UserError unless they are to be skipped and others are left."""
-    refused = not options.skip_unreadable or len(unreadable) == len(videos)
-    which = list_faults([f"{name}: {reason}" for name, reason in unreadable.items()], "unreadable: ", refused)
-    if unreadable and refused:
-        remedy = "the others are kept: repair these, or skip them with --skip-unreadable"
-        raise UserError(
-            f"{len(unreadable)} of {len(videos)} videos cannot be read{which}; "
-            f"{remedy if len(unreadable) < len(videos) else 'there is nothing to write'}"
-        )
 
 
 def _merge(network: Network, kept: dict[str, Path], out: Path, more: dict[str, Any]) -> int:

@@ -7,13 +7,11 @@ from pathlib import Path
 from fbm.data.datasets.inputs import Video, find_videos
 from fbm.evaluation.extract.decoding import Failed
 from fbm.evaluation.extract.options import Options
-from fbm.evaluation.extract.rows import rows_of_videos
+from fbm.evaluation.extract.rows import refuse_unreadable, rows_of_videos
 from fbm.evaluation.trained_run import TrainedRun, ranked
 from fbm.report.export import Record, write_csv
 from fbm.report.numbers import percent
 from fbm.report.table import Table, rich_table, wide_console
-from fbm.utils.errors import UserError
-from fbm.utils.messages import list_faults
 
 
 def predict(run: Path, inputs: Sequence[Path], top: int, csv: Path | None, options: Options) -> None:
@@ -45,15 +43,8 @@ def predict(run: Path, inputs: Sequence[Path], top: int, csv: Path | None, optio
         print(f"{csv}: {len(predicted)} videos")
     elif predicted:
         wide_console().print(rich_table(_table(predicted, clips)))
-    faults = [f"{video.name}: {unreadable[video]}" for video in found.videos if video in unreadable]
-    refused = not (options.skip_unreadable and predicted)
-    which = list_faults(faults, "unreadable: ", refused)
-    if faults and refused:
-        remedy = "the others are predicted: repair these, or --skip-unreadable"
-        raise UserError(
-            f"{len(faults)} of {len(found.videos)} videos cannot be read{which}; "
-            f"{remedy if predicted else 'there is nothing to predict'}"
-        )
+    faults = {video.name: unreadable[video] for video in found.videos if video in unreadable}
+    refuse_unreadable(faults, len(found.videos), options, "predicted")
 
 
 def _records(predicted: dict[Video, dict[str, float]], clips: dict[Video, int]) -> Iterator[Record]:

@@ -166,7 +166,7 @@ def test_unreadable_videos_are_named_and_left_out_only_when_asked(checkpoint, tm
 
 def test_nothing_readable_is_an_error_even_when_skipping(checkpoint, tmp_path):
     make_videos(tmp_path / "v", 3)
-    with pytest.raises(UserError, match=r"1 of 1 videos cannot be read.*there is nothing to write"):
+    with pytest.raises(UserError, match=r"1 of 1 videos cannot be read.*there is nothing left"):
         extract(checkpoint, [tmp_path / "v"], tmp_path / "a.npz", Options(skip_unreadable=True))
     assert [path.name for path in tmp_path.iterdir()] == ["v"]
 
