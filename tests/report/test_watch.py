@@ -82,7 +82,7 @@ def test_a_running_run_is_shown_with_its_epochs(study, monkeypatch):
     with exclusive_lock(study / "pre", "the run folder"), pytest.raises(KeyboardInterrupt):
         watch([study], study / "report", "", 7)
     assert "0 of 3 runs are finished, 1 running" in pages[0]
-    assert "running, 3 of 5 epochs: pre" in pages[0]
+    assert "missing: pre (pretrain ours), running, 3 of 5 epochs" in pages[0]
 
 
 def test_ctrl_c_leaves_a_page_that_does_not_reload_itself(study, monkeypatch, capsys):
