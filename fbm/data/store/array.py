@@ -6,7 +6,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NoReturn, Protocol
+from typing import IO, Any, NoReturn, Protocol
 
 import numpy as np
 import xxhash
@@ -107,13 +107,43 @@ class StoreArray:
             raise IntegrityError(f"has {found:,} bytes in place of {self.size:,}", PREPARE)
 
 
-class Sized(Protocol):
-    """A file of a store whose size is known."""
+class StoredFile(Protocol):
+    """A file to read from, as a manifest describes it: `opened` gives what is read, after `check` has passed."""
 
-    def check_size(self) -> None: ...
+    @property
+    def path(self) -> Path:
+        """In the store, or of the video."""
+
+    def check_size(self) -> None:
+        """Check that the file is there and has the right size (microseconds).
+
+        Raises:
+            IntegrityError: it is missing, not readable, or has another size.
+        """
+
+    def check(self) -> None:
+        """Check before the first use that it is the right file.
+
+        Raises:
+            IntegrityError: it is not.
+        """
+
+    def check_all(self) -> None:
+        """Check everything, for `fbm doctor`.
+
+        Raises:
+            IntegrityError: the file is not the right one, or a frame of it cannot be read.
+        """
+
+    def opened(self) -> Any:
+        """What is read; in a forked process it may be that of its parent.
+
+        Raises:
+            IntegrityError: the file cannot be opened.
+        """
 
 
-def is_whole(file: Sized) -> bool:
+def is_whole(file: StoredFile) -> bool:
     """Whether a file is there and has the right size."""
     try:
         file.check_size()

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from fbm.data.store.array import IntegrityError, StoreArray
+from fbm.data.store.array import IntegrityError, StoreArray, StoredFile
 from fbm.data.store.kinds.choose import kind_of
-from fbm.data.store.kinds.kind import FramesFile
 from fbm.data.store.manifest import Manifest, StoredVideo, masks_file, read_manifest
 from fbm.data.store.reader import Made, VerifiedReader
 from fbm.utils.errors import UserError
@@ -27,7 +26,7 @@ def masks_of(store: Path, manifest: Manifest, video: StoredVideo) -> StoreArray:
     return StoreArray(masks_file(store, manifest.masks, video.name), packed, video.masks_checksum)
 
 
-def files_of(store: Path, manifest: Manifest, video: StoredVideo) -> list[FramesFile | StoreArray]:
+def files_of(store: Path, manifest: Manifest, video: StoredVideo) -> list[StoredFile]:
     """The file of a video's frames and, if the store has masks, that of its masks."""
     frames = kind_of(manifest).file(store, manifest.size, video)
     return [frames] if manifest.masks == "none" else [frames, masks_of(store, manifest, video)]
@@ -95,7 +94,7 @@ class FrameStore:
         except IntegrityError as error:
             raise StoreError(f"{reader.files[number].path} {error}: {self._advice(error.remedy)}") from error
 
-    def _check_sizes(self, files: Sequence[FramesFile | StoreArray]) -> None:
+    def _check_sizes(self, files: Sequence[StoredFile]) -> None:
         wrong: list[tuple[Path, IntegrityError]] = []
         for file in files:
             try:

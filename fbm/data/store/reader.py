@@ -4,29 +4,17 @@ import mmap
 import os
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from fbm.data.store.array import unreadable
+from fbm.data.store.array import StoredFile, unreadable
 
 RACE_WINDOW_NS = 1_000_000_000  # two changes within one tick of the file system's clock look like one
 # Maps kept by a reader, of which a store has two; Linux allows a process 65,530, including those of shared libraries.
 MAX_OPEN = 25_000
 
 Made = TypeVar("Made")
-
-
-class VerifiedFile(Protocol):
-    """A file to read from: `opened` gives what is read, after `check` has passed."""
-
-    @property
-    def path(self) -> Path: ...
-
-    def check(self) -> None: ...
-
-    def opened(self) -> Any: ...
 
 
 class VerifiedReader:
@@ -44,7 +32,7 @@ class VerifiedReader:
         most: files that are kept open; then the one that was not read for longest is closed.
     """
 
-    def __init__(self, files: Sequence[VerifiedFile], most: int = MAX_OPEN) -> None:
+    def __init__(self, files: Sequence[StoredFile], most: int = MAX_OPEN) -> None:
         self.files, self.most = files, most
         self._paths = [os.fspath(file.path) for file in files]  # `Path.stat` takes twice as long
         self._verified = np.frombuffer(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from fbm.data.store.array import StoredFile
 from fbm.data.store.manifest import StoredVideo
 from fbm.data.store.reader import MAX_OPEN
 
@@ -21,40 +22,8 @@ class Written:
     frames_bytes: int = 0
 
 
-class FramesFile(Protocol):
+class FramesFile(StoredFile, Protocol):
     """The file that a video's frames are read from, as its row describes it."""
-
-    @property
-    def path(self) -> Path:
-        """In the store, or of the video."""
-
-    def check_size(self) -> None:
-        """Check that the file is there and has the right size (microseconds).
-
-        Raises:
-            IntegrityError: it is missing, not readable, or has another size.
-        """
-
-    def check(self) -> None:
-        """Check before the first use that it is the right file.
-
-        Raises:
-            IntegrityError: it is not.
-        """
-
-    def check_all(self) -> None:
-        """Check everything, for `fbm doctor`.
-
-        Raises:
-            IntegrityError: the file is not the right one, or a frame of it cannot be read.
-        """
-
-    def opened(self) -> Any:
-        """What `fill` reads from; in a forked process it may be that of its parent.
-
-        Raises:
-            IntegrityError: the file cannot be opened.
-        """
 
     def fill(self, opened: Any, start: int, frames: np.ndarray) -> None:
         """Write the frames from number `start` on into `frames`, uint8 `N size size 3`.
