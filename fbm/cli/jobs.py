@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from fbm.utils.errors import UserError
-from fbm.utils.messages import list_faults
+from fbm.utils.messages import first_names, list_faults
 
 if TYPE_CHECKING:
     from fbm.data.store.prepare import Prepared
@@ -101,8 +101,6 @@ def _named(videos: list[Any], store: str, label: str = "") -> Iterator[str]:
     Args:
         label: replaces the status.
     """
-    from fbm.data.masks.matching import first_names
-
     for status in sorted({video.status for video in videos}):
         faulty = [video for video in videos if video.status == status]
         if status == "missing":

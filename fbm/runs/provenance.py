@@ -17,6 +17,7 @@ import fbm
 from fbm.runs.code import changed, listing
 from fbm.runs.git import Checkout
 from fbm.utils.files import atomic_write, checksum, write_text
+from fbm.utils.messages import first_names
 
 PACKAGES = (
     "torch",
@@ -73,8 +74,7 @@ def log_changed_code(folder: Path, content: dict[str, Any], remedy: str) -> None
     except (OSError, ValueError):  # recorded by an earlier fbm, or damaged
         return
     if names:
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        print(f"{folder}: the code has changed since this run began ({', '.join(names[:3])}{more}): {remedy}")
+        print(f"{folder}: the code has changed since this run began ({first_names(names, 3)}): {remedy}")
 
 
 def _code(diff: Path) -> tuple[dict[str, Any] | None, str | None]:

@@ -3,7 +3,7 @@
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from fbm.utils.errors import Stopped, UserError
 from fbm.utils.files import describe_write_error
@@ -64,6 +64,13 @@ def list_faults(lines: Sequence[str], label: str = "", refused: bool = True) -> 
     for line in lines:
         print(f"{label}{line}")
     return ", named above"
+
+
+def first_names(names: Iterable[str], most: int = 5) -> str:
+    """The first names, and the number of the others: `a, b and 3 more`."""
+    every = list(names)
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
 
 
 def print_error(message: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from fbm.data.dataset import Video, VideoDataset
 from fbm.data.decoding.pyav import count_packets, opened, read_header
 from fbm.data.decoding.video import EXCLUDED, VideoError
-from fbm.data.masks.matching import first_names, match_masks
+from fbm.data.masks.matching import match_masks
 from fbm.data.masks.source import MaskSource, VideoMasks
 from fbm.data.store.array import IntegrityError
 from fbm.data.store.frame_store import files_of
@@ -17,6 +17,7 @@ from fbm.data.store.segments import check_inside, cut, frame_range
 from fbm.data.store.shards import describe_unfinished
 from fbm.utils.errors import UserError
 from fbm.utils.files import TMP_SUFFIX
+from fbm.utils.messages import first_names
 from fbm.utils.progress import progress
 
 

@@ -11,9 +11,9 @@ from fbm.data.datasets.draw import check_seed, check_share, draw, quota
 from fbm.data.datasets.file_lists import fields, is_header, read_lines
 from fbm.data.datasets.ucf24 import ANNOTATED_CLASSES, VALIDATION_GROUPS
 from fbm.utils.errors import UserError
+from fbm.utils.messages import first_names
 from fbm.utils.suggest import did_you_mean
 
-NAMED = 5  # missing classes that are listed
 NAME = re.compile(r"(?P<folder>\w+)/v_(?P<class>\w+)_g(?P<group>\d\d)_c(?P<clip>\d\d)")
 LINE = "one CLASS/v_CLASS_gXX_cYY.avi"  # of a list
 
@@ -78,9 +78,8 @@ class UCF101(VideoDataset):
         absent = [name for name in chosen if name.casefold() not in folders]
         if absent and (len(absent) > 1 or isinstance(self.classes, str)):
             raise UserError(
-                f"{len(absent)} of {len(chosen)} classes have no folder in {self._top()}: {', '.join(absent[:NAMED])}"
-                f"{f' and {len(absent) - NAMED} more' if len(absent) > NAMED else ''}; data.classes=present (of "
-                "data=ucf101) takes those that are there"
+                f"{len(absent)} of {len(chosen)} classes have no folder in {self._top()}: {first_names(absent)}; "
+                "data.classes=present (of data=ucf101) takes those that are there"
             )
         if absent:
             present = [folder.name for folder in folders.values()]

@@ -1,12 +1,11 @@
 """Match videos and masks, both of which have the names of a store."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from fbm.data.dataset import Video
 from fbm.data.masks.source import MaskSource, VideoMasks
 from fbm.utils.errors import UserError
-
-NAMED = 5  # names in a line
+from fbm.utils.messages import first_names
 
 
 def match_masks(videos: Sequence[Video], source: MaskSource | None) -> tuple[dict[str, VideoMasks | None], list[str]]:
@@ -38,9 +37,3 @@ def match_masks(videos: Sequence[Video], source: MaskSource | None) -> tuple[dic
     if unmatched:
         lines.append(f"{len(unmatched)} masks belong to none of the videos: {first_names(unmatched)}")
     return masks, lines
-
-
-def first_names(names: Collection[str]) -> str:
-    """The first names, and the number of the others."""
-    more = len(names) - NAMED
-    return ", ".join(list(names)[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -8,6 +8,7 @@ from typing import Any
 from fbm.data.dataset import Video
 from fbm.data.store.manifest import MANIFEST, read_manifest
 from fbm.utils.errors import UserError
+from fbm.utils.messages import first_names
 
 
 def read_store_settings(store: Path) -> dict[str, Any]:
@@ -39,8 +40,7 @@ def check_keeps_classes(store: Path, videos: Iterable[Video]) -> None:
     classes = read_manifest(store).classes
     kept = {video.action.casefold() for video in videos}
     if gone := [name for name in classes if name.casefold() not in kept]:
-        named = ", ".join(gone[:3]) + (f" and {len(gone) - 3} more" if gone[3:] else "")
         raise UserError(
-            f"{len(gone)} of the {len(classes)} classes in the store {store} would leave it ({named}): name another "
+            f"{len(gone)} of the {len(classes)} classes in the store {store} would leave it ({first_names(gone, 3)}): name another "
             "store, data.store=PATH, or take them out with prepare.drop_classes=true (their frames are kept)"
         )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from fbm.config.keys import under
 from fbm.report.diff.facts import NOT_RECORDED, RunSnapshot, facts
+from fbm.utils.messages import first_names
 
 NAMED = 3  # settings that the sentence names
 
@@ -113,5 +114,4 @@ def _differing_settings(config: Mapping[str, Any]) -> str:
     keys.sort(key=lambda key: under(key, ("callbacks",)))  # callbacks' settings follow from the others
     if not keys:
         return "their fingerprints show that more differs than the seed and the initialisation"
-    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-    return f"more differs than the seed and the initialisation ({', '.join(keys[:NAMED])}{more})"
+    return f"more differs than the seed and the initialisation ({first_names(keys, NAMED)})"
