@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, islice, repeat
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -11,7 +11,7 @@ import numpy as np
 
 from fbm.data.decoding.pyav import count_packets, decode, read_header
 from fbm.data.masks.frame_folder import pictures_in, read_pictures
-from fbm.data.masks.unsupervised.segment import piece_masks, pieces, scaled, working_size
+from fbm.data.masks.unsupervised.segment import segmented
 from fbm.data.masks.unsupervised.settings import Settings
 from fbm.utils.files import TMP_SUFFIX, atomic_write
 
@@ -64,18 +64,8 @@ def make_masks(video: Path, folder: Path, settings: Settings) -> Made:
 def _masked(video: Path, count: int, settings: Settings) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Each frame at its working size and its mask at the video's, piece by piece."""
     frames = read_pictures(video) if video.is_dir() else chain.from_iterable(decode(video, None))
-    first = next(frames, None)
-    if first is None:
-        return
-    shape = first.shape[0], first.shape[1]
-    size = working_size(*shape, settings)
-    every = chain([first], frames)
-    # The container's frame count is only a hint.
-    for length in chain(pieces(count, size), repeat(pieces(2, size)[0])):
-        small = [scaled(frame, size) for frame in islice(every, length)]
-        if not small:
-            return
-        yield from zip(small, piece_masks(small, shape, settings).masks, strict=True)
+    for small, piece in segmented(frames, count, settings):
+        yield from zip(small, piece.masks, strict=True)
 
 
 def _highlight(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice, repeat
 
 import cv2
 import numpy as np
@@ -41,19 +42,34 @@ def segment(frames: np.ndarray, settings: Settings | None = None) -> tuple[np.nd
         Masks, bool `T H W`, True on foreground, empty where nothing moves, and for a single frame; and the confidence
         from 0 to 1, the mean over the frames of their pieces'.
     """
-    settings = settings or Settings()
-    count, height, width = frames.shape[:3]
-    size = working_size(height, width, settings)
-    masks = np.empty((count, height, width), dtype=bool)
+    count = len(frames)
+    masks = np.empty(frames.shape[:3], dtype=bool)
     start, sure = 0, 0.0
-    for length in pieces(count, size):
-        small = [scaled(frame, size) for frame in frames[start : start + length]]
-        piece = piece_masks(small, (height, width), settings)
+    for small, piece in segmented(iter(frames), count, settings or Settings()):
         for number, mask in enumerate(piece.masks, start):
             masks[number] = mask
-        start += length
-        sure += piece.confidence * length / count
+        start += len(small)
+        sure += piece.confidence * len(small) / count
     return masks, sure
+
+
+def segmented(frames: Iterator[np.ndarray], count: int, settings: Settings) -> Iterator[tuple[list[np.ndarray], Piece]]:
+    """The frames of each piece at their working size, and its masks at the video's.
+
+    Args:
+        count: of the frames, as far as it is known: a container's is only a hint.
+    """
+    first = next(frames, None)
+    if first is None:
+        return
+    shape = first.shape[0], first.shape[1]
+    size = working_size(*shape, settings)
+    every = chain([first], frames)
+    for length in chain(pieces(count, size), repeat(pieces(2, size)[0])):
+        small = [scaled(frame, size) for frame in islice(every, length)]
+        if not small:
+            return
+        yield small, piece_masks(small, shape, settings)
 
 
 def working_size(height: int, width: int, settings: Settings) -> tuple[int, int]:
