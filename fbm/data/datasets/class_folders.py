@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from fbm.data.dataset import Rejection, Split
+from fbm.data.dataset import Split
 from fbm.data.datasets.entries import SPLIT_WORDS, Entry, label_text
-from fbm.data.datasets.walk import files_below
-from fbm.data.decoding.probe import probe_videos
-from fbm.data.decoding.video import VideoError
+from fbm.data.datasets.probing import first_fault, probed
+from fbm.data.datasets.walk import files_below, is_video
 from fbm.utils.errors import UserError
 
 RESERVED = ("annotations", "masks")  # where masks=boxes and masks=files look
@@ -28,16 +27,13 @@ def scan_class_folders(root: Path) -> list[Entry]:
     for top in tops:
         for folder in _folders(top):
             if label_text(folder.name) not in filled:
-                own = [entry for entry in entries if entry.path.is_relative_to(folder)]
-                reason = f"the first of its {len(own)} files is {_first(own[0])}" if own else "it is empty"
+                inside = (entry for entry in entries if entry.path.is_relative_to(folder))
+                faults = [(entry.path.name, entry.fault.reason) for entry in inside if entry.fault]
+                reason = first_fault(faults) if faults else "it is empty"
                 raise UserError(
-                    f"class {folder.name!r} has no video in {folder} ({reason}): remove the folder or add videos"
+                    f"class {folder.name!r} has no video in {folder}: {reason}; remove the folder or add videos"
                 )
     return entries
-
-
-def _first(entry: Entry) -> str:
-    return f"{entry.path.name}, {entry.fault.reason}" if entry.fault else entry.path.name
 
 
 def _entries(tops: dict[Path, Split | None]) -> Iterator[Entry]:
@@ -85,7 +81,7 @@ def _check_none_beside(top: Path) -> None:
     files = sorted(path for path in top.iterdir() if path.is_file() and not path.name.startswith("."))
     if not files:
         return
-    videos = [file for file, found in zip(files, probe_videos(files), strict=True) if not isinstance(found, VideoError)]
+    videos = [file for file, (_, fault) in zip(files, probed(files), strict=True) if fault is None]
     if videos:
         raise UserError(
             f"{len(videos)} video{'s' * (len(videos) > 1)} in {top} {'are' if videos[1:] else 'is'} in no class "
@@ -95,12 +91,8 @@ def _check_none_beside(top: Path) -> None:
 
 def _probed(entries: list[Entry]) -> list[Entry]:
     """The entries with what their content says."""
-    made = []
-    for entry, found in zip(entries, probe_videos([entry.path for entry in entries]), strict=True):
-        if not isinstance(found, VideoError):
-            made.append(replace(entry, expected=found))
-        elif found.status == "not_a_video":
-            made.append(replace(entry, label="", fault=Rejection(found.status, found.reason)))
-        else:
-            made.append(replace(entry, fault=Rejection(found.status, found.reason)))
-    return made
+    made = [
+        replace(entry, expected=frames, fault=fault)
+        for entry, (frames, fault) in zip(entries, probed([entry.path for entry in entries]), strict=True)
+    ]
+    return [entry if is_video(entry) else replace(entry, label="") for entry in made]

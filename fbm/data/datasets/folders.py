@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from fbm.data.dataset import Rejection, Split, Video, VideoDataset
+from fbm.data.dataset import Split, Video, VideoDataset
 from fbm.data.datasets.dedup import (
     ScannedFile,
     UCFGroup,
@@ -17,10 +17,9 @@ from fbm.data.datasets.dedup import (
     with_checksums,
 )
 from fbm.data.datasets.draw import check_seed, check_share, draw, quota
+from fbm.data.datasets.probing import first_fault, probed
 from fbm.data.datasets.ucf101 import UCF101, read_split_file
 from fbm.data.datasets.walk import File, folder_name, iter_files, names_of
-from fbm.data.decoding.probe import probe_videos
-from fbm.data.decoding.video import VideoError
 from fbm.utils.errors import UserError
 
 Choice = Literal["leave_out", "keep"]
@@ -145,18 +144,12 @@ class Folders(VideoDataset):
 def _scan(files: list[File]) -> list[ScannedFile]:
     """Probe every file."""
     return [
-        ScannedFile(file, fault=Rejection(probed.status, probed.reason))
-        if isinstance(probed, VideoError)
-        else ScannedFile(file, probed)
-        for file, probed in zip(files, probe_videos([file.path for file in files]), strict=True)
+        ScannedFile(file, frames or 0, fault=fault)
+        for file, (frames, fault) in zip(files, probed([file.path for file in files]), strict=True)
     ]
 
 
 def _check_any_video(folder: Path, found: list[ScannedFile]) -> None:
-    faults = [(one.file.name(ending=True), *one.fault) for one in found if one.fault]
+    faults = [(one.file.name(ending=True), f"{one.fault.status}: {one.fault.reason}") for one in found if one.fault]
     if len(faults) == len(found):
-        name, status, reason = faults[0]
-        raise UserError(
-            f"data.folders: {folder} holds no video that can be opened; the first of its {len(found)} files is {name} "
-            f"({status}: {reason})"
-        )
+        raise UserError(f"data.folders: {folder} holds no video that can be opened; {first_fault(faults)}")

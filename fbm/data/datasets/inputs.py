@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fbm.data.datasets.file_lists import is_header, read_lines, resolve_path
+from fbm.data.datasets.probing import first_fault, probed
 from fbm.data.datasets.walk import File, files_below, video_names
-from fbm.data.decoding.probe import probe_videos
-from fbm.data.decoding.video import VideoError
 from fbm.utils.errors import UserError
 
 LISTS = frozenset([".txt", ".csv", ".tsv", ".lst"])
@@ -99,12 +98,8 @@ def find_files(inputs: Sequence[Path], seen: set[str]) -> list[File]:
 def classify_files(files: Sequence[File]) -> Inputs:
     """Separate videos from other files; files that are given by name count as videos."""
     from_folder = [file for file in files if file.from_folder]
-    probed = dict(zip(from_folder, probe_videos([file.path for file in from_folder]), strict=True))
-    others: dict[File, str] = {
-        file: error.reason
-        for file, error in probed.items()
-        if isinstance(error, VideoError) and error.status == "not_a_video"
-    }
+    found = zip(from_folder, probed([file.path for file in from_folder]), strict=True)
+    others = {file: fault.reason for file, (_, fault) in found if fault and fault.status == "not_a_video"}
     videos = [file for file in files if file not in others]
     named = zip(videos, video_names(videos, set()), strict=True)
     return Inputs([video_at(file.path, name) for file, name in named], [Skipped(f.path, r) for f, r in others.items()])
@@ -119,10 +114,8 @@ def check_any_video(inputs: Sequence[Path], found: Inputs) -> None:
     for place in filter(Path.is_dir, inputs):
         skipped = [one for one in found.skipped if one.path.is_relative_to(place)]
         if skipped and not any(video.path.is_relative_to(place) for video in found.videos):
-            raise UserError(
-                f"no videos in {place}: none of its {len(skipped)} files is one; the first is "
-                f"{printable(skipped[0].path)} ({skipped[0].reason})"
-            )
+            faults = [(printable(one.path), one.reason) for one in skipped]
+            raise UserError(f"no videos in {place}: {first_fault(faults)}")
 
 
 def _files(place: Path, seen: set[str]) -> Iterator[File]:

@@ -158,7 +158,7 @@ REFUSED: dict[str, tuple[Callable[[Any], object], dict[str, Any], str]] = {
     "a class of texts": (
         lambda place: ((place / "Sit").mkdir(), (place / "Sit" / "a.mp4").write_text("text\n")),
         {},
-        r"class 'Sit' has no video in .*the first of its 1 files is a\.mp4, ",
+        r"class 'Sit' has no video in .*the first of its 1 files is a\.mp4 \(",
     ),
     "a broken class": (
         lambda place: ((place / "Sit").mkdir(), (place / "Sit" / "a.mp4").write_bytes(b"\0\0\0\0ftypisom")),

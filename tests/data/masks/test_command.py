@@ -176,7 +176,7 @@ def test_a_broken_file_is_named_and_the_others_are_made(tmp_path, capsys):
         (["nowhere.avi"], "no such file or folder: nowhere.avi"),
         (["a.avi", "--workers", "0"], "--workers 0: it should be a whole number of at least 1"),
         (["a.avi", "--timeout", "-1"], "--timeout -1: it should be a number of seconds above 0"),
-        (["texts"], "no videos in texts: none of its 1 files is one; the first is texts/a.txt (nothing that FFmpeg"),
+        (["texts"], "no videos in texts: the first of its 1 files is texts/a.txt (nothing that FFmpeg"),
     ],
 )
 def test_what_a_user_can_mend_is_one_line(more, said, tmp_path, monkeypatch, capsys):
