@@ -41,6 +41,7 @@ def check_keeps_classes(store: Path, videos: Iterable[Video]) -> None:
     kept = {video.action.casefold() for video in videos}
     if gone := [name for name in classes if name.casefold() not in kept]:
         raise UserError(
-            f"{len(gone)} of the {len(classes)} classes in the store {store} would leave it ({first_names(gone, 3)}): name another "
-            "store, data.store=PATH, or take them out with prepare.drop_classes=true (their frames are kept)"
+            f"{len(gone)} of the {len(classes)} classes in the store {store} would leave it "
+            f"({first_names(gone, 3)}): name another store, data.store=PATH, or take them out with "
+            "prepare.drop_classes=true (their frames are kept)"
         )
