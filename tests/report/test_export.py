@@ -1,5 +1,7 @@
 import csv
 import io
+import json
+import math
 
 from fbm.report import export
 from fbm.report.comparisons import differences
@@ -37,6 +39,13 @@ def test_rows_and_differences(tmp_path):
     assert abs(float(ours["clip_mean"]) - 0.63) < 1e-12
     one = read(export.to_csv(export.differences(differences(table))))[1]
     assert (one["init_a"], one["init_b"], one["pairs"], one["sign_flip_p"]) == ("ours", "random", "3", "0.25")
+
+
+def test_json_has_null_where_a_metric_is_no_number(tmp_path):
+    fake_run(tmp_path / "demo", more={"metrics": {"test/clip_top1": 0.5, "test/loss": math.nan}})
+    found = find([tmp_path])
+    (row,) = json.loads(export.table1_json(table1(found), found))["rows"]
+    assert (row["runs"][0]["test/clip_top1"], row["runs"][0]["test/loss"]) == (0.5, None)
 
 
 def test_keys_that_some_lack():
