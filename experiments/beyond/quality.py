@@ -25,7 +25,9 @@ def kind(config: dict[str, Any]) -> str:
         return f"adversarial, {config['task']['adversarial']:g}"
     if config["task"]["target"] == "random":
         return "any frame"
-    return f"masks from {config['masks']['name']}"
+    masks = config["masks"]
+    folder = masks["source"].get("folder") if masks["name"] == "files" else None  # experiments/mask_quality has several
+    return f"masks from {Path(folder).name if folder else masks['name']}"
 
 
 def main() -> None:
