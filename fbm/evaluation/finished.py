@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from fbm.report.read.files import read_summary, read_validated
 from fbm.runs.exported import is_exported, local_path
 from fbm.runs.files import CONFIG, EXPORTED_RESULTS, STUDY, SUMMARY
-from fbm.runs.summary import RunSummary
+from fbm.runs.summary import RunSummary, read_summary
 from fbm.utils.errors import UserError
+from fbm.utils.files import read_validated
 
 
 def read_results(path: Path) -> RunSummary:

@@ -4,14 +4,11 @@ from collections.abc import Sequence
 
 from fbm.report import numbers
 from fbm.report.groups import Group, groups, name
-from fbm.report.read.files import read_validated
-from fbm.report.read.runs import Run, RunSet
+from fbm.report.read.runs import RunSet
 from fbm.report.stats import INTERVAL, estimate
 from fbm.report.table import Table
-from fbm.runs.bias import ORIGINAL, VERSIONS, BiasReport, Version
-from fbm.runs.files import BIAS
+from fbm.runs.bias import ORIGINAL, VERSIONS, Version
 
-REMEDY = "Delete the file and run `fbm analyse --bias` again."
 REMARKS = (
     f"± is the {INTERVAL} of the mean over seeds (Student t); of a single run, in brackets, the {INTERVAL} over test "
     "groups (percentile bootstrap). Differences are paired: to the same run on the same clips as they are",
@@ -22,29 +19,22 @@ REMARKS = (
 BOXES = "masks are boxes: what is called foreground includes the background inside the box"
 
 
-def bias_reports(found: RunSet) -> list[tuple[Run, BiasReport]]:
-    """The classification runs that were measured, with their reports. UserError for a damaged file."""
-    runs = [run for run in found.of("classify") if (run.path / BIAS).exists()]
-    return [(run, read_validated(run.path / BIAS, BiasReport.from_json, REMEDY)) for run in runs]
-
-
 def bias_table(found: RunSet) -> Table | None:
-    """The versions under a heading for each row of Table 1; None if no run was measured."""
-    reports = bias_reports(found)
+    """The versions under a heading for each row of Table 1; None if no run was measured. UserError for a damaged file."""
+    reports = [run.bias for run in found.of("classify") if run.bias]
     if not reports:
         return None
-    of_folder = {run.path: report for run, report in reports}
     among: Sequence[Group] = groups(found.of("classify"))
     cells: list[tuple[str, ...]] = []
     for group in among:
-        of_runs = [{one.name: one for one in of_folder[run.path].versions} for run in group if run.path in of_folder]
+        of_runs = [{one.name: one for one in run.bias.versions} for run in group if run.bias]
         if of_runs:
             cells.append((name(group, among), "", "", ""))
         for version in VERSIONS:
             if some := [of_run[version] for of_run in of_runs if version in of_run]:
                 cells.append((VERSIONS[version], *_cells(some), str(len(some))))
-    clips = dict.fromkeys(f"{numbers.count(one.clips)} of {numbers.count(one.test_clips)}" for _, one in reports)
-    masks = dict.fromkeys(one.masks for _, one in reports)
+    clips = dict.fromkeys(f"{numbers.count(one.clips)} of {numbers.count(one.test_clips)}" for one in reports)
+    masks = dict.fromkeys(one.masks for one in reports)
     caption = (
         f"Clip accuracy on versions of the same test clips: {' or '.join(clips)}, those with foreground in every frame "
         f"(masks: {', '.join(masks)})."

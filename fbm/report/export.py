@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fbm.report.comparisons import Difference
-from fbm.report.read.files import shown
 from fbm.report.read.progress import state
 from fbm.report.read.runs import CLIP, Run, RunSet
 from fbm.report.scarcity import Curve
@@ -16,7 +15,7 @@ from fbm.report.stats import Estimate
 from fbm.report.table1 import Table1
 from fbm.report.table1_table import PROTOCOL, levels
 from fbm.utils.errors import UserError
-from fbm.utils.files import atomic_write
+from fbm.utils.files import atomic_write, shown
 
 Record = Mapping[str, object]
 

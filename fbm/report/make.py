@@ -7,12 +7,11 @@ from pathlib import Path
 from fbm.report import export, table1_table
 from fbm.report.charts import png
 from fbm.report.page import render
-from fbm.report.read.files import shown
 from fbm.report.read.runs import VAL, RunSet, find
 from fbm.report.results import Results, results
 from fbm.report.table import latex, markdown
 from fbm.utils.errors import UserError
-from fbm.utils.files import atomic_write
+from fbm.utils.files import atomic_write, shown
 
 # All that a report may consist of, in order of reading.
 FILES = (

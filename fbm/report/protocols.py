@@ -7,13 +7,11 @@ from fbm.report.bias import bias_table
 from fbm.report.labels import FINE_TUNED, LINEAR
 from fbm.report.pretraining import Pretraining, pretrainings
 from fbm.report.published import DATA, PUBLISHED
-from fbm.report.read.files import read_validated
-from fbm.report.read.runs import Run, RunSet
+from fbm.report.read.runs import RunSet
 from fbm.report.stats import INTERVAL, estimate
 from fbm.report.table import Table
 from fbm.report.table1 import Row, Table1
 from fbm.report.table1_table import clip_accuracy, video_accuracy
-from fbm.runs.files import PROBES
 from fbm.runs.probes import ProbeReport, Retrieval
 
 MEASURED = "measured here"
@@ -76,8 +74,9 @@ def _classified(table: Table1, protocol: str, published: bool) -> Table | None:
 
 def _retrieved(found: RunSet, data: str, published: bool) -> Table | None:
     """Encoders that were pretrained on other data than the classifications' retrieve videos of those data."""
-    reports = [(group, [report for run in group.runs if (report := _probes(run))]) for group in pretrainings(found)]
-    measured = [(group, some) for group, some in reports if some]
+    groups = pretrainings(found)
+    reports = [[run.probes for run in group.runs if run.probes and run.probes.retrieval] for group in groups]
+    measured = [(group, some) for group, some in zip(groups, reports, strict=True) if some]
     published = published and all(group.first.summary.data == data for group, _ in measured)
     if not measured:
         return None
@@ -99,15 +98,6 @@ def _retrieved(found: RunSet, data: str, published: bool) -> Table | None:
     remarks = (INTERVALS, POOLED, *([ELSEWHERE] if published else []))
     made = Table(head, tuple(cells), "Retrieval", caption, remarks=remarks)
     return made if published else made.select(range(len(head) - 1))
-
-
-def _probes(run: Run) -> ProbeReport | None:
-    """The probes of a run that has retrieval among them; None for another. UserError for a damaged file."""
-    file = run.path / PROBES
-    if not file.exists():
-        return None
-    report = read_validated(file, ProbeReport.from_json, "Delete the file and probe the run again.")
-    return report if report.retrieval else None
 
 
 def _rows(

@@ -9,13 +9,13 @@ from fbm.report.charts import Chart
 from fbm.report.comparisons import Difference, differences
 from fbm.report.pretraining import pretrainings
 from fbm.report.protocols import protocol_tables
-from fbm.report.read.files import shown
 from fbm.report.read.runs import RunSet
 from fbm.report.scarcity import Curve, scarcity, scarcity_table
-from fbm.report.scores import over_seeds, read_probes, scores_table
+from fbm.report.scores import over_seeds, scores_table
 from fbm.report.summary_sentence import summary_sentence
 from fbm.report.table import Table
 from fbm.report.table1 import Table1, table1
+from fbm.utils.files import shown
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,12 @@ def results(found: RunSet) -> Results:
 
 
 def _scores(found: RunSet) -> tuple[Table, ...]:
-    probed = {group.label: read_probes([group]) for group in pretrainings(found)}
-    over = over_seeds({label: [report.scores for _, report in runs] for label, runs in probed.items()})
-    each = scores_table([(run.summary.run, report.scores) for runs in probed.values() for run, report in runs])
+    scored = {
+        group.label: [(run.summary.run, run.probes.scores) for run in group.runs if run.probes]
+        for group in pretrainings(found)
+    }
+    over = over_seeds({label: [scores for _, scores in runs] for label, runs in scored.items()})
+    each = scores_table([run for runs in scored.values() for run in runs])
     return tuple(table for table in (over, each) if table)
 
 

@@ -3,13 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from fbm.report.numbers import DASH
-from fbm.report.pretraining import Pretraining
-from fbm.report.read.files import read_validated
-from fbm.report.read.runs import Run
 from fbm.report.stats import INTERVAL, estimate
 from fbm.report.table import Table
-from fbm.runs.files import PROBES
-from fbm.runs.probes import Interval, ProbeReport, Score, ScoreKind
+from fbm.runs.probes import Interval, Score, ScoreKind
 
 HEAD = ("Score", "Trained", "Untrained encoder", "Channels permuted", "Chance", "Range")
 TITLE = "Disentanglement scores"
@@ -41,13 +37,6 @@ SEEDS = (
     "a score is not defined (leakage where nothing is held) does not count."
 )
 RANGES = {"diagonality": "-1 to 1", "leakage": "0 or more"}
-
-
-def read_probes(groups: Sequence[Pretraining]) -> list[tuple[Run, ProbeReport]]:
-    """The analysed pretraining runs, seed by seed. UserError if a file is damaged."""
-    remedy = "Delete the file and probe the run again."
-    runs = (run for group in groups for run in group.runs if (run.path / PROBES).exists())
-    return [(run, read_validated(run.path / PROBES, ProbeReport.from_json, remedy)) for run in runs]
 
 
 def scores_table(runs: Sequence[tuple[str, Sequence[Score]]]) -> Table | None:

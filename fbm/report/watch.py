@@ -6,10 +6,10 @@ from pathlib import Path
 
 from fbm.report.make import Report, write, write_or_remove
 from fbm.report.page import render_unfinished
-from fbm.report.read.files import shown
 from fbm.report.read.progress import progress
 from fbm.report.read.runs import RunSet, find
 from fbm.runs.files import BIAS, PROBES, SUMMARY
+from fbm.utils.files import shown
 
 
 def watch(paths: Sequence[Path], out: Path, command: str, every: int) -> Report | None:

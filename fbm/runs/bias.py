@@ -2,12 +2,16 @@
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from fbm.runs.files import BIAS
 from fbm.runs.probes import Share
 from fbm.utils import schema
+from fbm.utils.files import read_validated
 
 ORIGINAL = "original"
 # Versions of test clips by name, and how tables call them; after the benchmarks that they follow.
@@ -84,11 +88,13 @@ class BiasReport:
         measured = {version.name for version in self.versions}
         return [name for name in self.possible if name not in measured]
 
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "BiasReport":
-        """From the text of a file. ValueError, in one line, where it is damaged."""
-        return schema.from_json(cls, text)
-
     def to_json(self) -> str:
         """The text of the file."""
         return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def read_bias(folder: Path) -> BiasReport | None:
+    """The versions of a run's test clips; None if none was measured. UserError if the file is damaged."""
+    file = folder / BIAS
+    remedy = "Delete the file and run `fbm analyse --bias` again."
+    return read_validated(file, partial(schema.from_json, BiasReport), remedy) if file.exists() else None

@@ -9,7 +9,7 @@ from shutil import rmtree
 
 from fbm.runs.checkpoints import read_checkpoint
 from fbm.runs.files import AUTO, BAD_BATCH, BEST, CHECKPOINTS, CONFIG, FAILURE, LAST, METRICS, NONE, SUMMARY
-from fbm.runs.summary import RunSummary
+from fbm.runs.summary import RunSummary, summary_if_finished
 from fbm.utils.errors import UserError
 from fbm.utils.files import LOCK, exclusive_lock, remove_partial, write_text
 
@@ -54,7 +54,7 @@ class Run:
 
     def reread(self) -> None:
         """Reload the summary, which another process wrote."""
-        self.summary = _read_summary(self.folder)
+        self.summary = summary_if_finished(self.folder)
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def open_run_folder(folder: str | Path, identity: str, overwrite: bool, resume: 
         remove_partial(folder)
         if (folder / ARCHIVING).is_dir():
             _archive(folder)  # the process that started this was killed
-        summary = None if overwrite else _read_summary(folder)
+        summary = None if overwrite else summary_if_finished(folder)
         if summary is None:
             run, aside = _unfinished(folder, identity, resume)
             try:
@@ -140,16 +140,6 @@ def _of_another_run(named: Path, folder: Path) -> Path:
             "name=... makes it another run"
         )
     return checkpoint
-
-
-def _read_summary(folder: Path) -> RunSummary | None:
-    path = folder / SUMMARY
-    if not path.is_file():
-        return None
-    try:
-        return RunSummary.from_json(path.read_bytes())
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}): delete it, or run with overwrite=true") from error
 
 
 def _archive(folder: Path) -> Path | None:

@@ -2,11 +2,15 @@
 
 import json
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 
+from fbm.runs.files import PROBES
 from fbm.utils import schema
+from fbm.utils.files import read_validated
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Part = Annotated[str, Field(pattern="^(all|motion|foreground|background)$")]
@@ -107,14 +111,16 @@ class ProbeReport:
     pictures: list[str] = field(default_factory=list)
     made_of: dict[str, Any] = field(default_factory=dict)
 
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "ProbeReport":
-        """From the text of a file. ValueError, in one line, where it is damaged."""
-        return schema.from_json(cls, text)
-
     def to_json(self) -> str:
         """The text of the file."""
         return json.dumps(_plain(self), indent=2) + "\n"
+
+
+def read_probes(folder: Path) -> ProbeReport | None:
+    """The probes of a run; None if it was not analysed. UserError if the file is damaged."""
+    file = folder / PROBES
+    remedy = "Delete the file and run `fbm analyse` again."
+    return read_validated(file, partial(schema.from_json, ProbeReport), remedy) if file.exists() else None
 
 
 def _plain(value: Any) -> Any:

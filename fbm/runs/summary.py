@@ -8,6 +8,10 @@ from typing import Any
 
 from fbm.runs.files import SUMMARY
 from fbm.utils import schema
+from fbm.utils.errors import UserError
+from fbm.utils.files import read_validated
+
+REMEDY = "Delete the file and run that job again, or run it with overwrite=true."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,9 +142,19 @@ class RunSummary:
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
 
-def read_summary(folder: Path) -> RunSummary | None:
+def read_summary(folder: Path) -> RunSummary:
+    """The summary of a finished run. UserError if it is damaged."""
+    return read_validated(folder / SUMMARY, RunSummary.from_json, REMEDY)
+
+
+def summary_if_finished(folder: Path) -> RunSummary | None:
+    """A run's summary; None if it is unfinished. UserError if it is damaged."""
+    return read_summary(folder) if (folder / SUMMARY).is_file() else None
+
+
+def summary_if_whole(folder: Path) -> RunSummary | None:
     """A run's summary; None if it is unfinished or the summary is damaged."""
     try:
-        return RunSummary.from_json((folder / SUMMARY).read_bytes())
-    except (OSError, ValueError):
+        return summary_if_finished(folder)
+    except UserError:
         return None

@@ -11,7 +11,7 @@ from rich.filesize import decimal
 from fbm.config.keys import flatten
 from fbm.config.overrides import text
 from fbm.runs.files import CONFIG, SUMMARY
-from fbm.runs.summary import read_summary
+from fbm.runs.summary import summary_if_whole
 from fbm.study.declared import StudySpec, grid
 from fbm.study.job import Job
 from fbm.utils.durations import duration
@@ -105,7 +105,7 @@ def trial_command(declared: StudySpec, name: str, jobs: Sequence[Job]) -> str:
 
 def _finished(folder: Path) -> Finished | None:
     """A finished run's cost; None if it is of an earlier fbm, damaged, or of too few steps."""
-    summary = read_summary(folder)
+    summary = summary_if_whole(folder)
     if summary is None or summary.seconds is None or summary.epochs is None or summary.label_fraction is None:
         return None
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fbm.runs.files import CONFIG, SUMMARY
-from fbm.runs.summary import read_summary
+from fbm.runs.summary import summary_if_whole
 from fbm.utils.files import is_locked
 
 Combination = dict[str, Any]
@@ -38,10 +38,10 @@ class Job:
     @property
     def finished(self) -> bool:
         """Whether the run is finished with these settings, tested if it should be, and from the present weights."""
-        summary = read_summary(self.folder)
+        summary = summary_if_whole(self.folder)
         if summary is None or summary.fingerprints.run != self.identity:
             return False
-        source = read_summary(self.needs) if self.needs else None
+        source = summary_if_whole(self.needs) if self.needs else None
         made_by = summary.pretraining.fingerprint if summary.pretraining else None
         return summary.tested >= self.content["test"] and (source is None or source.fingerprints.config == made_by)
 

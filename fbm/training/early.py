@@ -13,7 +13,7 @@ from fbm.data.store.manifest import check_prepared
 from fbm.runs.exported import HUB
 from fbm.runs.fingerprints import identify
 from fbm.runs.locate import find_checkpoint
-from fbm.runs.summary import read_summary
+from fbm.runs.summary import summary_if_whole
 
 
 def check_early(config: DictConfig) -> None:
@@ -32,7 +32,7 @@ def check_early(config: DictConfig) -> None:
 
 def _check_inputs(content: dict[str, Any]) -> None:
     """A finished run needs neither its store nor its checkpoint."""
-    summary = None if content["overwrite"] else read_summary(Path(str(content["run_dir"])))
+    summary = None if content["overwrite"] else summary_if_whole(Path(str(content["run_dir"])))
     if summary is not None and summary.fingerprints.run == identify(content):
         return
     init, store = content["init"], content["data"]["store"]

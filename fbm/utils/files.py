@@ -1,16 +1,17 @@
-"""Atomic writes, and locks of folders."""
+"""Atomic writes, locks of folders, and what is said of a damaged file."""
 
 import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from fbm.utils.errors import InUseError, UserError
 
+Content = TypeVar("Content")
 LOCK = ".lock"  # file in a locked folder
 TMP_SUFFIX = ".part"  # suffix of a file that is being written
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -171,3 +172,23 @@ def _is_locked_for_readers(folder: Path) -> bool:
     except OSError:
         return True
     return False
+
+
+def shown(path: Path) -> str:
+    """`path` relative to the working directory where it lies inside, as it is elsewhere."""
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+def read_validated(file: Path, parse: Callable[[bytes], Content], remedy: str) -> Content:
+    """What `parse` makes of a file. UserError, ending with `remedy`, where that or reading it fails."""
+    try:
+        return parse(file.read_bytes())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise damaged(file, reason or str(error), remedy) from error
+
+
+def damaged(file: Path, reason: str, remedy: str) -> UserError:
+    """The error to raise."""
+    return UserError(f"{shown(file)}: damaged {file.stem} ({reason}). {remedy}")

@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 from fbm.report.pretraining import pretrainings
 from fbm.report.read.runs import find
-from fbm.report.scores import HEAD, over_seeds, read_probes, scores_table
+from fbm.report.scores import HEAD, over_seeds, scores_table
 from fbm.report.table import markdown
-from fbm.runs.probes import Interval, ProbeReport, Score
+from fbm.runs.probes import Interval, Score, read_probes
 from tests.report.fake import fake_run
 from tests.report.full_study import full_study, probes
 
@@ -46,7 +46,7 @@ def test_means_over_seeds_beside_those_before_training(tmp_path):
         report["scores"] = [{**asdict(SCORES[2]), "value": value}, asdict(SCORES[1])]
         (run / "probes.json").write_text(json.dumps(report))
     [group] = pretrainings(find([tmp_path]))
-    made = over_seeds({group.label: [report.scores for _, report in read_probes([group])]})
+    made = over_seeds({group.label: [run.probes.scores for run in group.runs if run.probes]})
     assert made
     assert made.head == ("Score", "disentangle, 3 runs", "Range")
     assert made.rows == (
@@ -58,7 +58,7 @@ def test_means_over_seeds_beside_those_before_training(tmp_path):
 def test_one_run_each_has_no_table_over_seeds(tmp_path):
     full_study(tmp_path, fractions=(1.0,))
     groups = pretrainings(find([tmp_path]))
-    assert over_seeds({one.label: [found.scores for _, found in read_probes([one])] for one in groups}) is None
+    assert over_seeds({one.label: [run.probes.scores for run in one.runs if run.probes] for one in groups}) is None
 
 
 def test_no_scores_no_table():
@@ -68,11 +68,13 @@ def test_no_scores_no_table():
 
 def test_scores_come_back_from_the_file(tmp_path):
     """And a file of an earlier fbm, which has none, is read as well."""
-    full_study(tmp_path, fractions=(1.0,))
-    before = read_probes(pretrainings(find([tmp_path])))
-    assert [len(report.scores) for _, report in before] == [5, 0]
-    assert before[0][1].scores == SCORES
-    [old] = [report for _, report in before if not report.scores]
-    assert ProbeReport.from_json(old.to_json()) == old
-    content = json.loads(before[0][1].to_json())
+    study = full_study(tmp_path, fractions=(1.0,))
+    new, old = (read_probes(study / f"{task}-None-seed0") for task in ("disentangle", "autoencode"))
+    assert new
+    assert old
+    assert new.scores == SCORES
+    assert old.scores == []
+    (tmp_path / "probes.json").write_text(old.to_json())
+    assert read_probes(tmp_path) == old
+    content = json.loads(new.to_json())
     assert content["scores"][0]["value"] == {"value": 0.041, "low": -0.012, "high": 0.06}

@@ -190,7 +190,7 @@ def test_earlier_runs_may_be_deleted(tmp_path):
 def test_a_damaged_summary_is_named_and_overwrite_gets_past_it(tmp_path):
     (tmp_path / "summary.json").write_text('{"value": ')
     with (
-        pytest.raises(UserError, match=r"summary\.json is damaged.*overwrite=true"),
+        pytest.raises(UserError, match=r"summary\.json: damaged summary.*overwrite=true"),
         open_run_folder(tmp_path, "a", False),
     ):
         pytest.fail("opened")

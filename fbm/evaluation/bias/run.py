@@ -17,7 +17,7 @@ from fbm.evaluation.probing.intervals import Resampling, accuracy, accuracy_diff
 from fbm.evaluation.probing.runs import MeasuredRun
 from fbm.evaluation.probing.settings import Settings
 from fbm.evaluation.trained import trained_task
-from fbm.runs.bias import ORIGINAL, BiasReport, Version
+from fbm.runs.bias import ORIGINAL, BiasReport, Version, read_bias
 from fbm.runs.files import BIAS
 from fbm.tasks.classify import Classify
 from fbm.utils.errors import UserError
@@ -102,10 +102,10 @@ def _made_of(run: MeasuredRun, settings: Settings) -> dict[str, Any]:
 def _earlier(folder: Path, made_of: dict[str, Any]) -> BiasReport | None:
     """The earlier results, if they depend on the same things."""
     try:
-        report = BiasReport.from_json((folder / BIAS).read_bytes())
-    except (OSError, ValueError):
+        report = read_bias(folder)
+    except UserError:  # damaged: it is measured again
         return None
-    return report if report.made_of == made_of and (folder / report.picture).is_file() else None
+    return report if report and report.made_of == made_of and (folder / report.picture).is_file() else None
 
 
 def _clips(run: MeasuredRun, settings: Settings) -> VersionedClips:

@@ -6,10 +6,10 @@ from rich.console import Console
 
 from fbm.evaluation.bias.run import MeasuredBias
 from fbm.report.bias import bias_table
-from fbm.report.read.files import read_summary
 from fbm.report.read.runs import Run, RunSet
 from fbm.report.table import rich_table
 from fbm.runs.files import BIAS
+from fbm.runs.summary import read_summary
 
 
 def print_bias(measured: Sequence[MeasuredBias]) -> None:

@@ -27,7 +27,7 @@ from fbm.models.disentangler import Disentangler
 from fbm.models.encoder import Encoder
 from fbm.models.layers import to_input
 from fbm.runs.files import PROBES
-from fbm.runs.probes import OWN_FACTOR, ProbeReport
+from fbm.runs.probes import OWN_FACTOR, ProbeReport, read_probes
 from fbm.utils.errors import UserError
 from fbm.utils.files import atomic_write, checksum, write_text
 from fbm.utils.progress import progress
@@ -79,8 +79,10 @@ def analyse_run(folder: Path, settings: Settings) -> AnalysedRun:
 def _earlier(folder: Path, made_of: dict[str, Any], any_factors: bool) -> ProbeReport | None:
     """The earlier results, if they depend on the same things and their pictures are there."""
     try:
-        report = ProbeReport.from_json((folder / PROBES).read_bytes())
-    except (OSError, ValueError):
+        report = read_probes(folder)
+    except UserError:  # damaged: it is measured again
+        return None
+    if report is None:
         return None
     stored = {**report.made_of, "factors": made_of["factors"]} if any_factors else report.made_of
     pictures = [folder / name for name in report.pictures]

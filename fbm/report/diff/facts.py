@@ -8,9 +8,9 @@ from typing import Any
 
 from fbm.config.keys import NON_SEMANTIC_KEYS, flatten, under
 from fbm.config.renamed import NOW, with_targets
-from fbm.report.read.files import read_config, read_summary
-from fbm.runs.files import CONFIG, SUMMARY
-from fbm.runs.summary import RunSummary
+from fbm.report.read.files import read_config
+from fbm.runs.files import CONFIG
+from fbm.runs.summary import RunSummary, summary_if_finished
 from fbm.utils.errors import UserError
 
 NOT_RECORDED = "not recorded"
@@ -48,7 +48,7 @@ def read_run(folder: Path) -> RunSnapshot:
         elif runs := sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}")):
             hint = f"it is a study of {len(runs)} runs; name one of them, as {folder / runs[0]}"
         raise UserError(f"no run at {folder}: {hint}")
-    summary = read_summary(folder) if (folder / SUMMARY).is_file() else None
+    summary = summary_if_finished(folder)
     diff, installed = folder / "provenance" / "git.diff", folder / "provenance" / "packages.txt"
     patch = hashlib.sha256(diff.read_bytes()).hexdigest()[:16] if diff.is_file() else None
     lines = installed.read_text(encoding="utf-8").splitlines() if installed.is_file() else []

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from fbm.report.labels import natural_sort_key, printable
-from fbm.report.read.files import curve, read_config, read_metrics, read_summary, run_folders, shown
+from fbm.report.read.files import curve, read_config, read_metrics, run_folders
 from fbm.report.read.progress import state
-from fbm.runs.files import FAILURE, SUMMARY
-from fbm.runs.summary import RunSummary
+from fbm.runs.files import FAILURE
+from fbm.runs.summary import RunSummary, summary_if_finished
 from fbm.utils.errors import UserError
+from fbm.utils.files import shown
 from fbm.utils.suggest import did_you_mean
 
 FACTS = ("study", "run", "task", "init", "seed", "data", "label_fraction", "epochs", "best_epoch", "seconds", "started")
@@ -99,11 +100,11 @@ def entries(folders: Sequence[Path]) -> list[Entry]:
 
 
 def _entry(path: Path) -> Entry:
-    if (path / SUMMARY).is_file():
-        try:
-            return Entry(path, "finished", read_summary(path))
-        except UserError as error:
-            return Entry(path, "damaged", fault=str(error))
+    try:
+        if summary := summary_if_finished(path):
+            return Entry(path, "finished", summary)
+    except UserError as error:
+        return Entry(path, "damaged", fault=str(error))
     found = state(path)
     if found != "failed":
         return Entry(path, found)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fbm.report.pretraining import Pretraining
-from fbm.report.read.files import shown
 from fbm.report.read.runs import RunSet
 from fbm.utils.errors import UserError
+from fbm.utils.files import shown
 
 # Nine tenths smaller than the gallery's PNG, and the eye sees no difference; the PNG stays in the run's folder.
 QUALITY = 90

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from fbm.report import numbers
 from fbm.report.pretraining import Pretraining
 from fbm.report.read.runs import Run
-from fbm.report.scores import read_probes
 from fbm.runs.probes import OWN_FACTOR, Probe, ProbeReport
 
 PARTS = (*OWN_FACTOR, "all")
@@ -54,7 +53,7 @@ def probe_table(groups: Sequence[Pretraining]) -> ProbeTable | None:
     Raises:
         UserError: a file is damaged.
     """
-    found = [(run, probes) for run, probes in read_probes(groups) if probes.probes]
+    found = [(run, run.probes) for group in groups for run in group.runs if run.probes and run.probes.probes]
     if not found:
         return None
     chances: dict[str, set[str]] = {}

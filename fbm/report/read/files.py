@@ -1,27 +1,19 @@
-"""Files of runs and studies: where they lie, how a person would type it, and what is said of a damaged one."""
+"""Files of runs: where they lie, and what config and metrics hold."""
 
 import csv
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
 from fbm.runs.files import CONFIG, METRICS, SUMMARY
-from fbm.runs.summary import RunSummary
-from fbm.utils.errors import UserError
+from fbm.utils.files import damaged
 
-Content = TypeVar("Content")
 # The same as SafeLoader, ten times as fast where PyYAML was built with libyaml.
 QuickLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def shown(path: Path) -> str:
-    """`path` relative to the working directory where it lies inside, as it is elsewhere."""
-    here = Path.cwd()
-    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
 
 def is_run(folder: Path) -> bool:
@@ -42,11 +34,6 @@ def run_folders(top: Path) -> list[Path]:
             below.clear()
         below[:] = [name for name in below if name != "wandb" and not name.startswith((".", "earlier-"))]
     return sorted(found)
-
-
-def read_summary(folder: Path) -> RunSummary:
-    """The summary of a finished run. UserError if it is damaged."""
-    return read_validated(folder / SUMMARY, RunSummary.from_json, "Delete the file and run that job again.")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -85,17 +72,3 @@ def curve(folder: Path, rows: Sequence[Mapping[str, str]], column: str) -> dict[
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(folder / METRICS, str(error), "Delete it or train again.") from error
     return {epoch: value for epoch, value in sorted(found.items()) if math.isfinite(value)}
-
-
-def read_validated(file: Path, from_json: Callable[[bytes], Content], remedy: str) -> Content:
-    """What a JSON file holds. UserError, ending with `remedy`, where it does not fit its schema."""
-    try:
-        return from_json(file.read_bytes())
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise damaged(file, reason or str(error), remedy) from error
-
-
-def damaged(file: Path, reason: str, remedy: str) -> UserError:
-    """The error to raise."""
-    return UserError(f"{shown(file)}: damaged {file.stem} ({reason}). {remedy}")

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from fbm.report.labels import printable, protocol_of
-from fbm.report.read.files import curve, is_run, read_config, read_metrics, read_summary, run_folders, shown
+from fbm.report.read.files import curve, is_run, read_config, read_metrics, run_folders
 from fbm.report.read.progress import state
 from fbm.report.read.study import Job, Missing, read_study
+from fbm.runs.bias import BiasReport, read_bias
 from fbm.runs.files import SUMMARY
-from fbm.runs.summary import RunSummary
+from fbm.runs.probes import ProbeReport, read_probes
+from fbm.runs.summary import RunSummary, read_summary
 from fbm.utils.errors import UserError
+from fbm.utils.files import shown
 
 CLIP, VIDEO = "test/clip_top1", "test/video_top1"
 VAL, TRAIN = "val/clip_top1", "train/top1"
@@ -24,7 +27,7 @@ NAMED = 5  # folders named in one error line
 class Run:
     """One finished run: its folder, what its summary says, and what a study declared of it: its values and its name.
 
-    Config and metrics are read when they are first asked for, and once.
+    Its other files are read when they are first asked for, and once.
     """
 
     path: Path
@@ -102,6 +105,16 @@ class Run:
     def config(self) -> dict[str, Any]:
         """The resolved config. UserError if it is damaged."""
         return read_config(self.path)
+
+    @cached_property
+    def probes(self) -> ProbeReport | None:
+        """What `fbm analyse` measured; None if it did not. UserError if it is damaged."""
+        return read_probes(self.path)
+
+    @cached_property
+    def bias(self) -> BiasReport | None:
+        """What `fbm analyse --bias` measured; None if it did not. UserError if it is damaged."""
+        return read_bias(self.path)
 
     @cached_property
     def settings(self) -> dict[str, str]:

@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from fbm.report.read.files import damaged, read_validated, shown
 from fbm.runs.files import STUDY
 from fbm.utils import schema
+from fbm.utils.files import damaged, read_validated, shown
 
 REMEDY = "Run `fbm study` again: it rewrites the file."
 
