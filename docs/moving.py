@@ -9,10 +9,11 @@ from torch import Tensor
 
 from fbm.data.clips import ClipDataset, SampleKey
 from fbm.data.store.frame_store import FrameStore
-from fbm.evaluation.probing.runs import read_pretrained
 from fbm.evaluation.probing.swaps import chosen_samples
+from fbm.evaluation.trained_run import TrainedRun
 from fbm.models.disentangler import Disentangler, split_features
 from fbm.models.layers import to_input, to_pixels
+from fbm.tasks import Disentangle
 
 CLIPS, SCALE, GAP, TITLE = 4, 2, 6, 30
 TITLES = ("clip", "its foreground,\nfirst and last", "its background", "moved as the\nclip below moves")
@@ -56,8 +57,8 @@ def draw(pictures: Tensor) -> Image.Image:
 
 def main(run: Path, store: Path) -> None:
     """Write the GIF from test clips that are chosen by class, not by look."""
-    network = read_pretrained(run).task().network
-    assert isinstance(network, Disentangler), "the run must be of task=disentangle"
+    task: Disentangle = TrainedRun(run, "cpu").task(Disentangle, "the run must be of task=disentangle")
+    network = task.network
     frames = network.encoder.frames
     clips = ClipDataset(FrameStore(store), "test", 2 * frames, frames, seed=0)
     batch = clips.batch([SampleKey(0, sample) for sample in chosen_samples(clips, CLIPS)])

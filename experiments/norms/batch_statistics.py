@@ -12,17 +12,16 @@ from torch import nn
 
 from fbm.data.clips import ClipDataset, SampleKey
 from fbm.data.store.frame_store import FrameStore
-from fbm.evaluation.probing.runs import Pretrained, read_pretrained
+from fbm.evaluation.trained_run import TrainedRun
 from fbm.models.losses import disentangling_losses
 from fbm.tasks import Disentangle
 
 BATCH = 36
 
 
-def losses(run: Pretrained, clips: ClipDataset, batch_statistics: tuple[str, ...]) -> dict[str, float]:
+def losses(run: TrainedRun, clips: ClipDataset, batch_statistics: tuple[str, ...]) -> dict[str, float]:
     """Means over the clips, with the statistics of a batch of 36 in the named parts of the network."""
-    task = run.task()
-    assert isinstance(task, Disentangle)
+    task: Disentangle = run.task(Disentangle, "the run must be of task=disentangle")
     for name, layer in task.network.named_modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm) and name.startswith(batch_statistics):
             layer.train()
@@ -44,7 +43,7 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of a task=disentangle run")
     parser.add_argument("store", type=Path, help="that it was trained on")
     given = parser.parse_args()
-    run = read_pretrained(given.run)
+    run = TrainedRun(given.run, "cpu")
     data = run.config["data"]
     clips = ClipDataset(FrameStore(given.store), "val", data["chunk_frames"], data["clip_frames"], seed=0)
     clips.mask_frames = (0, -1)

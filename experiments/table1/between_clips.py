@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fbm.data.clips import ClipDataset, SampleKey
 from fbm.data.store.frame_store import FrameStore
-from fbm.evaluation.probing.runs import read_pretrained
+from fbm.evaluation.trained_run import TrainedRun
 from fbm.models.disentangler import split_features
 from fbm.tasks import Disentangle
 
@@ -25,9 +25,9 @@ def between_clips(values: Tensor) -> float:
 @torch.no_grad()
 def shares(folder: Path, store: Path) -> dict[str, float]:
     """The foreground features' share, and that of every output of the foreground decoder's layers."""
-    run = read_pretrained(folder)
-    task, data = run.task(), run.config["data"]
-    assert isinstance(task, Disentangle)
+    run = TrainedRun(folder, "cpu")
+    task: Disentangle = run.task(Disentangle, "the run must be of task=disentangle")
+    data = run.config["data"]
     clips = ClipDataset(FrameStore(store), "val", data["chunk_frames"], data["clip_frames"], seed=0)
     clips.mask_frames = (0, -1)
     clip, _ = task.inputs(clips.batch([SampleKey(0, sample) for sample in range(len(clips))]))

@@ -1,14 +1,16 @@
 """Finished runs on disk, and their summaries; without torch, so that a wrong path is refused at once."""
 
-import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from fbm.report.read.files import is_run, run_folders
+from fbm.report.read.study import read_study
 from fbm.runs.exported import is_exported, local_path
-from fbm.runs.files import CONFIG, EXPORTED_RESULTS, STUDY, SUMMARY
-from fbm.runs.summary import RunSummary, read_summary
+from fbm.runs.files import EXPORTED_RESULTS, SUMMARY
+from fbm.runs.summary import RunSummary, read_summary, summary_if_finished
 from fbm.utils.errors import UserError
-from fbm.utils.files import read_validated
+from fbm.utils.files import read_validated, shown
 
 
 def read_results(path: Path) -> RunSummary:
@@ -41,51 +43,33 @@ CLASSIFICATION = Kind(
 )
 
 
-def finished_runs(path: Path, kind: Kind) -> list[Path]:
-    """`path` itself where it is a finished run of this kind, all of them in it where it is a study.
+def finished_runs(paths: Iterable[Path], kind: Kind) -> list[Path]:
+    """The finished runs of this kind, each once: the paths that are runs, and all in those that are studies.
 
     Raises:
-        UserError: `path` is neither, is a run of another kind or not finished, or a summary is damaged.
+        UserError: a path is neither, is a run of another kind or not finished, or a file is damaged.
     """
+    found = {folder.resolve(): folder for path in paths for folder in _finished(path, kind)}
+    return list(found.values())
+
+
+def _finished(path: Path, kind: Kind) -> list[Path]:
+    """`path` itself, or of a study the runs that it declares, which may lie elsewhere, else those in its folder."""
     if not path.is_dir():
         raise UserError(f"{path}: no such folder; name a finished {kind.name}, or a study that holds some")
-    if (path / SUMMARY).is_file() or (path / CONFIG).is_file():
-        check_kind(path, kind)
+    if is_run(path):
+        summary = summary_if_finished(path)
+        if summary is None:
+            raise UserError(f"{path} is not finished (it has no {SUMMARY}): run its `fbm train` to the end first")
+        if not _is(summary, kind):
+            raise UserError(f"{path} is of task={summary.task}: {kind.takes}")
         return [path]
-    found = [folder for folder in _finished(path) if _is(_read_summary(folder), kind)]
+    declared = read_study(path)
+    folders = run_folders(path) if declared is None else [Path(shown(folder)) for folder in declared]
+    found = [folder for folder in folders if (summary := summary_if_finished(folder)) and _is(summary, kind)]
     if not found:
         raise UserError(f"{path}: no finished {kind.name} in it; train one ({kind.example})")
     return found
-
-
-def _finished(study: Path) -> list[Path]:
-    """The finished runs of a study: those that it declares, which may lie elsewhere, else those in its folder."""
-    declared = study / STUDY
-    if not declared.is_file():
-        return [file.parent for file in sorted(study.glob(f"*/{SUMMARY}"))]
-    try:
-        folders = [study / job["folder"] for job in json.loads(declared.read_bytes())["jobs"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{declared} is damaged ({error}): run `fbm study` again, which rewrites it") from error
-    return [folder for folder in folders if (folder / SUMMARY).is_file()]
-
-
-def _read_summary(folder: Path) -> RunSummary:
-    path = folder / SUMMARY
-    try:
-        return RunSummary.from_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is damaged ({error}): delete it and train again") from error
-
-
-def check_kind(folder: Path, kind: Kind) -> RunSummary:
-    """The summary of a run. UserError if it is not finished, of another kind, or damaged."""
-    if not (folder / SUMMARY).is_file():
-        raise UserError(f"{folder} is not finished (it has no {SUMMARY}): run its `fbm train` to the end first")
-    summary = _read_summary(folder)
-    if not _is(summary, kind):
-        raise UserError(f"{folder} is of task={summary.task}: {kind.takes}")
-    return summary
 
 
 def _is(summary: RunSummary, kind: Kind) -> bool:

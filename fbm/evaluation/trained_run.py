@@ -50,13 +50,14 @@ class TrainedRun:
     Attributes:
         path: the run folder, or the exported folder or `hf://USER/NAME`, as it was given.
         summary: see `RunSummary`.
+        device: that its network is on.
     """
 
     def __init__(self, path: str | Path, device: str = "auto") -> None:
         """UserError: `path` is no finished run, or the device is missing."""
         self.path = Path(path)
         self.summary = read_results(self.path)
-        self._device = chosen_device(device)
+        self.device = chosen_device(device)
         self._networks: dict[Options, Network] = {}
 
     def __repr__(self) -> str:
@@ -77,10 +78,16 @@ class TrainedRun:
         """The file with the best epoch's weights. UserError where it is gone."""
         return find_checkpoint(self.path)
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved config. UserError where the checkpoint is damaged or carries none."""
+        found: dict[str, Any] = self._content["fbm"]["config"]
+        return found
+
     @cached_property
     def encoder(self) -> Encoder:
         """The trained encoder, in evaluation mode on its device. UserError where it cannot be made."""
-        return encoder_of(self._content, str(self.path)).to(self._device)
+        return encoder_of(self._content, str(self.path)).to(self.device)
 
     def features(
         self,
@@ -129,8 +136,8 @@ class TrainedRun:
     @cached_property
     def classifier(self) -> "ClipClassifier":
         """The probabilities of the classes for each chunk of a video. UserError unless it is a classification."""
-        task = self._task(Classify, "it knows no classes; predict takes runs of task=classify")
-        return ClipClassifier(task, self._content["fbm"]["config"]["data"]["chunk_frames"], self._device)
+        task = self.task(Classify, "it knows no classes; predict takes runs of task=classify")
+        return ClipClassifier(task, self.config["data"]["chunk_frames"], self.device)
 
     def reconstruct(self, video: Any, *, stride: int | None = None, decoder: Decoder = "pyav") -> ReconstructedClips:
         """The first foreground, the first background and the last foreground of every clip of a video.
@@ -149,7 +156,7 @@ class TrainedRun:
             made = torch.stack(network(clips).reconstruction, 1).permute(0, 1, 3, 4, 2)
             return to_pixels(torch.cat([made, clips.permute(0, 2, 3, 4, 1)], 1))
 
-        compute = ClipFunction(pictures, self._device, self.encoder.size)
+        compute = ClipFunction(pictures, self.device, self.encoder.size)
         rows = rows_of(video, compute, self.encoder.frame_size, frames, frames if stride is None else stride, decoder)
         first, background, last = (rows.features[:, at] for at in range(3))
         return ReconstructedClips(first, background, last, rows.features[:, 3:], rows.starts)
@@ -157,13 +164,21 @@ class TrainedRun:
     @cached_property
     def _disentangler(self) -> Disentangler:
         need = "it makes no foregrounds; reconstruct takes runs of task=disentangle"
-        network = self._task(PretrainingTask, need).network
+        network = self.task(PretrainingTask, need).network
         if not isinstance(network, Disentangler):
             raise UserError(f"{self.path} is of task={self.summary.task}: {need}")
         return network
 
-    def _task(self, kind: type[Any], need: str) -> Any:
-        return trained_task(self._content, self.summary, str(self.path), kind, need).to(self._device)
+    def task(self, kind: type[Any], need: str) -> Any:
+        """A new task of this kind with the trained network, in evaluation mode on its device.
+
+        Args:
+            need: what is said of a run of another kind.
+
+        Raises:
+            UserError: the run is of another kind, or the task cannot be made from what the checkpoint carries.
+        """
+        return trained_task(self._content, self.summary, str(self.path), kind, need).to(self.device)
 
     @cached_property
     def _content(self) -> dict[str, Any]:

@@ -23,8 +23,8 @@ def analyse_bias(paths: Sequence[Path], settings: Settings | None = None) -> "li
     """
     from fbm.evaluation.finished import CLASSIFICATION, finished_runs
 
-    folders = dict.fromkeys(folder for path in paths for folder in finished_runs(path, CLASSIFICATION))
+    folders = finished_runs(paths, CLASSIFICATION)
     from fbm.evaluation.bias.run import measure_bias
-    from fbm.evaluation.probing.runs import read_classified
+    from fbm.evaluation.trained_run import TrainedRun
 
-    return measure_bias([read_classified(folder) for folder in folders], settings or Settings())
+    return measure_bias([TrainedRun(folder) for folder in folders], settings or Settings())

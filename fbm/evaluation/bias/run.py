@@ -11,12 +11,13 @@ import torch
 from fbm.data.clips import ClipDataset
 from fbm.evaluation.bias.clips import VersionedClips
 from fbm.evaluation.bias.draw import draw_versions
+from fbm.evaluation.finished import CLASSIFICATION
 from fbm.evaluation.probing.factors import groups
 from fbm.evaluation.probing.features import BATCH
 from fbm.evaluation.probing.intervals import Resampling, accuracy, accuracy_difference
-from fbm.evaluation.probing.runs import MeasuredRun
+from fbm.evaluation.probing.runs import store_of
 from fbm.evaluation.probing.settings import Settings
-from fbm.evaluation.trained import trained_task
+from fbm.evaluation.trained_run import TrainedRun
 from fbm.runs.bias import ORIGINAL, BiasReport, Version, read_bias
 from fbm.runs.files import BIAS
 from fbm.tasks.classify import Classify
@@ -37,28 +38,28 @@ class MeasuredBias:
     fresh: bool
 
 
-def measure_bias(runs: Sequence[MeasuredRun], settings: Settings) -> list[MeasuredBias]:
+def measure_bias(runs: Sequence[TrainedRun], settings: Settings) -> list[MeasuredBias]:
     """All versions for all runs, in their order.
 
     Raises:
         UserError: a run or its store does not allow it.
     """
-    made_of = {run.folder: _made_of(run, settings) for run in runs}
+    made_of = {run.path: _made_of(run, settings) for run in runs}
     found: dict[Path, BiasReport | None] = {}
     for run in runs:
-        found[run.folder] = None if settings.overwrite else _earlier(run.folder, made_of[run.folder])
-    unfinished = [run for run in runs if (report := found[run.folder]) is None or report.missing]
-    alike: dict[tuple[Any, ...], list[MeasuredRun]] = {}
+        found[run.path] = None if settings.overwrite else _earlier(run.path, made_of[run.path])
+    unfinished = [run for run in runs if (report := found[run.path]) is None or report.missing]
+    alike: dict[tuple[Any, ...], list[TrainedRun]] = {}
     for run in unfinished:
         data = run.config["data"]
         key = (run.summary.fingerprints.data, data["chunk_frames"], data["clip_frames"], tuple(run.summary.classes))
         alike.setdefault(key, []).append(run)
     for together in alike.values():
         clips = _clips(together[0], settings)
-        measured = [_Measured(run, found[run.folder], clips, made_of[run.folder]) for run in together]
+        measured = [_Measured(run, found[run.path], clips, made_of[run.path]) for run in together]
         _measure(measured, clips, Resampling(settings.resamples, settings.seed))
-        found |= {one.run.folder: one.report for one in measured}
-    fresh = {run.folder for run in unfinished}
+        found |= {one.run.path: one.report for one in measured}
+    fresh = {run.path for run in unfinished}
     return [MeasuredBias(folder, report, folder in fresh) for folder, report in found.items() if report]
 
 
@@ -66,13 +67,12 @@ class _Measured:
     """A run with its network and what is measured of it so far."""
 
     def __init__(
-        self, run: MeasuredRun, earlier: BiasReport | None, clips: VersionedClips, made_of: dict[str, Any]
+        self, run: TrainedRun, earlier: BiasReport | None, clips: VersionedClips, made_of: dict[str, Any]
     ) -> None:
         self.run = run
-        need = "fbm analyse --bias takes classification runs"
-        self.task = trained_task(run.checkpoint, run.summary, str(run.folder), Classify, need)
+        self.task: Classify = run.task(Classify, CLASSIFICATION.takes)
         self.report = earlier or BiasReport(
-            run=run.folder.name,
+            run=run.path.name,
             data=run.summary.fingerprints.data,
             masks=clips.test.store.manifest.masks,
             interval=str(Resampling(made_of["resamples"], made_of["seed"])),
@@ -86,13 +86,13 @@ class _Measured:
     def add(self, version: Version) -> None:
         """Add a version, and write all that is measured."""
         self.report = replace(self.report, versions=[*self.report.versions, version])
-        write_text(self.run.folder / BIAS, self.report.to_json())
+        write_text(self.run.path / BIAS, self.report.to_json())
 
 
-def _made_of(run: MeasuredRun, settings: Settings) -> dict[str, Any]:
+def _made_of(run: TrainedRun, settings: Settings) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "checkpoint": checksum(run.best)[:16],
+        "checkpoint": checksum(run.checkpoint)[:16],
         "data": run.summary.fingerprints.data,
         "resamples": settings.resamples,
         "seed": settings.seed,
@@ -108,8 +108,8 @@ def _earlier(folder: Path, made_of: dict[str, Any]) -> BiasReport | None:
     return report if report and report.made_of == made_of and (folder / report.picture).is_file() else None
 
 
-def _clips(run: MeasuredRun, settings: Settings) -> VersionedClips:
-    store, data = run.store(settings.store), run.config["data"]
+def _clips(run: TrainedRun, settings: Settings) -> VersionedClips:
+    store, data = store_of(run, settings.store), run.config["data"]
     lengths = data["chunk_frames"], data["clip_frames"]
     train, test = (
         ClipDataset(store, split, *lengths, seed=0, augment=False, classes=run.summary.classes).labelled
@@ -123,11 +123,8 @@ def _clips(run: MeasuredRun, settings: Settings) -> VersionedClips:
 def _measure(runs: Sequence[_Measured], clips: VersionedClips, resampling: Resampling) -> None:
     picture = draw_versions(clips)
     for one in runs:
-        with atomic_write(one.run.folder / PICTURE) as file:
+        with atomic_write(one.run.path / PICTURE) as file:
             file.write(picture)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    for one in runs:
-        one.task.to(device)
     wanted = {name: [one for one in runs if name in one.report.missing] for name in clips.possible}
     steps = sum(len(clips.samples) for some in wanted.values() if some)
     with progress(f"{len(runs)} runs on versions of their test clips", steps, "clips") as advance:

@@ -41,7 +41,7 @@ def analyse(paths: Sequence[Path], settings: Settings | None = None) -> "list[An
     """
     from fbm.evaluation.finished import PRETRAINING, finished_runs
 
-    folders = dict.fromkeys(folder for path in paths for folder in finished_runs(path, PRETRAINING))
+    folders = finished_runs(paths, PRETRAINING)
     from fbm.evaluation.probing.run import analyse_run
 
     return [analyse_run(folder, settings or Settings()) for folder in folders]

@@ -6,28 +6,30 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from fbm.data.clips import ClipDataset, SampleKey
 from fbm.data.store.frame_store import FrameStore
+from fbm.evaluation.finished import PRETRAINING
 from fbm.evaluation.probing.draw import draw_grid
 from fbm.evaluation.probing.factors import FACTORS, groups, read_factors
 from fbm.evaluation.probing.features import effective_rank, features, parts_of, permuted
 from fbm.evaluation.probing.intervals import Resampling
 from fbm.evaluation.probing.probes import SPLITS, ProbeTarget, accuracies, probe_targets, read
 from fbm.evaluation.probing.retrieval import retrieval
-from fbm.evaluation.probing.runs import Pretrained, read_pretrained
+from fbm.evaluation.probing.runs import store_of, untrained_encoder
 from fbm.evaluation.probing.settings import Settings
 from fbm.evaluation.probing.swaps import chosen_samples, swaps
 from fbm.evaluation.scoring.parts import Views, chosen, part_scores, views
 from fbm.evaluation.scoring.swapped import Swaps
 from fbm.evaluation.scoring.table import table_scores
+from fbm.evaluation.trained_run import TrainedRun
 from fbm.models.disentangler import Disentangler
 from fbm.models.encoder import Encoder
 from fbm.models.layers import to_input
 from fbm.runs.files import PROBES
 from fbm.runs.probes import OWN_FACTOR, ProbeReport, read_probes
+from fbm.tasks.task import PretrainingTask
 from fbm.utils.errors import UserError
 from fbm.utils.files import atomic_write, checksum, write_text
 from fbm.utils.progress import progress
@@ -52,14 +54,14 @@ def analyse_run(folder: Path, settings: Settings) -> AnalysedRun:
     Raises:
         UserError: the run, its store or its factors do not allow it.
     """
-    run = read_pretrained(folder)
-    store = run.store(settings.store)
+    run = TrainedRun(folder)
+    store = store_of(run, settings.store)
     root = run.config["data"]["root"]
     root_missing = root is not None and not Path(root).is_dir()
     factors = read_factors(root and Path(root), [video for video in store.usable if video.action])
     made_of = {
         "format": FORMAT,
-        "checkpoint": checksum(run.best)[:16],
+        "checkpoint": checksum(run.checkpoint)[:16],
         "data": store.manifest.fingerprint,
         "resamples": settings.resamples,
         "seed": settings.seed,
@@ -89,7 +91,7 @@ def _earlier(folder: Path, made_of: dict[str, Any], any_factors: bool) -> ProbeR
     return report if stored == made_of and all(picture.is_file() for picture in pictures) else None
 
 
-def _clips(run: Pretrained, store: FrameStore) -> SplitClips:
+def _clips(run: TrainedRun, store: FrameStore) -> SplitClips:
     data = run.config["data"]
     lengths = data["chunk_frames"], data["clip_frames"]
     clips = {split: ClipDataset(store, split, *lengths, seed=0, augment=False).labelled for split in SPLITS}
@@ -101,18 +103,17 @@ def _clips(run: Pretrained, store: FrameStore) -> SplitClips:
     return clips
 
 
-def _measure(run: Pretrained, clips: SplitClips, targets: list[ProbeTarget], resampling: Resampling) -> ProbeReport:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    task = run.task().to(device)
+def _measure(run: TrainedRun, clips: SplitClips, targets: list[ProbeTarget], resampling: Resampling) -> ProbeReport:
+    task: PretrainingTask = run.task(PretrainingTask, PRETRAINING.takes)
     network = task.network if isinstance(task.network, Disentangler) else None
-    untrained, disentangled = run.untrained_encoder().to(device), network is not None
-    with progress(f"features of {run.folder.name}", 2 * _passes(clips), "clips") as advance:
+    untrained, disentangled = untrained_encoder(run), network is not None
+    with progress(f"features of {run.path.name}", 2 * _passes(clips), "clips") as advance:
         trained_maps, trained_views = _features(task.encoder, clips, advance)
         control_maps, control_views = _features(untrained, clips, advance)
     trained = _parts(trained_maps, disentangled)
     named = {target.factor: target for target in targets}
     scored = disentangled and set(named) == set(FACTORS)  # the parts have factors to be scored by
-    with progress(f"probes of {run.folder.name}", _probes(len(targets), disentangled, scored), "probes") as advance:
+    with progress(f"probes of {run.path.name}", _probes(len(targets), disentangled, scored), "probes") as advance:
         readings = read(trained, targets, list(trained["train"]), advance)
         parts = _parts(control_maps, scored)
         control = read(parts, targets, list(parts["train"]), advance)
@@ -122,12 +123,12 @@ def _measure(run: Pretrained, clips: SplitClips, targets: list[ProbeTarget], res
     scores = table_scores(readings, control, null, targets, own, resampling)
     scores += part_scores(trained_views, control_views, clips["test"], disentangled, DEALS, resampling)
     if network and scored:
-        with progress(f"swaps of {run.folder.name}, judged", len(targets), "factors") as advance:
+        with progress(f"swaps of {run.path.name}, judged", len(targets), "factors") as advance:
             judged = Swaps(clips, named, resampling, task.encoder.size)
             scores += judged.scores(network, trained_maps["test"], control_maps["test"], DEALS, advance)
     alone = {cell: reading for cell, reading in control.items() if cell[0] == "all"}
     return ProbeReport(
-        run=run.folder.name,
+        run=run.path.name,
         task=run.summary.task,
         data=run.summary.fingerprints.data,
         split="test",
@@ -139,7 +140,7 @@ def _measure(run: Pretrained, clips: SplitClips, targets: list[ProbeTarget], res
         control_effective_rank=effective_rank(parts["train"]["all"]),
         retrieval=retrieval(trained_maps, clips, resampling),
         control_retrieval=retrieval(control_maps, clips, resampling),
-        pictures=_draw_swaps(network, clips["test"], run.folder) if network else [],
+        pictures=_draw_swaps(network, clips["test"], run.path) if network else [],
     )
 
 

@@ -11,10 +11,12 @@ import torch
 
 from fbm.evaluation.probing import analyse
 from fbm.evaluation.probing.factors import FACTORS
-from fbm.evaluation.probing.runs import read_pretrained
+from fbm.evaluation.probing.runs import untrained_encoder
 from fbm.evaluation.probing.settings import Settings
 from fbm.evaluation.scoring.table import OF_PARTS
-from fbm.runs.checkpoints import PREFIX
+from fbm.evaluation.trained_run import TrainedRun
+from fbm.runs.checkpoints import PREFIX, read_checkpoint
+from fbm.tasks.task import PretrainingTask
 from tests.tiny import fbm, make_store, only_error, settings
 
 PARTS = ("all", "motion", "foreground", "background")
@@ -160,12 +162,12 @@ def test_swaps_are_drawn(analysed):
 
 
 def test_the_control_is_where_the_training_began(trained):
-    run = read_pretrained(trained / "outputs" / "demo" / "auto")
+    run = TrainedRun(trained / "outputs" / "demo" / "auto", "cpu")
     state = torch.get_rng_state()
-    encoder = run.untrained_encoder()
+    encoder = untrained_encoder(run)
     assert torch.equal(torch.get_rng_state(), state)
-    trained_weights = run.task().encoder.state_dict()
-    weights = run.checkpoint["state_dict"]
+    trained_weights = run.task(PretrainingTask, "").encoder.state_dict()
+    weights = read_checkpoint(run.checkpoint)["state_dict"]
     assert all(torch.equal(value, weights[PREFIX + name]) for name, value in trained_weights.items())
     torch.manual_seed(3)
     again = type(encoder)(encoder.width, encoder.frames, encoder.size, encoder.norm, encoder.mapping_norm).state_dict()
@@ -318,7 +320,7 @@ def remove(run: Path) -> str:
 
 def break_summary(run: Path) -> str:
     (run / "summary.json").write_text('{"task": "disentangle"}')
-    return "summary.json is damaged"
+    return "summary.json: damaged summary"
 
 
 def break_checkpoint(run: Path) -> str:
