@@ -1,24 +1,23 @@
 """One table for each protocol of the field: fine-tuned, linear, retrieval, and what classifiers look at."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from fbm.report import numbers
 from fbm.report.bias import bias_table
 from fbm.report.labels import FINE_TUNED, LINEAR
-from fbm.report.pretraining import Pretraining, pretrainings
+from fbm.report.pretraining import pretrainings
+from fbm.report.probes import retrieval_table
 from fbm.report.published import DATA, PUBLISHED
 from fbm.report.read.runs import RunSet
-from fbm.report.stats import INTERVAL, estimate
+from fbm.report.stats import INTERVALS
 from fbm.report.table import Table
 from fbm.report.table1 import Row, Table1
 from fbm.report.table1_table import clip_accuracy, video_accuracy
-from fbm.runs.probes import ProbeReport, Retrieval
+from fbm.runs.probes import ProbeReport
 
 MEASURED = "measured here"
 NOT_MEASURED = "published, not measured here"
-INTERVALS = (
-    f"± is the {INTERVAL} over seeds (Student t); of a single run, in brackets, that over test groups (bootstrap)"
-)
 TITLES = {
     FINE_TUNED: ("Fine-tuned", "All weights are trained on the labels, from each initialization."),
     LINEAR: ("Linear", "A linear layer on all features of the frozen encoder, flattened."),
@@ -26,10 +25,6 @@ TITLES = {
 VIEWS = (
     "video accuracy is top-1 of the mean softmax over a video's clips: its chunks, or 10 evenly spaced ones as in most "
     "publications where a row's test_views.clips says so"
-)
-POOLED = (
-    "R@k: the share of test videos of whose k nearest training videos any has their class; by the cosine similarity of "
-    "mean features, over a video's chunks (the middle clip of each) and over space and time"
 )
 ELSEWHERE = (
     "published rows: pretrained and tested on UCF-101, RGB, clips of 16 x 112 x 112, as the named repository's README "
@@ -74,46 +69,18 @@ def _classified(table: Table1, protocol: str, published: bool) -> Table | None:
 
 def _retrieved(found: RunSet, data: str, published: bool) -> Table | None:
     """Encoders that were pretrained on other data than the classifications' retrieve videos of those data."""
-    groups = pretrainings(found)
-    reports = [[run.probes for run in group.runs if run.probes and run.probes.retrieval] for group in groups]
-    measured = [(group, some) for group, some in zip(groups, reports, strict=True) if some]
-    published = published and all(group.first.summary.data == data for group, _ in measured)
-    if not measured:
-        return None
-    ranks = sorted({one.k for _, some in measured for report in some for one in report.retrieval})
-    cells = [row for group, some in measured for row in _rows(group, some, ranks, data)]
-    if published:
-        cells += [
-            (
-                one.label,
-                *(numbers.percent(one.recall) if k == 1 else numbers.DASH for k in ranks),
-                numbers.DASH,
-                f"{NOT_MEASURED}: {one.source}",
-            )
-            for one in PUBLISHED
-            if one.recall is not None
-        ]
-    head = ("Pretraining", *(f"R@{k}, %" for k in ranks), "Runs", "Source")
-    caption = "Test videos retrieve training videos by features that no label has trained."
-    remarks = (INTERVALS, POOLED, *([ELSEWHERE] if published else []))
-    made = Table(head, tuple(cells), "Retrieval", caption, remarks=remarks)
-    return made if published else made.select(range(len(head) - 1))
-
-
-def _rows(
-    group: Pretraining, reports: Sequence[ProbeReport], ranks: Sequence[int], data: str
-) -> Iterator[tuple[str, ...]]:
-    """The trained encoders, and the untrained ones that they began with."""
-    own = group.first.summary.data
-    name = group.label if own == data else f"{group.label} on {own}"
-    for label, of_runs in (
-        (name, [report.retrieval for report in reports]),
-        (f"{name}, untrained", [report.control_retrieval for report in reports]),
-    ):
-        yield (label, *(_recall(of_runs, k) for k in ranks), str(len(of_runs)), MEASURED)
-
-
-def _recall(of_runs: Sequence[Sequence[Retrieval]], k: int) -> str:
-    some = [one for of_run in of_runs for one in of_run if one.k == k]
-    ends = (some[0].low, some[0].high) if len(some) == 1 else None
-    return numbers.accuracy(estimate([one.recall for one in some]), ends)
+    reports: dict[str, list[ProbeReport]] = {}
+    for group in pretrainings(found):
+        if some := [run.probes for run in group.runs if run.probes and run.probes.retrieval]:
+            own = group.first.summary.data
+            reports[group.label if own == data else f"{group.label} on {own}"] = some
+            published = published and own == data
+    table = retrieval_table(reports)
+    if table is None or not published:
+        return table
+    rows = [(*row, MEASURED) for row in table.rows]
+    for one in PUBLISHED:
+        if one.recall is not None:
+            cells = (numbers.percent(one.recall) if name == "R@1, %" else numbers.DASH for name in table.head[1:])
+            rows.append((one.label, *cells, f"{NOT_MEASURED}: {one.source}"))
+    return replace(table, head=(*table.head, "Source"), rows=tuple(rows), remarks=(*table.remarks, ELSEWHERE))

@@ -8,8 +8,9 @@ from fbm.report import charts, comparison_table, table1_table
 from fbm.report.charts import Chart
 from fbm.report.comparisons import Difference, differences
 from fbm.report.pretraining import pretrainings
+from fbm.report.probes import probes_table
 from fbm.report.protocols import protocol_tables
-from fbm.report.read.runs import RunSet
+from fbm.report.read.runs import Run, RunSet
 from fbm.report.scarcity import Curve, scarcity, scarcity_table
 from fbm.report.scores import over_seeds, scores_table
 from fbm.report.summary_sentence import summary_sentence
@@ -28,6 +29,7 @@ class Results:
         figure2_caption: whose they are, or why there are none.
         validation, scarcity: charts.
         full_table, compared, by_share: Table 1, `differences` and `curves` as formatted tables; None for none of them.
+        probes: linear ones of pretrained features; None without any.
         scores: of the parts of pretrained features, over seeds and of each run; none without any.
         protocols: a table for each protocol, none where Table 1 is the only one.
     """
@@ -44,6 +46,7 @@ class Results:
     full_table: Table
     compared: Table | None
     by_share: Table | None
+    probes: Table | None
     scores: tuple[Table, ...]
     protocols: tuple[Table, ...]
 
@@ -66,9 +69,21 @@ def results(found: RunSet) -> Results:
         full_table=table1_table.full_table(table, found),
         compared=comparison_table.comparison_table(apart, table) if apart else None,
         by_share=scarcity_table(curves, table.data) if curves else None,
+        probes=_probes(found),
         scores=_scores(found),
         protocols=protocol_tables(table, found),
     )
+
+
+def _probes(found: RunSet) -> Table | None:
+    runs = [run for group in pretrainings(found) for run in group.runs]
+    return probes_table([(_named(run, run.probes.data), run.probes) for run in runs if run.probes])
+
+
+def _named(run: Run, data: str) -> str:
+    """The run's name, and a remark where it was probed on other data than its own."""
+    other = data != run.summary.fingerprints.data
+    return run.summary.run + (f"; probed on other data than the run's (fingerprint {data})" if other else "")
 
 
 def _scores(found: RunSet) -> tuple[Table, ...]:

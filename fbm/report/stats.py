@@ -7,6 +7,9 @@ from itertools import product
 
 LEVEL = 0.95
 INTERVAL = f"{100 * LEVEL:.0f} % interval"
+INTERVALS = (
+    f"± is the {INTERVAL} over seeds (Student t); of a single run, in brackets, that over test groups (bootstrap)"
+)
 POWER = 0.8  # with which a difference is to be found
 APART = 0.05  # the difference, five points
 MOST_SEEDS = 1000

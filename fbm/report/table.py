@@ -132,7 +132,8 @@ def rich_table(table: Table) -> "rich.table.Table":
         collapse_padding=True,
     )
     for at, head in enumerate(table.head):
-        drawn.add_column(head, justify="right" if at else "left", no_wrap=at > 0)
+        # A name is never cut: it may be a path, without a space to wrap at.
+        drawn.add_column(head, justify="right" if at else "left", overflow="ellipsis" if at else "fold", no_wrap=at > 0)
     for row in table.rows:
         style = "" if any(row[1:]) else "bold"
         drawn.add_row(*(Text(cell, style=style) for cell in row))  # Text: labels may hold brackets

@@ -2,21 +2,17 @@
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from fbm.evaluation.bias.run import MeasuredBias
 from fbm.report.bias import bias_table
 from fbm.report.read.runs import Run, RunSet
-from fbm.report.table import rich_table
+from fbm.report.table import rich_table, wide_console
 from fbm.runs.files import BIAS
 from fbm.runs.summary import read_summary
 
 
 def print_bias(measured: Sequence[MeasuredBias]) -> None:
     """Print a table of all runs, initialisation by initialisation, and the paths of their files."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=120)  # a pipe has no width
+    console = wide_console()
     table = bias_table(RunSet(tuple(Run(one.folder, read_summary(one.folder)) for one in measured)))
     if table:
         console.print(rich_table(table))

@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
         print_bias(measured)
     else:
         analysed = analyse(args.paths, settings)
-        from fbm.evaluation.probing.table import print_runs
+        from fbm.evaluation.probing.show import print_runs
 
         print_runs(analysed)
     return 0

@@ -8,7 +8,6 @@ from fbm.report import charts
 from fbm.report.charts import svg
 from fbm.report.page import per_class, tables
 from fbm.report.page.pictures import bias_picture, data_uri, progress, swaps
-from fbm.report.page.probes import probe_table
 from fbm.report.pretraining import pretrainings
 from fbm.report.read.runs import RunSet
 from fbm.report.results import Results
@@ -57,8 +56,7 @@ def render(made: Results, command: str, every: int | None = None) -> str:
         "class_rows": per_class.spreads(confusions),
         "matrices": [(one, per_class.matrix(one)) for one in confusions if len(one.classes) <= per_class.MOST_CLASSES],
         "most_classes": per_class.MOST_CLASSES,
-        "probed": probe_table(groups),
-        "scores": made.scores,
+        "probed": [table for table in (made.probes, *made.scores) if table],
         "losses": losses,
         "progress": galleries,
         "pretraining": losses or galleries,

@@ -186,7 +186,7 @@ def test_the_table_is_printed(study, capsys):
         "untrained",
         "chance",
         "diagonality",
-        "effective rank",
+        "Effective rank",
         "CKA",
         "judge: motion",
     ):

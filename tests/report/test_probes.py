@@ -1,52 +1,52 @@
+"""The table of probes, from `probes.json` to page and terminal."""
+
 import json
 
 import pytest
 
-from fbm.report.page.probes import probe_table
-from fbm.report.pretraining import pretrainings
 from fbm.report.read.runs import find
+from fbm.report.results import results
+from fbm.report.table import Table
 from fbm.utils.errors import UserError
 from tests.report.fake import fake_run
 from tests.report.full_study import full_study, probes
 
 
-def read(top):
-    return probe_table(pretrainings(find([top])))
+def read(top) -> Table:
+    fake_run(top / "classified", task="classify")
+    table = results(find([top])).probes
+    assert table
+    return table
 
 
 def test_the_table_of_parts_and_factors(tmp_path):
-    found = read(full_study(tmp_path, fractions=(1.0,)))
-    assert found
-    assert found.columns == [("motion", "16.7"), ("object", "12.5"), ("scene", "12.5")]
-    ours, autoencoder = found.blocks
-    assert [line.part for line in ours.lines] == ["motion", "foreground", "background", "all", "all, untrained"]
-    assert [line.part for line in autoencoder.lines] == ["all", "all, untrained"]
-    assert ours.about == ""
-    for at, line in enumerate(ours.lines[:3]):
-        assert [cell and cell.diagonal for cell in line.cells] == [column == at for column in range(3)]
-    motion = ours.lines[0].cells[0]
-    assert motion
-    assert motion[:2] == ("62.0", "54.0 to 70.0")
-    assert motion.above
-    assert motion.tooltip == "motion from motion: 62.0 %; chance 16.7 %, 6 classes; 288 training and 126 test clips"
-    below = ours.lines[0].cells[1]
-    assert below
-    assert not below.above  # 6.5 to 22.5 holds the chance of 12.5
-    assert [line.rank for line in ours.lines] == ["16.0", "20.0", "20.0", "13.0", "3.5"]
-    assert found.intervals == ["95 % percentile bootstrap over test groups, 1000 resamples"]
+    table = results(find([full_study(tmp_path, fractions=(1.0,))])).probes
+    assert table
+    assert table.head == ("Part of the feature", "motion", "object", "scene", "Effective rank")
+    ours, autoencoder = table.rows[:7], table.rows[7:]
+    assert [row[0] for row in ours] == [
+        *("disentangle-None-seed0", "motion", "foreground", "background", "all", "all, untrained", "chance")
+    ]
+    assert [row[0] for row in autoencoder] == ["autoencode-None-seed0", "all", "all, untrained", "chance"]
+    assert ours[0][1:] == ("",) * 4
+    assert ours[1] == ("motion", "62 (54 to 70)", "14 (6 to 22)", "14 (6 to 22)", "16.0")
+    assert [row[-1] for row in ours[1:]] == ["16.0", "20.0", "20.0", "13.0", "3.5", ""]
+    assert ours[-1] == ("chance", "16.7", "12.5", "12.5", "")
+    assert table.kinds == ["", "num", "num", "num", "num"]
+    assert "95 % percentile bootstrap over test groups, 1000 resamples" in table.caption
+    assert "probes are trained on 288 clips, tested on 126" in table.remarks
 
 
 def test_no_probes_no_table(tmp_path):
     fake_run(tmp_path / "demo", task="disentangle", init=None)
-    assert read(tmp_path) is None
+    fake_run(tmp_path / "demo")
+    assert results(find([tmp_path])).probes is None
 
 
 def test_other_data_is_said(tmp_path):
     run = fake_run(tmp_path / "demo", task="disentangle", init=None, data="d1")
     probes(run, "disentangle", ("all",), data="d2")
-    found = read(tmp_path)
-    assert found
-    assert "probed on other data than the run's (fingerprint d2)" in found.blocks[0].about
+    assert "probed on other data than the run's (fingerprint d2)" in read(tmp_path).rows[0][0]
 
 
 def test_class_alone_on_real_data(tmp_path):
@@ -59,10 +59,9 @@ def test_class_alone_on_real_data(tmp_path):
         ],
     }  # fmt: skip
     (run / "probes.json").write_text(json.dumps(content))
-    found = read(tmp_path)
-    assert found
-    assert found.columns == [("class", "10.0")]
-    assert [(line.part, line.rank) for line in found.blocks[0].lines] == [("motion", "–")]
+    table = read(tmp_path)
+    assert table.head == ("Part of the feature", "class", "Effective rank")
+    assert table.rows[1:] == (("motion", "50 (40 to 60)", "–"), ("chance", "10.0", ""))
 
 
 def test_the_diagonality_of_an_earlier_fbm_is_shown(tmp_path):
@@ -72,9 +71,7 @@ def test_the_diagonality_of_an_earlier_fbm_is_shown(tmp_path):
     del content["scores"]
     content["diagonality"] = {"value": 0.41, "low": 0.30, "high": 0.52}
     (run / "probes.json").write_text(json.dumps(content))
-    found = read(tmp_path)
-    assert found
-    assert found.blocks[0].about == "diagonality 0.41 (0.30 to 0.52)"
+    assert read(tmp_path).rows[0][0].endswith("; diagonality 0.41 (0.30 to 0.52)")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +84,6 @@ def test_damaged_probes_are_named_in_one_line(tmp_path, text, reason):
     whole = file.read_text()
     file.write_text({"half": whole[: len(whole) // 2], "share": whole.replace("0.62", "6.2")}.get(text, text))
     with pytest.raises(UserError, match=r"disentangle-None-seed0/probes.json: damaged probes") as caught:
-        read(study)
+        results(find([study]))
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
