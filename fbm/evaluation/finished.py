@@ -49,7 +49,9 @@ def finished_runs(paths: Iterable[Path], kind: Kind) -> list[Path]:
     Raises:
         UserError: a path is neither, is a run of another kind or not finished, or a file is damaged.
     """
-    found = {folder.resolve(): folder for path in paths for folder in _finished(path, kind)}
+    found: dict[Path, Path] = {}
+    for folder in (folder for path in paths for folder in _finished(path, kind)):
+        found.setdefault(folder.resolve(), folder)
     return list(found.values())
 
 
