@@ -181,7 +181,7 @@ def test_onnx_computes_the_same_for_any_number_of_clips(runs, tmp_path, capsys):
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
     clips = torch.rand(5, 3, 16, 32, 32) * 2 - 1
     features, logits = session.run(["features", "logits"], {"clips": clips.numpy()})
-    task = runs["classify"]._task(torch.nn.Module, "")
+    task = runs["classify"].task(torch.nn.Module, "")
     with torch.no_grad():
         assert np.allclose(features, runs["classify"].encoder(clips).numpy(), atol=1e-5)
         assert np.allclose(logits, task.network(clips).numpy(), atol=1e-5)

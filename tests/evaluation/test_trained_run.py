@@ -109,7 +109,7 @@ def test_reconstructions_stand_beside_the_clips_frames(runs, videos):
     assert np.array_equal(made.frames[1], frames[16:32])
     assert {picture.shape for picture in made[:3]} == {(2, 32, 32, 3)}
     assert {picture.dtype for picture in made[:4]} == {np.dtype(np.uint8)}
-    task = run._task(torch.nn.Module, "")
+    task = run.task(torch.nn.Module, "")
     clips = torch.from_numpy(frames[16:32])[None].permute(0, 4, 1, 2, 3) / 255 * 2 - 1
     with torch.no_grad():
         expected = task.network(clips).reconstruction
