@@ -20,7 +20,7 @@ BOXES = "masks are boxes: what is called foreground includes the background insi
 
 
 def bias_table(found: RunSet) -> Table | None:
-    """The versions under a heading for each row of Table 1; None if no run was measured. UserError for a damaged file."""
+    """The versions, a heading for each row of Table 1; None if no run was measured. UserError for a damaged file."""
     reports = [run.bias for run in found.of("classify") if run.bias]
     if not reports:
         return None
