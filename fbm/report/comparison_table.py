@@ -98,9 +98,7 @@ def _assumptions(differences: Sequence[Difference], table: Table1) -> Iterator[s
             "pretraining either."
         )
     elif any(len(row.origins) > 1 for row in table.rows):
-        pretraining = (
-            " Seeds of a pretrained initialization start from pretraining runs of their own, so these vary too."
-        )
+        pretraining = " Where seeds start from pretraining runs of their own, these vary too."
     yield (
         "All seeds share data, splits, labelled groups and test clips, so intervals and p values speak of other seeds "
         f"of the fine-tuning, not of other data.{pretraining}"
