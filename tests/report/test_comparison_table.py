@@ -43,7 +43,7 @@ def test_one_pretraining_for_all_seeds_is_said(tmp_path):
 def test_pretraining_of_its_own_is_said(tmp_path):
     pretrained(tmp_path / "demo", (0, 1), lambda seed: f"pre-seed{seed}")
     table = table1(find([tmp_path]))
-    assert "so these vary too" in made(tmp_path).remarks[-1]
+    assert "Where seeds start from pretraining runs of their own, these vary too." in made(tmp_path).remarks[-1]
     (note,) = table.notes
     assert note.startswith("Pretrained (ours): every seed has a pretraining run of its own")
     assert table.rows[1].seeds == (0, 1)  # one row: they are averaged
