@@ -115,9 +115,10 @@ def known_rows(given: Preparation) -> dict[str, StoredVideo]:
                 f"the store {store} holds frames decoded by {manifest.decoder}, not data.decoder={given.decoder}: "
                 "choose another data.store"
             )
-        rows = {video.name: replace(video, size=given.size) for video in (*manifest.others, *manifest.videos)}
+        rows = {video.name: video for video in (*manifest.others, *manifest.videos)}
     noted = read_journals([store / JOURNAL, *journals(store)])
-    return rows | {name: row for name, row in noted.items() if family(row.decoder) == given.decoder}
+    wanted = given.decoder, given.size
+    return rows | {name: row for name, row in noted.items() if (family(row.decoder), row.size) == wanted}
 
 
 def plan(
@@ -148,9 +149,7 @@ def _still_decoded(given: Preparation, video: Video, row: StoredVideo | None) ->
     """The row of a video, if its stored frames are complete and still those of the file."""
     kind = given.kind
     # Another preparation that was not finished may have left its frames and a journal.
-    if row is None or not row.checksum or row.segment != video.segment:
-        return None
-    if (row.size, row.kept) != (given.size, kind.label):
+    if row is None or not row.checksum or row.kept != kind.label or row.segment != video.segment:
         return None
     if kind.stored and not is_whole(kind.file(given.store, given.size, row)):
         return None

@@ -133,6 +133,14 @@ def test_a_journal_of_frames_of_another_size_is_not_taken_for_this_one(small_roo
         check_files(store, video)
 
 
+def test_a_journal_of_another_size_leaves_no_row_of_a_video_that_is_not_chosen_now(small_root, store, monkeypatch):
+    run(small_root, store, size=64)
+    unfinish(store)
+    some = UCF101(small_root.path).videos()[:2]
+    monkeypatch.setattr(UCF101, "videos", lambda self: some)
+    assert run(small_root, store).manifest.others == []
+
+
 def prepared_by(decoder, root, store):
     return prepare(Preparation(UCF101(root.path), None, "none", store, SIZE, workers=1, timeout=600, decoder=decoder))
 
