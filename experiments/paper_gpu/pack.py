@@ -62,8 +62,9 @@ def pack(store: Path, out: Path, classes: list[str] | None, crf: int) -> dict[st
         for video in chosen:
             frames = opened.frames(video.name, 0, video.frames)
             # MP4, whatever it is called: the name is UCF-101's, and FFmpeg looks at the content. The bytes of several
-            # threads would depend on the machine.
-            options = {"crf": str(crf), "x264-params": "threads=1"}
+            # threads would depend on the machine, and those of x264's processor-specific routines differ from one
+            # encoding to the next where frames are small (seen from 32 to 96 pixels).
+            options = {"crf": str(crf), "x264-params": "threads=1:cpu-independent=1"}
             rate = max(1, round(video.fps or 25))
             write_video(making / "UCF-101" / f"{video.name}.avi", frames, rate, "mp4", "libx264", options)
             save_packed(making / "masks" / f"{video.name}.npz", opened.masks(video.name, slice(0, video.frames)))
