@@ -25,6 +25,7 @@ EXAMPLES = """examples:
   fbm study demo trainer.max_epochs=5                any other key: a setting of every run
 """
 OWN = ("study", "launcher", "settings", "pretrain", "classify", "analyse", "bias", "report")  # keys of conf/study.yaml
+HERE = (None, "joblib", "submitit_local")  # launchers whose runs are on this machine, and read its stores
 
 
 def parser() -> argparse.ArgumentParser:
@@ -78,10 +79,12 @@ def main(argv: list[str]) -> int:
 def _run_and_report(declared: "StudySpec", jobs: Sequence["Job"], settings: list[str], command: str) -> "Failures":
     from fbm.study.estimate import expected
     from fbm.study.launcher import Launcher
-    from fbm.study.plan import write_study
+    from fbm.study.plan import check_stores, write_study
     from fbm.study.run import run
 
     launcher = Launcher(declared.launcher, declared.study, settings)
+    if declared.launcher in HERE:
+        check_stores(jobs)
     folder = write_study(declared, jobs)
     left = [job for job in jobs if not job.finished]
     stages = [f"{sum(job.stage == stage for job in jobs)} {stage}" for stage in ("pretrain", "classify")]

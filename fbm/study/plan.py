@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from fbm.config.compose import composing, conf_dir
-from fbm.config.instantiate import check_run
+from fbm.config.instantiate import build, check_run
 from fbm.config.keys import flatten
 from fbm.config.naming import sweep_setting
 from fbm.config.overrides import expand_home, text
@@ -53,6 +53,24 @@ def plan(declared: StudySpec, more: Sequence[str] = (), own: Path | None = None)
         finally:
             HydraConfig.instance().cfg = None
     return _once(jobs)
+
+
+def check_stores(jobs: Iterable[Job]) -> None:
+    """Open the data of every unfinished run, so that a store without use is found before the first one starts.
+
+    Raises:
+        UserError: names the run and what is wrong with its store.
+    """
+    opened: set[str] = set()
+    for job in jobs:
+        module = job.content["data"]["module"]
+        if job.finished or (key := json.dumps(module, sort_keys=True, default=str)) in opened:
+            continue
+        opened.add(key)
+        try:
+            build(module, seed=job.content["seed"])
+        except UserError as error:
+            raise UserError(f"{job.folder} cannot be run: {error}") from error
 
 
 def _unlimited(declared: StudySpec) -> StudySpec:

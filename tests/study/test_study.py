@@ -6,10 +6,12 @@ import signal
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fbm.data.store.manifest import MANIFEST, read_manifest
 from fbm.study.declared import read
 from fbm.study.plan import plan
 from fbm.utils.files import exclusive_lock
@@ -320,6 +322,31 @@ def test_bad_input_is_one_line(study, arguments, said, capsys):
     assert fbm("study", *arguments) == 1
     assert said in only_error(capsys.readouterr().err.splitlines()[-1])
     assert not list(Path().glob("outputs/*/*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["data.store=nowhere"], "autoencode-random-seed0 cannot be run: no store at nowhere"),
+        (['classify.settings=["task=classify","data.store=nowhere"]'], "classify-random-seed0 cannot be run: no store"),
+        (["masks=unsupervised"], "this run asks for masks=unsupervised: run `fbm prepare` with it"),
+    ],
+)
+def test_a_store_that_a_run_cannot_use_is_found_before_the_first_run(study, arguments, said, capsys):
+    assert run(*arguments) == 1
+    assert said in only_error(capsys.readouterr().err.splitlines()[-1])
+    assert not Path("outputs").exists()
+
+
+def test_a_store_with_broken_videos_is_found_before_the_first_run(study, capsys):
+    manifest = read_manifest(Path("store"))
+    manifest.videos[0] = replace(manifest.videos[0], status="timeout", reason="not prepared within 1 s")
+    Path("store", MANIFEST).write_text(manifest.to_json())
+    assert run() == 1
+    error = only_error(capsys.readouterr().err.splitlines()[-1])
+    assert "cannot be run: 1 of " in error
+    assert "data.skip_broken=true" in error
+    assert not Path("outputs").exists()
 
 
 def test_an_unknown_key_in_a_study_is_named(study, capsys):
