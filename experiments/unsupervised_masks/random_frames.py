@@ -35,6 +35,12 @@ def main() -> None:
     masked, frames = np.sum(sizes, axis=0)
     empty = sum(not some for some, _ in sizes)
     print(f"{empty} of {len(sizes)} videos have no mask, {masked / frames:.1%} of {frames:,} frames have one")
+    sure = np.quantile([video.mask_confidence for video in store.usable], [0, 0.1, 0.5, 0.9])
+    print(
+        "confidence of all videos: least {:.2f}, a tenth below {:.2f}, median {:.2f}, a tenth above {:.2f}".format(
+            *sure
+        )
+    )
     rows = [np.concatenate(pairs[row * COLUMNS : (row + 1) * COLUMNS], axis=1) for row in range(ROWS)]
     picture = cv2.resize(np.concatenate(rows), None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
     save(given.out, picture)

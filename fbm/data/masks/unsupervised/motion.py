@@ -34,7 +34,8 @@ def evidence(frames: Sequence[np.ndarray], regions: Sequence[Regions], settings:
     count = len(regions[0].areas)
     areas = [np.maximum(np.bincount(here, minlength=count), 1) for here in labels]
     sums, measured = np.zeros((len(grey), count)), np.zeros((len(grey), 1))
-    for flow in flows(grey, settings.distances, settings.slip, part):
+    slip = settings.slip * settings.scale(*grey[0].shape)
+    for flow in flows(grey, settings.distances, slip, part):
         moves = flow.trust * unlike(flow.motion, layers(flow.motion, flow.trust, grid, settings), grid, settings)
         sums[flow.time] += np.bincount(labels[flow.time], moves.ravel(), count) / areas[flow.time]
         measured[flow.time] += 1

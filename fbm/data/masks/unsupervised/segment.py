@@ -103,7 +103,7 @@ def piece_masks(small: Sequence[np.ndarray], shape: tuple[int, int], settings: S
     if len(small) < 2:
         return nothing
     height, width = small[0].shape[:2]
-    wide = max(NARROWEST, settings.region * (height * width / settings.area) ** 0.5)
+    wide = max(NARROWEST, settings.region * settings.scale(height, width))
     regions = [regions_of(frame, wide, settings.place) for frame in small]
     inside = np.stack([here.inside for here in regions])
     prior = 1 - (1 - settings.border) * np.exp(-((inside / MIDDLE) ** 2))

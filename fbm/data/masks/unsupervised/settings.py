@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fbm.utils.errors import UserError
 
-VERSION = 3  # of the algorithm: raise it whenever the same settings would give other masks
+VERSION = 4  # of the algorithm: raise it whenever the same settings would give other masks
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Settings:
             motion.
         noise: residual motion of so many pixels is ignored, even in a still frame.
         spreads: residual motion that makes the evidence a half, in robust standard deviations of the background's.
-        slip: forward-backward error of flow, in pixels, up to which it is trusted.
+        slip: forward-backward error of flow, in pixels of a frame of `area`, up to which it is trusted; as much of the
+            frame in smaller ones.
         region: width of a superpixel in pixels in a frame of `area`, narrower in smaller frames.
         neighbours: regions anywhere in the video that vote on a region.
         place: weight of the position among the descriptors, a frame's width against a whole change of colour.
@@ -64,6 +65,10 @@ class Settings:
         _within("place", self.place, 0, 1000)
         for name in ("border", "highest", "least", "cut", "smallest"):
             _within(name, getattr(self, name), 0, 1)
+
+    def scale(self, height: int, width: int) -> float:
+        """The width of a frame of this size against one of `area`, of the same shape."""
+        return float((height * width / self.area) ** 0.5)
 
 
 def _within(name: str, value: float, least: float, most: float) -> None:

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
-from fbm.data.masks.unsupervised.segment import PIECE_PIXELS, pieces, segment, working_size
+from fbm.data.masks.unsupervised.segment import PIECE_PIXELS, pieces, scaled, segment, working_size
 from fbm.data.masks.unsupervised.settings import Settings
 from tests.data.masks.moving import before_and_behind, boat_on_water, iou, moving_square, read, texture
 
@@ -117,9 +119,21 @@ def test_a_long_video_is_worked_piece_by_piece(monkeypatch):
 
 
 def test_a_real_car_is_found(real_data):
-    def files(kind):
-        return sorted((real_data / "davis" / kind / "480p" / "car-shadow").iterdir())[:12]
-
-    frames = np.stack([read(path) for path in files("JPEGImages")])
-    true = np.stack([read(path) > 127 for path in files("Annotations")])
+    frames, true = sequence(real_data, "car-shadow", 12)
     assert iou(segment(frames)[0], true) > 0.65
+
+
+def test_smoke_is_no_object_in_small_frames_either(real_data):
+    """What cannot be followed is told by pixels of the full size: with as many in a small frame, smoke counts."""
+    frames, true = sequence(real_data, "drift-chicane", 52)
+    small = np.stack([scaled(frame, (128, 128)) for frame in frames])
+    assert iou(segment(small)[0], np.stack([scaled(mask.astype(np.uint8), (128, 128)) > 0 for mask in true])) > 0.6
+
+
+def sequence(real_data: Path, name: str, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first frames of a DAVIS sequence, and their masks."""
+
+    def pictures(kind: str) -> np.ndarray:
+        return np.stack([read(path) for path in sorted((real_data / "davis" / kind / "480p" / name).iterdir())[:count]])
+
+    return pictures("JPEGImages"), pictures("Annotations") > 127
