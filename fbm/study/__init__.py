@@ -83,10 +83,10 @@ def _run_and_report(declared: "StudySpec", jobs: Sequence["Job"], settings: list
     from fbm.study.run import run
 
     launcher = Launcher(declared.launcher, declared.study, settings)
-    if declared.launcher in HERE:
-        check_stores(jobs)
-    folder = write_study(declared, jobs)
     left = [job for job in jobs if not job.finished]
+    if declared.launcher in HERE:
+        check_stores(left)
+    folder = write_study(declared, jobs)
     stages = [f"{sum(job.stage == stage for job in jobs)} {stage}" for stage in ("pretrain", "classify")]
     print(
         f"{declared.study}: {len(jobs)} runs ({', '.join(stages)}), {len(jobs) - len(left)} finished, {len(left)} to "

@@ -56,7 +56,7 @@ def plan(declared: StudySpec, more: Sequence[str] = (), own: Path | None = None)
 
 
 def check_stores(jobs: Iterable[Job]) -> None:
-    """Open the data of every unfinished run, so that a store without use is found before the first one starts.
+    """Open the data of these runs, so that a store that cannot be used is found before the first one starts.
 
     Raises:
         UserError: names the run and what is wrong with its store.
@@ -64,7 +64,8 @@ def check_stores(jobs: Iterable[Job]) -> None:
     opened: set[str] = set()
     for job in jobs:
         module = job.content["data"]["module"]
-        if job.finished or (key := json.dumps(module, sort_keys=True, default=str)) in opened:
+        key = json.dumps(module, sort_keys=True, default=str)
+        if key in opened:
             continue
         opened.add(key)
         try:
