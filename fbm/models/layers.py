@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.utils import _triple
 
+from fbm.models.group_norm import GroupNorm
+
 # How a layer is normalised: `batch` over all samples of a step, as the paper does; `group` within each sample, so that
 # neither the batch's size nor ranks nor evaluation make a difference.
 Norm = Literal["batch", "group"]
@@ -34,9 +36,9 @@ def norm2d(channels: int, norm: Norm) -> nn.Module:
     return group_norm(channels) if norm == "group" else nn.BatchNorm2d(channels, eps=EPS, momentum=MOMENTUM)
 
 
-def group_norm(channels: int) -> nn.GroupNorm:
+def group_norm(channels: int) -> GroupNorm:
     """Group norm in `GROUPS` groups, or in the largest divisor of it that divides the channels."""
-    return nn.GroupNorm(math.gcd(GROUPS, channels), channels, eps=EPS)
+    return GroupNorm(math.gcd(GROUPS, channels), channels, eps=EPS)
 
 
 def has_bias(norm: Norm) -> bool:
