@@ -57,24 +57,25 @@ def main(arguments: list[str] | None = None) -> int:
     if "" not in sys.path and not sys.flags.safe_path:
         sys.path.append("")  # the user's own modules in the working directory, after installed ones
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0] in ("-sc", "--shell-completion"):
+        from fbm.cli.completion import complete
+
+        return complete(arguments, tuple(COMMANDS))
+    from fbm.utils.messages import exit_status
+
+    return exit_status(lambda: _run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(USAGE)
         return 0 if arguments else 2
     if arguments[0] == "--version":
         print(__version__)
         return 0
-    if arguments[0] in ("-sc", "--shell-completion"):
-        from fbm.cli.completion import complete
-
-        return complete(arguments, tuple(COMMANDS))
-    return _run(arguments[0], arguments[1:])
-
-
-def _run(command: str, rest: list[str]) -> int:
     from fbm.config.overrides import expand_home_word
-    from fbm.utils.messages import exit_status
 
-    return exit_status(lambda: _dispatch(command, [expand_home_word(word) for word in rest]))
+    return _dispatch(arguments[0], [expand_home_word(word) for word in arguments[1:]])
 
 
 def _dispatch(command: str, rest: list[str]) -> int:

@@ -1,5 +1,7 @@
 """Messages of a command on standard error, and its exit status."""
 
+import os
+import select
 import signal
 import sys
 import traceback
@@ -21,12 +23,22 @@ def signal_exit_status(stopped: Stopped | KeyboardInterrupt) -> int:
 def exit_status(command: Callable[[], int]) -> int:
     """Run a command; an error that a user can fix becomes one line and exit status 1.
 
+    Where the reader of its output leaves, as `head` does, it ends without a message, as one that SIGPIPE ends.
+
     Raises:
         OSError: one that is no fault of a user's.
     """
     try:
-        return command()
+        try:
+            status = command()
+        except SystemExit:  # after a help text
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()
+        return status
     except (UserError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and _output_is_unread():
+            return 128 + signal.SIGPIPE
         line = user_message(error)
         if line is None:
             raise
@@ -34,6 +46,16 @@ def exit_status(command: Callable[[], int]) -> int:
         return 1
     except (Stopped, KeyboardInterrupt) as stopped:
         return signal_exit_status(stopped)
+
+
+def _output_is_unread() -> bool:
+    """Whether nobody reads standard output any more; if so, what is left of it is dropped."""
+    output = select.poll()
+    output.register(sys.stdout, 0)  # errors are reported without being asked for
+    if not output.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def user_message(error: Exception) -> str | None:

@@ -1,5 +1,6 @@
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -250,3 +251,15 @@ def test_completion_in_a_real_shell(tmp_path):
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
     assert done.stdout.split() == ["init=ours"], done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["study", "--help"]], ids=" ".join)
+def test_a_reader_that_leaves_ends_a_command_without_a_message(words):
+    """As in `fbm train --help | head`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = processes.run([FBM, *words], stdout=writing, stderr=subprocess.PIPE)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
