@@ -1,5 +1,6 @@
 """Draw docs/architecture.png from the imports of the package, and print its figures: python docs/architecture.py."""
 
+import argparse
 import ast
 import statistics
 from collections import Counter
@@ -136,5 +137,6 @@ def figures() -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     draw(ROOT / "docs" / "architecture.png")
     print("\n".join(figures()))

@@ -1,5 +1,6 @@
-"""Draw docs/moving.gif from a run of task=disentangle: python docs/moving.py RUN STORE."""
+"""Draw docs/moving.gif from a run of task=disentangle."""
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from fbm.evaluation.trained_run import TrainedRun
 from fbm.models.disentangler import Disentangler, split_features
 from fbm.models.layers import to_input, to_pixels
 from fbm.tasks import Disentangle
+from fbm.utils.messages import exit_status
 
 CLIPS, SCALE, GAP, TITLE = 4, 2, 6, 30
 TITLES = ("clip", "its foreground,\nfirst and last", "its background", "moved as the\nclip below moves")
@@ -55,12 +57,16 @@ def draw(pictures: Tensor) -> Image.Image:
     return canvas
 
 
-def main(run: Path, store: Path) -> None:
+def main() -> None:
     """Write the GIF from test clips that are chosen by class, not by look."""
-    task: Disentangle = TrainedRun(run, "cpu").task(Disentangle, "the run must be of task=disentangle")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="its folder")
+    parser.add_argument("store", type=Path, help="of the clips")
+    given = parser.parse_args()
+    task: Disentangle = TrainedRun(given.run, "cpu").task(Disentangle, "the run must be of task=disentangle")
     network = task.network
     frames = network.encoder.frames
-    clips = ClipDataset(FrameStore(store), "test", 2 * frames, frames, seed=0)
+    clips = ClipDataset(FrameStore(given.store), "test", 2 * frames, frames, seed=0)
     batch = clips.batch([SampleKey(0, sample) for sample in chosen_samples(clips, CLIPS)])
     drawn = [draw(pictures) for pictures in columns(network, to_input(batch.frames, network.encoder.size))]
     both = Image.new("RGB", (drawn[0].width, 2 * drawn[0].height))
@@ -74,4 +80,4 @@ def main(run: Path, store: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    sys.exit(exit_status(main))

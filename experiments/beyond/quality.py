@@ -2,12 +2,15 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from fbm.report.stats import estimate
+from fbm.utils.errors import UserError, existing_folder
+from fbm.utils.messages import exit_status
 
 PICTURES = ("first_foreground", "first_background", "last_foreground")
 # Name, title, factor, decimals.
@@ -33,7 +36,7 @@ def kind(config: dict[str, Any]) -> str:
 def main() -> None:
     """Print means over seeds with their 95 % intervals."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("study", type=Path, help="folder of its runs")
+    parser.add_argument("study", type=existing_folder, help="folder of its runs")
     given = parser.parse_args()
     found: dict[str, list[dict[str, float]]] = {}
     for path in sorted(given.study.glob("*/summary.json")):
@@ -41,6 +44,8 @@ def main() -> None:
         if summary["task"] == "disentangle":
             config = yaml.safe_load(path.with_name("config.yaml").read_text())
             found.setdefault(kind(config), []).append(summary["metrics"])
+    if not found:
+        raise UserError(f"{given.study}: no finished run of task=disentangle")
     for picture in PICTURES:
         shown = [measure for measure in MEASURES if f"test/{measure[0]}_{picture}" in next(iter(found.values()))[0]]
         print(f"\n| {picture.replace('_', ' ')} | runs | {' | '.join(title for _, title, _, _ in shown)} |")
@@ -56,4 +61,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

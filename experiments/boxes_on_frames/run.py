@@ -1,12 +1,14 @@
 """Do the masks made from boxes lie on the people? Frames of a store with what is masked out darkened."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from fbm.data.store.frame_store import FrameStore
+from fbm.utils.messages import exit_status
 
 
 def main() -> None:
@@ -35,4 +37,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

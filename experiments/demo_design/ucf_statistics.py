@@ -1,6 +1,7 @@
 """What UCF-101 is like, for the demo data to be like it: sizes of boxes, colours, structure, change."""
 
 import argparse
+import sys
 from itertools import chain, islice
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from matplotlib.colors import rgb_to_hsv
 
 from fbm.data.annotations import read_pickle
 from fbm.data.decoding.pyav import decode
+from fbm.utils.errors import UserError, existing_folder
+from fbm.utils.messages import exit_status
 
 QUARTILES = (25, 50, 75)
 WIDTH, HEIGHT = 320, 240  # UCF-101's frames
@@ -50,10 +53,14 @@ def print_structure(paths: list[Path]) -> None:
 def main() -> None:
     """Print the figures of every sixth video."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, required=True, help="holds UCF-101/ (any data set in its layout)")
+    parser.add_argument(
+        "--root", type=existing_folder, required=True, help="with UCF-101/ (any data set in its layout)"
+    )
     parser.add_argument("--annotations", type=Path, help="the corrected pickle")
     given = parser.parse_args()
     paths = sorted(given.root.glob("UCF-101/*/*.avi"))[::6]
+    if not paths:
+        raise UserError(f"{given.root}: no videos UCF-101/CLASS/*.avi in it")
     pixels = [eleventh_frame(path).reshape(-1, 3)[::50] for path in paths]
     saturation, value = rgb_to_hsv(np.concatenate(pixels) / 255).T[1:]
     print(f"{len(pixels)} frames: saturation {np.percentile(saturation, QUARTILES).round(2)}", end=", ")
@@ -71,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

@@ -1,21 +1,26 @@
 """Masks of the demo data that know nothing of the video: a centred box, the whole frame, another video's mask."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from fbm.data.masks.files import save_packed
+from fbm.utils.errors import UserError, existing_folder
+from fbm.utils.messages import exit_status
 
 
 def main() -> None:
     """Write OUT/centre, OUT/whole and OUT/other, a file a video each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("masks", type=Path, help="the demo data's own: data/demo/masks")
+    parser.add_argument("masks", type=existing_folder, help="the demo data's own: data/demo/masks")
     parser.add_argument("out", type=Path)
     parser.add_argument("--seed", type=int, default=0, help="of the exchange")
     given = parser.parse_args()
     paths = sorted(given.masks.rglob("*.npz"))
+    if not paths:
+        raise UserError(f"{given.masks}: no masks (.npz) in it: make them with `fbm prepare`")
     true = [_unpacked(path) for path in paths]
     share = float(np.mean([masks.mean() for masks in true]))
     # Around a circle in a random order: everyone has another one's.
@@ -52,4 +57,4 @@ def _of_length(masks: np.ndarray, frames: int) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

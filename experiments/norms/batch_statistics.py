@@ -5,6 +5,7 @@ encoder's follow the reversed clip as well (the pass that makes L_feat's target)
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from fbm.data.store.frame_store import FrameStore
 from fbm.evaluation.trained_run import TrainedRun
 from fbm.models.losses import disentangling_losses
 from fbm.tasks import Disentangle
+from fbm.utils.messages import exit_status
 
 BATCH = 36
 
@@ -61,4 +63,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

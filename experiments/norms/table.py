@@ -2,10 +2,13 @@
 
 import argparse
 import json
-from pathlib import Path
+import sys
 from typing import Any
 
 import yaml
+
+from fbm.utils.errors import UserError, existing_folder
+from fbm.utils.messages import exit_status
 
 METRICS = ("iou_first_foreground", "iou_last_foreground", "first_foreground", "first_background")
 
@@ -21,11 +24,8 @@ def norms(config: dict[str, Any]) -> str:
 def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folders", type=Path, nargs="+", help="studies with runs of task=disentangle")
+    parser.add_argument("folders", type=existing_folder, nargs="+", help="studies with runs of task=disentangle")
     given = parser.parse_args()
-    print("| study | norm of convolutions / mapping / frame decoders / motion | output | seed | best epoch ", end="")
-    print(f"| {' | '.join(METRICS)} |")
-    print("| --- " * (5 + len(METRICS)) + "|")
     rows = []
     for path in (path for folder in given.folders for path in folder.glob("*/summary.json")):
         summary = json.loads(path.read_text())
@@ -36,8 +36,13 @@ def main() -> None:
         epoch = f"{summary['best_epoch'] + 1} of {summary['epochs']}"
         cells = [summary["study"], norms(config), str(summary["seed"]), epoch, *(f"{value:.3f}" for value in values)]
         rows.append(f"| {' | '.join(cells)} |")
+    if not rows:
+        raise UserError(f"{', '.join(map(str, given.folders))}: no finished run of task=disentangle")
+    print("| study | norm of convolutions / mapping / frame decoders / motion | output | seed | best epoch ", end="")
+    print(f"| {' | '.join(METRICS)} |")
+    print("| --- " * (5 + len(METRICS)) + "|")
     print("\n".join(sorted(rows)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

@@ -5,6 +5,7 @@ same blob for every clip has little of it at the end, whatever its features hold
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -15,6 +16,7 @@ from fbm.data.store.frame_store import FrameStore
 from fbm.evaluation.trained_run import TrainedRun
 from fbm.models.disentangler import split_features
 from fbm.tasks import Disentangle
+from fbm.utils.messages import exit_status
 
 
 def between_clips(values: Tensor) -> float:
@@ -52,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

@@ -1,6 +1,7 @@
 """Are masks without labels good enough? DAVIS sequences: IoU at 854 x 480, tight boxes at 128 x 128, CPU time."""
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -11,9 +12,19 @@ from measures import centre_box, flow_threshold, iou, save, tight_boxes
 from fbm.data.masks.files import shrunk
 from fbm.data.masks.unsupervised import Settings
 from fbm.data.masks.unsupervised.segment import scaled, segment
+from fbm.utils.errors import UserError, existing_folder
+from fbm.utils.messages import exit_status
 
 SIZE = 128  # of the store's frames
 COLUMNS = "sequence, frames, centre box, flow threshold, ours, first 40, CPU s, sure, box at 128, its CPU s, its sure"
+
+
+def sequences(davis: Path) -> list[str]:
+    """The names of those in a folder that holds DAVIS's JPEGImages/480p."""
+    folder = davis / "JPEGImages" / "480p"
+    if not folder.is_dir():
+        raise UserError(f"{davis}: no JPEGImages/480p in it")
+    return sorted(sequence.name for sequence in folder.iterdir())
 
 
 def read(davis: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -57,7 +68,7 @@ def worst(frames: np.ndarray, masks: np.ndarray, true: np.ndarray, scores: np.nd
 def main() -> None:
     """Print a row a sequence and the means; write the picture of the worst frames."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--davis", type=Path, required=True, help="holds JPEGImages/480p and Annotations/480p")
+    parser.add_argument("--davis", type=existing_folder, required=True, help="with JPEGImages/480p, Annotations/480p")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="other settings, as in the config")
     parser.add_argument("--only", nargs="*", choices=["large", "small"], default=["large", "small"])
     parser.add_argument("--worst", type=Path, help="PNG file")
@@ -68,8 +79,8 @@ def main() -> None:
     names = COLUMNS.split(", ")
     print(f"| {' | '.join(names)} |\n|{' --- |' * len(names)}")
     rows, pictures = [], []
-    for folder in sorted((given.davis / "JPEGImages" / "480p").iterdir()):
-        frames, true = read(given.davis, folder.name)
+    for name in sequences(given.davis):
+        frames, true = read(given.davis, name)
         row = [np.nan] * 9
         if "large" in given.only:
             masks, sure, seconds = timed(frames, settings)
@@ -84,7 +95,7 @@ def main() -> None:
             masks, row[8], row[7] = timed(in_store_size(frames), settings)
             row[6] = float(iou(tight_boxes(masks), tight_boxes(shrunk(true, SIZE))).mean())
         rows.append(row)
-        print(f"| {folder.name} | {len(frames)} | " + " | ".join(f"{value:.3f}" for value in row) + " |", flush=True)
+        print(f"| {name} | {len(frames)} | " + " | ".join(f"{value:.3f}" for value in row) + " |", flush=True)
     means = np.mean(rows, axis=0)
     print("| mean | | " + " | ".join(f"{value:.3f}" for value in means) + " |")
     if given.worst and pictures:
@@ -92,4 +103,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

@@ -1,6 +1,7 @@
 """Masks in a store of the demo data against the true ones, which the demo data bring along."""
 
 import argparse
+import sys
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ from measures import iou, tight_boxes
 from fbm.data.masks.files import NpzMasks
 from fbm.data.masks.source import DecodedVideo
 from fbm.data.store.frame_store import FrameStore
+from fbm.utils.messages import exit_status
 
 BANDS = (0, 0.5, 0.7, 0.8, 0.85, 1.01)  # of confidence; the last holds 1
 
@@ -47,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

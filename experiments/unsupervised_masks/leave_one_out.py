@@ -1,18 +1,21 @@
 """Two settings chosen on all DAVIS sequences but one, and measured on that one; no sequence judges its own settings."""
 
 import argparse
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from pathlib import Path
 
 import cv2
 import numpy as np
-from davis import SIZE, in_store_size, read
+from davis import SIZE, in_store_size, read, sequences
 from measures import iou, tight_boxes
 
 from fbm.data.masks.files import shrunk
 from fbm.data.masks.unsupervised import Settings
 from fbm.data.masks.unsupervised.segment import scaled, segment, working_size
+from fbm.utils.errors import existing_folder
+from fbm.utils.messages import exit_status
 
 POWERS, CUTS = (2.0, 3.0, 4.0), (0.3, 0.35, 0.4)
 GRID = list(product(POWERS, CUTS))
@@ -38,10 +41,10 @@ def measure(davis: Path, name: str) -> np.ndarray:
 def main() -> None:
     """Print what is chosen without each sequence, and the scores of both ways to choose."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--davis", type=Path, required=True, help="holds JPEGImages/480p and Annotations/480p")
+    parser.add_argument("--davis", type=existing_folder, required=True, help="with JPEGImages/480p, Annotations/480p")
     parser.add_argument("--workers", type=int, default=2, help="processes (default: %(default)s)")
     given = parser.parse_args()
-    names = sorted(folder.name for folder in (given.davis / "JPEGImages" / "480p").iterdir())
+    names = sequences(given.davis)
     with ProcessPoolExecutor(given.workers) as pool:
         scores = np.stack(list(pool.map(measure, [given.davis] * len(names), names)))
     print("| left out | power | cut | IoU | box at 128 | the defaults' IoU | box at 128 |\n|" + " --- |" * 7)
@@ -59,4 +62,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

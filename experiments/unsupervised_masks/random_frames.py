@@ -1,6 +1,7 @@
 """Twenty-four frames of a store with their masks, chosen by a seed and nothing else."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 from measures import save
 
 from fbm.data.store.frame_store import FrameStore
+from fbm.utils.messages import exit_status
 
 COLUMNS, ROWS = 12, 2
 
@@ -47,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

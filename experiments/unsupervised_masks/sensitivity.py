@@ -1,17 +1,19 @@
 """How much do the settings matter? One at a time changed, on DAVIS sequences scaled to 128 x 128."""
 
 import argparse
-from pathlib import Path
+import sys
 from typing import Any
 
 import cv2
 import numpy as np
-from davis import SIZE, in_store_size, read
+from davis import SIZE, in_store_size, read, sequences
 from measures import iou, tight_boxes
 
 from fbm.data.masks.files import shrunk
 from fbm.data.masks.unsupervised import Settings
 from fbm.data.masks.unsupervised.segment import segment
+from fbm.utils.errors import existing_folder
+from fbm.utils.messages import exit_status
 
 OTHERS: dict[str, tuple[Any, ...]] = {
     "distances": ((1,),),
@@ -31,12 +33,12 @@ OTHERS: dict[str, tuple[Any, ...]] = {
 def main() -> None:
     """Print a row a change: the mean IoU of the masks and of their tight boxes."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--davis", type=Path, required=True, help="holds JPEGImages/480p and Annotations/480p")
+    parser.add_argument("--davis", type=existing_folder, required=True, help="with JPEGImages/480p, Annotations/480p")
     given = parser.parse_args()
     cv2.setNumThreads(1)
     videos = []
-    for folder in sorted((given.davis / "JPEGImages" / "480p").iterdir()):
-        frames, true = read(given.davis, folder.name)
+    for name in sequences(given.davis):
+        frames, true = read(given.davis, name)
         videos.append((in_store_size(frames), shrunk(true, SIZE)))
     print("| changed | IoU | box IoU |\n| --- | --- | --- |")
     for change in [{}, *({key: value} for key, values in OTHERS.items() for value in values)]:
@@ -45,9 +47,9 @@ def main() -> None:
             masks, _ = segment(frames, Settings(**change))
             scores.append((iou(masks, true).mean(), iou(tight_boxes(masks), tight_boxes(true)).mean()))
         mean, box = np.mean(scores, axis=0)
-        name = ", ".join(f"{key} {value}" for key, value in change.items()) or "nothing"
-        print(f"| {name} | {mean:.3f} | {box:.3f} |", flush=True)
+        changed = ", ".join(f"{key} {value}" for key, value in change.items()) or "nothing"
+        print(f"| {changed} | {mean:.3f} | {box:.3f} |", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_status(main))

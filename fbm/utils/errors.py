@@ -1,9 +1,10 @@
 """Errors that a user can fix: raised anywhere, printed by the command line as one line without a traceback."""
 
 import io
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from contextlib import redirect_stderr
+from pathlib import Path
 
 
 class UserError(ValueError):
@@ -26,6 +27,13 @@ class Stopped(BaseException):
 
     def __str__(self) -> str:
         return self.message
+
+
+def existing_folder(path: str) -> Path:
+    """The `type` of a command line's argument: a folder that must exist."""
+    if not Path(path).is_dir():
+        raise ArgumentTypeError(f"{path}: no such folder")
+    return Path(path)
 
 
 def parsed(parser: ArgumentParser, words: Sequence[str], mixed: bool = False) -> Namespace:

@@ -20,7 +20,7 @@ def signal_exit_status(stopped: Stopped | KeyboardInterrupt) -> int:
     return 128 + signal.SIGINT
 
 
-def exit_status(command: Callable[[], int]) -> int:
+def exit_status(command: Callable[[], int | None]) -> int:
     """Run a command; an error that a user can fix becomes one line and exit status 1.
 
     Where the reader of its output leaves, as `head` does, it ends without a message, as one that SIGPIPE ends.
@@ -30,7 +30,7 @@ def exit_status(command: Callable[[], int]) -> int:
     """
     try:
         try:
-            status = command()
+            status = command() or 0
         except SystemExit:  # after a help text
             sys.stdout.flush()
             raise
