@@ -1,4 +1,4 @@
-"""One kind of progress bar for all long work, on standard error: label, bar, count, rate and time left."""
+"""One kind of progress for all long work, on standard error: a bar on a terminal, in a log a line now and then."""
 
 import sys
 import time
@@ -33,19 +33,26 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
-    """Show a bar while the block runs; the value it gives is called once for every `unit` done."""
+    """Show progress while the block runs; the value it gives is called once for every `unit` done."""
+    console = Console(stderr=True)
     if not total:
         yield lambda count=1: None
         return
+    if not (console.is_terminal or console.is_jupyter):
+        began = time.monotonic()
+        with progress_lines(what, total, unit) as advance:
+            yield advance
+        print(f"{what}: {total:,} {unit} in {duration(time.monotonic() - began)}", file=sys.stderr, flush=True)
+        return
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), _Rate(unit), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task(what, total=total)
         yield lambda count=1: bar.advance(task, count)
 
 
 @contextmanager
 def progress_lines(what: str, total: int, unit: str) -> Iterator[Advance]:
-    """Like `progress`, but print a line now and then: for logs, and for several processes with one terminal."""
+    """Like `progress` in a log also on a terminal, which several processes share."""
     began = last = time.monotonic()
     done = 0
 
