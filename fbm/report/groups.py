@@ -3,7 +3,17 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fbm.report.labels import FRACTION, KNOWN, differing_keys, natural_sort_key, order, printable, share, variant
+from fbm.report.labels import (
+    FRACTION,
+    FROZEN,
+    KNOWN,
+    differing_keys,
+    natural_sort_key,
+    order,
+    printable,
+    share,
+    variant,
+)
 from fbm.report.read.runs import Run
 from fbm.utils.errors import UserError
 
@@ -45,7 +55,7 @@ def name(group: Group, among: Sequence[Group]) -> str:
     init = KNOWN.get(group[0].init, group[0].init)
     if elsewhere := group[0].pretrained_on:
         init += f" on {elsewhere}"
-    keys = [key for key in _keys(rivals) if key != FRACTION]
+    keys = _naming(rivals, [key for key in _keys(rivals) if key != FRACTION])
     alike = [rival for rival in rivals if rival[0].partial == group[0].partial]
     twins = [rival for rival in alike if _values(rival, [*keys, FRACTION]) == _values(group, [*keys, FRACTION])]
     fingerprint = group[0].summary.fingerprints.config
@@ -85,13 +95,14 @@ def comparisons(among: Sequence[Group]) -> tuple[dict[str, str], str]:
         return dict.fromkeys(compared, ""), ""
     keys = [key for key in _keys(list(compared.values())) if key.split(".")[0] != "init"]
     tests = {runs[0].partial for runs in compared.values()}
+    named_by = _naming(list(compared.values()), keys)
     within = {}
     for fingerprint, (run, *_) in compared.items():
         common = []
         if keys == [FRACTION]:
             common.append(share(run.label_fraction or 1.0))
         elif keys or len(tests) < len(compared):
-            common.append(variant(run.settings, keys, fingerprint))
+            common.append(variant(run.settings, named_by, fingerprint))
         if len(tests) > 1:
             common.append(f"tested on {run.partial or 'all test clips'}")
         within[fingerprint] = ", ".join(common)
@@ -109,6 +120,18 @@ def comparisons(among: Sequence[Group]) -> tuple[dict[str, str], str]:
 
 def _keys(among: Sequence[Group]) -> list[str]:
     return differing_keys([[run.settings for run in group] for group in among])
+
+
+def _naming(among: Sequence[Group], keys: list[str]) -> list[str]:
+    """Of `keys`, those that a name shows: the protocol alone, such as `linear`, if there is one recipe for each.
+
+    The other keys, such as the rate, belong to the recipe.
+    """
+
+    def protocols(rivals: Sequence[Group]) -> set[tuple[str | None, ...]]:
+        return {(rival[0].partial, *_values(rival, [FROZEN, FRACTION])) for rival in rivals}
+
+    return [FROZEN] if FROZEN in keys and len(protocols(among)) == len(among) else keys
 
 
 def _values(group: Group, keys: Sequence[str]) -> list[str | None]:
