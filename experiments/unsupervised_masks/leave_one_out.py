@@ -1,4 +1,4 @@
-"""Two settings chosen on all DAVIS sequences but one, and measured on that one; no sequence judges its own settings."""
+"""Settings chosen on all DAVIS sequences but one, and measured on that one; no sequence judges its own settings."""
 
 import argparse
 import sys
@@ -17,9 +17,9 @@ from fbm.data.masks.unsupervised.segment import scaled, segment, working_size
 from fbm.utils.errors import existing_folder
 from fbm.utils.messages import exit_status
 
-POWERS, CUTS = (2.0, 3.0, 4.0), (0.3, 0.35, 0.4)
-GRID = list(product(POWERS, CUTS))
-OURS = GRID.index((Settings().power, Settings().cut))
+NAMES = ("power", "cut", "slip")
+GRID = list(product((2.0, 3.0, 4.0), (0.3, 0.35, 0.4), (0.375, 0.5, 0.65)))
+OURS = GRID.index((Settings().power, Settings().cut, Settings().slip))
 
 
 def measure(davis: Path, name: str) -> np.ndarray:
@@ -31,8 +31,8 @@ def measure(davis: Path, name: str) -> np.ndarray:
     middle_true = np.stack([scaled(255 * mask.astype(np.uint8), size) > 127 for mask in true])
     small, small_boxes = in_store_size(frames), tight_boxes(shrunk(true, SIZE))
     rows = []
-    for power, cut in GRID:
-        settings = Settings(power=power, cut=cut)
+    for values in GRID:
+        settings = Settings(**dict(zip(NAMES, values, strict=True)))
         boxes = tight_boxes(segment(small, settings)[0])
         rows.append((iou(segment(middle, settings)[0], middle_true).mean(), iou(boxes, small_boxes).mean()))
     return np.array(rows)
@@ -47,7 +47,7 @@ def main() -> None:
     names = sequences(given.davis)
     with ProcessPoolExecutor(given.workers) as pool:
         scores = np.stack(list(pool.map(measure, [given.davis] * len(names), names)))
-    print("| left out | power | cut | IoU | box at 128 | the defaults' IoU | box at 128 |\n|" + " --- |" * 7)
+    print(f"| left out | {' | '.join(NAMES)} | IoU | box at 128 | the defaults' IoU | box at 128 |\n|" + " --- |" * 8)
     held = []
     for number, name in enumerate(names):
         chosen = int(np.delete(scores, number, axis=0).sum(2).mean(0).argmax())
@@ -55,10 +55,11 @@ def main() -> None:
         values = [*GRID[chosen], *scores[number, chosen], *scores[number, OURS]]
         print(f"| {name} | " + " | ".join(f"{value:.3g}" for value in values) + " |")
     means = " | ".join(f"{value:.3f}" for value in [*np.mean(held, 0), *scores[:, OURS].mean(0)])
-    print(f"| mean | | | {means} |")
+    print(f"| mean | | | | {means} |")
     best = int(scores.sum(2).mean(0).argmax())
     means = " and ".join(f"{value:.3f}" for value in scores[:, best].mean(0))
-    print(f"On all: power {GRID[best][0]:g}, cut {GRID[best][1]:g}: {means}")
+    chosen_on_all = ", ".join(f"{name} {value:g}" for name, value in zip(NAMES, GRID[best], strict=True))
+    print(f"On all: {chosen_on_all}: {means}")
 
 
 if __name__ == "__main__":
