@@ -11,7 +11,7 @@ from fbm.config.compose import MARKS, conf_dir
 from fbm.config.keys import flatten, under
 from fbm.config.overrides import text
 
-PLUMBING = re.compile(r"\$\{[\w.]+\}(/\w+)?")  # a value that is another key's, or a folder in it
+PLUMBING = re.compile(r"\$\{(oc\.select:)?[\w.]+(,\w+)?\}(/\w+)?")  # a value that is another key's, or a folder in it
 LINE = re.compile(r"(?P<indent> *)(?P<key>[\w.]+):(?P<rest>.*)")
 COMMENT = re.compile(r"(?:^|\s)# (?P<comment>.*)$")
 WIDTH = 38  # columns of a setting before its comment

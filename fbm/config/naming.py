@@ -29,7 +29,7 @@ EXCLUDED_KEYS = ALWAYS_NAMED | {
     "data.skip_broken",
     *PATH_KEYS,
 }
-EXCLUDED_GROUPS = ("pretrained", "logger", "hydra", "callbacks.progress", "callbacks.last")
+EXCLUDED_GROUPS = ("pretrained", "logger", "hydra", "callbacks.progress", "callbacks.last", "data.generate")
 # With another run's checkpoint, resume=PATH, it is another run.
 SELF_RESUME = frozenset(["resume=auto", "resume=none"])
 LONGEST = 80  # characters of settings; longer ones are replaced by a hash

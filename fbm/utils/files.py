@@ -15,6 +15,7 @@ Content = TypeVar("Content")
 LOCK = ".lock"  # file in a locked folder
 TMP_SUFFIX = ".part"  # suffix of a file that is being written
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+UNWRITABLE |= {errno.ENOTDIR, errno.EEXIST}  # a file where a folder should be
 
 
 def describe_write_error(error: OSError) -> str | None:
@@ -28,12 +29,19 @@ def describe_write_error(error: OSError) -> str | None:
 def atomic_write(path: Path, fsync: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path` for writing, and rename it when the block succeeds.
 
+    A link stays one: the file that it leads to is replaced. A pipe or a device is written to.
+
     Args:
         fsync: write it to the disk first, so that a power failure leaves either file intact.
 
     Raises:
         OSError: it cannot be written, with the name `path`. The temporary file is removed, an older `path` is kept.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open("wb") as file:
+            yield file
+        return
+    path = path.resolve() if path.is_symlink() else path
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TMP_SUFFIX}")
     try:

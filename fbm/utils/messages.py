@@ -32,9 +32,9 @@ def exit_status(command: Callable[[], int | None]) -> int:
         try:
             status = command() or 0
         except SystemExit:  # after a help text
-            sys.stdout.flush()
+            _flush()
             raise
-        sys.stdout.flush()
+        _flush()
         return status
     except (UserError, OSError) as error:
         if isinstance(error, BrokenPipeError) and _output_is_unread():
@@ -46,6 +46,11 @@ def exit_status(command: Callable[[], int | None]) -> int:
         return 1
     except (Stopped, KeyboardInterrupt) as stopped:
         return signal_exit_status(stopped)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # where standard output was closed
+        sys.stdout.flush()
 
 
 def _output_is_unread() -> bool:

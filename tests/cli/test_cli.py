@@ -13,7 +13,7 @@ from fbm import __version__
 from fbm.cli.main import COMMANDS
 from fbm.config.compose import compose
 from tests import processes
-from tests.tiny import fbm, only_error
+from tests.tiny import fbm, make_store, only_error, settings
 
 FBM = processes.FBM
 SETTING = re.compile(r"  (?P<key>[\w.]+)=(?P<value>\S*)(?P<said>.*)$")
@@ -263,3 +263,16 @@ def test_a_reader_that_leaves_ends_a_command_without_a_message(words):
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+def test_with_its_output_closed_a_command_still_works():
+    done = processes.run(["sh", "-c", 'exec "$@" >&-', "sh", FBM, "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_file_where_a_folder_should_be_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for folder in ("file", "file/run"):
+        assert fbm("train", *settings(make_store(tmp_path / "store"), "task=classify", f"run_dir={folder}")) == 1
+        assert f"{folder} cannot be written" in only_error(capsys.readouterr().err)
+    assert (tmp_path / "file").read_bytes() == b""

@@ -33,6 +33,7 @@ def named(tmp_path, monkeypatch, capsys):
             "disentangle-random-seed0",
         ),
         (("pretrained.ours=runs/a", "init.checkpoint=b", "logger=csv", "overwrite=true"), "disentangle-random-seed0"),
+        (("data=demo", "data.generate.groups=7"), "disentangle-random-seed0"),
         (("launcher=joblib", "init.name=mine"), "disentangle-mine-seed0"),
         (("task=disentangle_wide",), "disentangle_wide-random-seed0"),
         (("callbacks.progress=null", "hydra.verbose=true"), "disentangle-random-seed0"),

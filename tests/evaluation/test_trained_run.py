@@ -180,6 +180,7 @@ def test_bad_options_are_one_line(runs, videos, tmp_path):
     for words, said in (
         ((run, video, "--top", "0"), "--top 0: it should be"),
         ((run, video, "--csv", str(tmp_path)), "is a folder; choose another --csv"),
+        ((run, video, "--csv", f"{video}/rows.csv"), "is no folder to write to; choose another --csv"),
         ((run, str(tmp_path / "none")), "no such file or folder"),
         ((str(runs["disentangle"].path), video), "it knows no classes"),
         ((run, video, "--decoder", "ffmpeg"), "invalid choice"),

@@ -37,6 +37,27 @@ def test_a_file_appears_when_its_block_ends_and_not_before(tmp_path):
     assert names(path.parent) == ["file"]
 
 
+def test_a_link_stays_one(tmp_path):
+    link = tmp_path / "link.csv"
+    (tmp_path / "real.csv").write_text("old")
+    link.symlink_to("real.csv")
+    with atomic_write(link) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert (tmp_path / "real.csv").read_text() == "new"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_pipe_is_written_to(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with atomic_write(tmp_path / "pipe") as file:
+        file.write(b"rows")
+    assert os.read(reader, 10) == b"rows"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_an_older_file_stays_when_the_block_fails(tmp_path):
     path = tmp_path / "file"
     write_text(path, "old")

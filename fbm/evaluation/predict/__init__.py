@@ -1,6 +1,7 @@
 """`fbm predict`: classes of any videos by a trained classifier. Needs no frame store."""
 
 import argparse
+import os
 from pathlib import Path
 
 from fbm.evaluation.extract.options import Options, add_reading_options
@@ -23,14 +24,23 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def _check_csv(file: Path) -> None:
+    """Reject an impossible file before any work."""
+    if file.is_dir():
+        raise UserError(f"{file} is a folder; choose another --csv")
+    folder = next(parent for parent in file.absolute().parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise UserError(f"{file} cannot be written: {folder} is no folder to write to; choose another --csv")
+
+
 def main(argv: list[str]) -> int:
     """Run `fbm predict`; 0 when done. UserError for what the user can fix, unreadable videos among it."""
     args = vars(parsed(parser(), argv))
     run, inputs, top, csv = (args.pop(name) for name in ("run", "inputs", "top", "csv"))
     if top < 1:
         raise UserError(f"--top {top}: it should be a number of classes, at least 1")
-    if csv is not None and csv.is_dir():
-        raise UserError(f"{csv} is a folder; choose another --csv")
+    if csv is not None:
+        _check_csv(csv)
     from fbm.evaluation.finished import read_results
 
     read_results(run)  # before torch is imported

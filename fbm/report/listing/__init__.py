@@ -42,11 +42,13 @@ def main(argv: list[str]) -> int:
         raise UserError("--best N takes the first N runs, at least 1, of --by KEY: name the metric")
     folders = [Path(word) for word in args.words if "=" not in word or Path(word).is_dir()]
     filters = [tuple(word.split("=", 1)) for word in args.words if Path(word) not in folders]
-    from fbm.report.listing.entries import chosen, entries, ordered
+    from fbm.report.listing.entries import check_known, chosen, entries, ordered
     from fbm.report.listing.show import print_table, records, table
 
     listed = chosen(entries(folders or [Path("outputs")]), dict(filters))
     more = [key for key in args.show.split(",") if key]
+    for key in more:
+        check_known(listed, key)
     listed = ordered(listed, args.by, args.reverse)[: args.best]
     if args.csv is not None:
         from fbm.report.export import write_csv

@@ -122,7 +122,7 @@ def chosen(listed: Sequence[Entry], filters: Mapping[str, str]) -> list[Entry]:
         UserError: no run has such a key, or these values.
     """
     for key in filters:
-        _check_known(listed, key)
+        check_known(listed, key)
     kept = [entry for entry in listed if all(_is_any(entry.value(key), text) for key, text in filters.items())]
     if not kept:
         asked = " ".join(f"{key}={text}" for key, text in filters.items())
@@ -142,7 +142,7 @@ def ordered(listed: Sequence[Entry], key: str | None, reverse: bool) -> list[Ent
     """
     if key is None:
         return list(reversed(listed)) if reverse else list(listed)
-    _check_known(listed, key)
+    check_known(listed, key)
     known = [entry for entry in listed if _number_or_text(entry.value(key)) is not None]
     others = [entry for entry in listed if entry not in known]
     falling = any(word in key.rpartition("/")[2] for word in HIGHER_IS_BETTER) and "/" in key
@@ -159,7 +159,8 @@ def _is_any(value: Any, text: str) -> bool:
     return any(natural_sort_key(str(value)) == natural_sort_key(one) for one in text.split(","))
 
 
-def _check_known(listed: Sequence[Entry], key: str) -> None:
+def check_known(listed: Sequence[Entry], key: str) -> None:
+    """Raise UserError if no run has such a key."""
     if not any(entry.knows(key) for entry in listed):
         known = {*OWN, *(name for entry in listed for name in (*entry.metrics, *entry.settings))}
         raise UserError(f"no run has a metric or setting {key!r}{did_you_mean(key, sorted(known))}")
