@@ -1,4 +1,4 @@
-"""Masks of the demo data: boxes around those of a store; a centred box, the whole frame, another video's mask."""
+"""Masks of the demo data that know nothing of the video: a centred box, the whole frame, another video's mask."""
 
 import argparse
 import sys
@@ -7,17 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from fbm.data.masks.files import save_packed
-from fbm.data.store.frame_store import FrameStore
 from fbm.utils.errors import UserError, existing_folder
 from fbm.utils.messages import exit_status
 
 
 def main() -> None:
-    """Write OUT/centre, OUT/whole, OUT/other and, from a store, OUT/around, a file a video each."""
+    """Write OUT/centre, OUT/whole and OUT/other, a file a video each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("masks", type=existing_folder, help="the demo data's own: data/demo/masks")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--store", type=Path, help="with masks, of the same videos: a box around each mask")
     parser.add_argument("--seed", type=int, default=0, help="of the exchange")
     given = parser.parse_args()
     paths = sorted(given.masks.rglob("*.npz"))
@@ -33,8 +31,6 @@ def main() -> None:
         save_packed(given.out / "centre" / name, _centred(own.shape, share))
         save_packed(given.out / "whole" / name, np.ones_like(own))
         save_packed(given.out / "other" / name, _of_length(true[others[number]], len(own)))
-    if given.store is not None:
-        _boxes(FrameStore(given.store), given.masks, given.out / "around")
     print(f"{len(paths)} videos; the centred box has {share:.1%} of the frame, as the true masks have on average")
 
 
@@ -52,21 +48,6 @@ def _centred(shape: tuple[int, ...], share: float) -> np.ndarray:
     top, left = (shape[1] - height) // 2, (shape[2] - width) // 2
     masks[:, top : top + height, left : left + width] = True
     return masks
-
-
-def _boxes(store: FrameStore, true: Path, out: Path) -> None:
-    """Upright boxes around a store's masks, in the size of the true ones."""
-    for video in store.usable:
-        shape = _unpacked(true / f"{video.name}.npz").shape
-        small = store.masks(video.name, range(video.frames)).astype(bool)
-        boxes = np.zeros((video.frames, *shape[1:]), bool)
-        down, right = shape[1] / small.shape[1], shape[2] / small.shape[2]
-        for box, mask in zip(boxes, small, strict=True):
-            rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-            if len(rows):
-                top, bottom = round(rows[0] * down), round((rows[-1] + 1) * down)
-                box[top:bottom, round(columns[0] * right) : round((columns[-1] + 1) * right)] = True
-        save_packed(out / f"{video.name}.npz", boxes)
 
 
 def _of_length(masks: np.ndarray, frames: int) -> np.ndarray:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from measures import centre_box, flow_threshold, iou, save, tight_boxes
+from measures import centre_box, flow_threshold, iou, save
 
+from fbm.data.masks.boxes import tight_boxes
 from fbm.data.masks.files import shrunk
 from fbm.data.masks.unsupervised import Settings
 from fbm.data.masks.unsupervised.segment import scaled, segment

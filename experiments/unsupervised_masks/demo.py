@@ -7,8 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from measures import iou, tight_boxes
+from measures import iou
 
+from fbm.data.masks.boxes import tight_boxes
 from fbm.data.masks.files import NpzMasks
 from fbm.data.masks.source import DecodedVideo
 from fbm.data.store.frame_store import FrameStore

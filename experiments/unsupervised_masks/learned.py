@@ -9,8 +9,9 @@ import time
 
 import numpy as np
 from davis import SIZE, in_store_size, read, sequences
-from measures import iou, tight_boxes
+from measures import iou
 
+from fbm.data.masks.boxes import tight_boxes
 from fbm.data.masks.files import shrunk
 from fbm.utils.errors import UserError, existing_folder
 from fbm.utils.messages import exit_status

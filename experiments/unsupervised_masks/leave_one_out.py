@@ -9,8 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from davis import SIZE, in_store_size, read, sequences
-from measures import iou, tight_boxes
+from measures import iou
 
+from fbm.data.masks.boxes import tight_boxes
 from fbm.data.masks.files import shrunk
 from fbm.data.masks.unsupervised import Settings
 from fbm.data.masks.unsupervised.segment import scaled, segment, working_size

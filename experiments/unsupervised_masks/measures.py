@@ -13,16 +13,6 @@ def iou(found: np.ndarray, true: np.ndarray) -> np.ndarray:
     return np.where(either > 0, both / np.maximum(either, 1), 1.0)
 
 
-def tight_boxes(masks: np.ndarray) -> np.ndarray:
-    """Bool `T H W` to bool `T H W`: the smallest upright box round each mask, nothing round an empty one."""
-    boxes = np.zeros_like(masks)
-    for box, mask in zip(boxes, masks, strict=True):
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        if len(rows):
-            box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
-    return boxes
-
-
 def centre_box(frames: np.ndarray) -> np.ndarray:
     """A box of a quarter of the frame's area in its middle."""
     height, width = frames.shape[1:3]

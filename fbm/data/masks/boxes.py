@@ -37,6 +37,16 @@ def rasterise(boxes: np.ndarray, frames: int, width: int, height: int, size: int
     return masks
 
 
+def tight_boxes(masks: np.ndarray) -> np.ndarray:
+    """Bool `T H W` to bool `T H W`: the smallest upright box around each mask, nothing around an empty one."""
+    boxes = np.zeros_like(masks)
+    for box, mask in zip(boxes, masks, strict=True):
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if len(rows):
+            box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    return boxes
+
+
 Misfits = Literal["leave_out"] | None
 USE_THE_REST = "masks.source.misfits=leave_out uses what fits"
 

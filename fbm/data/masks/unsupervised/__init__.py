@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from fbm.data.masks.boxes import tight_boxes
 from fbm.data.masks.source import DecodedVideo, MaskSource, VideoMasks
 from fbm.data.masks.unsupervised.settings import VERSION, Settings
 
@@ -19,7 +20,10 @@ class MotionMasks(VideoMasks):
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(f"{VERSION} {asdict(self.settings)}".encode()).hexdigest()[:16]
+        settings = asdict(self.settings)
+        if not self.settings.boxes:  # stores of before this setting stay valid
+            del settings["boxes"]
+        return hashlib.sha256(f"{VERSION} {settings}".encode()).hexdigest()[:16]
 
     def compute(self, video: DecodedVideo) -> np.ndarray:
         return self.rated(video)[0]
@@ -30,7 +34,8 @@ class MotionMasks(VideoMasks):
         from fbm.data.masks.unsupervised.segment import segment
 
         cv2.setNumThreads(1)  # one process a video
-        return segment(video.frames, self.settings)
+        masks, confidence = segment(video.frames, self.settings)
+        return (tight_boxes(masks) if self.settings.boxes else masks), confidence
 
 
 class UnsupervisedMasks(Settings, MaskSource):

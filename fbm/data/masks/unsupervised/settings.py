@@ -29,6 +29,7 @@ class Settings:
         power: of a cut's score, which weighs its mask: 0 takes all cuts alike, a high one only the best.
         cut: share of foreground that a pixel needs.
         smallest: parts of a mask with less than this share of the votes of its largest part are dropped.
+        boxes: the smallest upright box around each mask instead of it.
 
     Raises:
         UserError: a value that is not allowed.
@@ -49,6 +50,7 @@ class Settings:
     power: float = 3.0
     cut: float = 0.35
     smallest: float = 0.2
+    boxes: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "distances", tuple(self.distances))  # a config has a list

@@ -1,12 +1,16 @@
 from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fbm.config.compose import compose
 from fbm.config.instantiate import build, check
+from fbm.data.masks.boxes import tight_boxes
+from fbm.data.masks.source import DecodedVideo
 from fbm.data.masks.unsupervised import MotionMasks, Settings, UnsupervisedMasks
 from fbm.utils.errors import UserError
+from tests.data.masks.moving import moving_square
 
 
 @pytest.mark.parametrize(
@@ -46,5 +50,19 @@ def test_every_setting_is_in_the_fingerprint():
     assert track.fingerprint == UnsupervisedMasks().masks_for("b").fingerprint
     other = {field.name: getattr(Settings(), field.name) for field in fields(Settings)}
     for name, value in other.items():
-        changed: Any = (1, 2) if name == "distances" else value * 0.5 if value <= 1 else value + 1
+        changed: Any = {"distances": (1, 2), "boxes": True}.get(name) or (value * 0.5 if value <= 1 else value + 1)
         assert MotionMasks(replace(Settings(), **{name: changed})).fingerprint != track.fingerprint
+
+
+def test_boxes_are_other_masks_and_without_them_stores_of_before_stay_valid():
+    boxes = UnsupervisedMasks(boxes=True).masks_for("any")
+    without = UnsupervisedMasks().masks_for("any")
+    assert without.fingerprint == "163e4dc121e3c830"
+    assert boxes.fingerprint != without.fingerprint
+    frames, _ = moving_square()
+    video = DecodedVideo("any", frames, frames.shape[2], frames.shape[1])
+    masks, sure = without.rated(video)
+    found, also_sure = boxes.rated(video)
+    assert masks.any()
+    assert np.array_equal(found, tight_boxes(masks))
+    assert also_sure == sure
