@@ -13,6 +13,7 @@ from rich.text import Text
 from fbm.utils.durations import duration
 
 PAUSE = 30.0  # seconds between lines of progress
+SLOW = 0.1  # units a second; a lower rate tells less than the time that is left
 
 
 class Advance(Protocol):
@@ -28,7 +29,7 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:.1f} {self.unit}/s" if speed else "", style="progress.data.speed")
+        return Text(f"{speed:.1f} {self.unit}/s" if speed and speed >= SLOW else "", style="progress.data.speed")
 
 
 @contextmanager
@@ -62,7 +63,8 @@ def progress_lines(what: str, total: int, unit: str) -> Iterator[Advance]:
         now = time.monotonic()
         if now - last >= PAUSE and done < total:
             last, speed = now, done / (now - began)
-            rate = f"{speed:.1f} {unit}/s, {duration((total - done) / speed)} left"
-            print(f"{what}: {done:,} of {total:,} {unit}, {rate}", file=sys.stderr, flush=True)
+            rate = f"{speed:.1f} {unit}/s, " if speed >= SLOW else ""
+            left = f"{duration((total - done) / speed)} left"
+            print(f"{what}: {done:,} of {total:,} {unit}, {rate}{left}", file=sys.stderr, flush=True)
 
     yield advance

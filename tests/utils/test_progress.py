@@ -33,3 +33,11 @@ def test_no_work_is_not_shown(capsys):
     with progress("runs", 0, "runs") as advance:
         advance()
     assert capsys.readouterr().err == ""
+
+
+def test_slow_work_has_no_rate(capsys, monkeypatch):
+    clock = iter([0.0, 100.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    with progress_lines("runs", 4, "runs") as advance:
+        advance()
+    assert capsys.readouterr().err == "runs: 1 of 4 runs, 5 min left\n"
