@@ -40,4 +40,4 @@ def test_slow_work_has_no_rate(capsys, monkeypatch):
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     with progress_lines("runs", 4, "runs") as advance:
         advance()
-    assert capsys.readouterr().err == "runs: 1 of 4 runs, 5 min left\n"
+    assert capsys.readouterr().err == "runs: 1 of 4 runs, 5 min 0 s left\n"
