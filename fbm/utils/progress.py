@@ -43,7 +43,8 @@ def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
         began = time.monotonic()
         with progress_lines(what, total, unit) as advance:
             yield advance
-        print(f"{what}: {total:,} {unit} in {duration(time.monotonic() - began)}", file=sys.stderr, flush=True)
+        if (taken := time.monotonic() - began) >= PAUSE:
+            print(f"{what}: {total:,} {unit} in {duration(taken)}", file=sys.stderr, flush=True)
         return
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), _Rate(unit), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:

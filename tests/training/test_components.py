@@ -16,6 +16,7 @@ from torch._dynamo.utils import counters
 
 from fbm.config.compose import compose
 from fbm.config.instantiate import check_run
+from fbm.models import group_norm
 from fbm.models.compilation import compile_networks
 from fbm.models.encoder import C3DEncoder
 from fbm.models.layers import to_input
@@ -200,8 +201,10 @@ def quickly_compiled(monkeypatch) -> None:
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
 
 
-def test_a_compiled_run_is_the_same_and_goes_on_from_one_that_is_not(train, quickly_compiled):
+def test_a_compiled_run_is_the_same_and_goes_on_from_one_that_is_not(train, quickly_compiled, monkeypatch):
     """Every part in one piece: nothing breaks its graph."""
+    # Compiled, a group norm is torch's; a bias in front of one has no gradient but rounding's, which Adam scales up.
+    monkeypatch.setattr(group_norm, "FEW_CHANNELS", 0)
     assert train("task=disentangle", "name=plain") == 0
     assert not counters["stats"]
     assert train("task=disentangle", "name=compiled", "compile=true") == 0

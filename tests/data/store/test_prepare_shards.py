@@ -202,7 +202,11 @@ def test_a_data_set_is_generated_once(tmp_path):
     few = [f"data.generate.{key}" for key in ("groups=3", "test_groups=1", "clips=1")]
 
     def one(number):
-        command = [*FBM, "prepare", *words, *few, "prepare.shards=2", f"prepare.shard={number}"]
+        arguments = ["prepare", *words, *few, "prepare.shards=2", f"prepare.shard={number}"]
+        # Progress in a line for each video: it shows who generates them.
+        code = "from fbm.cli.main import main; from fbm.utils import progress; progress.PAUSE = 0"
+        code += f"; raise SystemExit(main({arguments}))"
+        command = [sys.executable, "-c", code]
         return processes.run(command, capture_output=True, text=True, timeout=600)
 
     with ThreadPoolExecutor() as threads:
