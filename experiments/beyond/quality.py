@@ -30,6 +30,8 @@ def kind(config: dict[str, Any]) -> str:
         return "any frame"
     masks = config["masks"]
     folder = masks["source"].get("folder") if masks["name"] == "files" else None  # experiments/mask_quality has several
+    if masks["name"] == "unsupervised" and masks["source"].get("boxes"):
+        return "masks from boxes around unsupervised ones"
     return f"masks from {Path(folder).name if folder else masks['name']}"
 
 

@@ -58,8 +58,9 @@ class _NarrowGroupNorm(torch.autograd.Function):
         def by_channel(values: Tensor) -> Tensor:
             return values.repeat_interleave(channels // groups, 1)
 
-        of_maps = (by_group(sums) * mean - by_group(products)) * rstd**3
-        constant = -of_maps * mean - by_group(sums) * rstd
+        mean_dy = by_group(sums)  # of w dy
+        of_maps = (mean_dy * mean - by_group(products)) * rstd**3
+        constant = -of_maps * mean - mean_dy * rstd
         dx = torch.addcmul(by_channel(constant)[:, None], x, by_channel(of_maps)[:, None])
         dx.addcmul_(dy, (by_channel(rstd) * weight)[:, None])
         dw = ((products - sums * by_channel(mean)) * by_channel(rstd)).sum(0)
