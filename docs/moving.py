@@ -41,7 +41,7 @@ def columns(network: Disentangler, clips: Tensor) -> Tensor:
 
 
 def draw(pictures: Tensor) -> Image.Image:
-    """One frame of the GIF: a row a clip, a column a picture, of `N 4 3 H W`."""
+    """One frame of the GIF: a row per clip, a column per picture, of `N 4 3 H W`."""
     rows, count, _, height, width = pictures.shape
     side = width * SCALE + GAP
     canvas = Image.new("RGB", (count * side + GAP, TITLE + rows * side + GAP), "white")

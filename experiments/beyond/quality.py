@@ -1,4 +1,4 @@
-"""How sharp and how right the reconstructions of a study's pretrainings are, on test clips: a table a picture."""
+"""How sharp and how right the reconstructions of a study's pretrainings are, on test clips: a table per picture."""
 
 import argparse
 import json

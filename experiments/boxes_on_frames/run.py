@@ -12,7 +12,7 @@ from fbm.utils.messages import exit_status
 
 
 def main() -> None:
-    """Draw frames of every video in a store, one row a video, evenly spaced among those with a box."""
+    """Draw frames of every video in a store, one row per video, evenly spaced among those with a box."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--store", type=Path, required=True)
     parser.add_argument("--frames", type=int, default=6)

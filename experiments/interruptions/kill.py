@@ -94,7 +94,7 @@ def disturbed(command: Command, folder: Path, kills: list[Kill], alone: bool) ->
 
 
 def main() -> None:
-    """Print a line a run and the count; exit status 1 where any differs."""
+    """Print a line per run and the count; exit status 1 where any differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("train", "prepare"))
     parser.add_argument("--times", type=int, default=20)

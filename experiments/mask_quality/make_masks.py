@@ -12,7 +12,7 @@ from fbm.utils.messages import exit_status
 
 
 def main() -> None:
-    """Write OUT/centre, OUT/whole and OUT/other, a file a video each."""
+    """Write OUT/centre, OUT/whole and OUT/other, one file per video."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("masks", type=existing_folder, help="the demo data's own: data/demo/masks")
     parser.add_argument("out", type=Path)

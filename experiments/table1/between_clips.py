@@ -42,7 +42,7 @@ def shares(folder: Path, store: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print a Markdown table, a column a run."""
+    """Print a Markdown table, a column per run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", type=Path, nargs="+", help="folders of task=disentangle runs")
     parser.add_argument("--store", type=Path, required=True, help="that they were trained on")

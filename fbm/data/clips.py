@@ -1,4 +1,4 @@
-"""From the store to samples: 32-frame chunks, 16-frame windows in them, flips. Nothing is decoded here."""
+"""From the store to samples: clips of `clip_frames` in chunks of `chunk_frames`, mirrored and reversed in training."""
 
 import math
 import struct
@@ -33,21 +33,26 @@ def chunk_starts(frames: int, chunk_frames: int) -> range:
     return range(0, frames - chunk_frames + 1, chunk_frames)
 
 
-def draw_window(seed: int, key: SampleKey, slack: int) -> Window:
+def draw_window(seed: int, key: SampleKey, slack: int, reverse: bool = True) -> Window:
     """The random choices for one training sample, a function of (seed, epoch, sample) alone.
 
     Args:
         slack: how many frames the chunk is longer than the clip.
+        reverse: False reverses none; the other choices stay the same.
     """
     # A hash is as random as a generator's first numbers; making a generator takes half as long as reading the clip.
     bits = xxh3_64_intdigest(struct.pack("<3q", seed, key.epoch, key.sample))
-    return Window((bits >> 2) % (slack + 1), bool(bits & 1), bool(bits & 2))
+    return Window((bits >> 2) % (slack + 1), reverse and bool(bits & 1), bool(bits & 2))
 
 
 def subsample_groups(videos: Sequence[StoredVideo], fraction: float) -> list[StoredVideo]:
-    """The videos of `fraction` of each class's groups, at least one group a class, and all videos without a label.
+    """The videos of `fraction` of each class's groups, at least one group per class, and all videos without a label.
 
-    Whole groups: clips of one group are nearly copies. Smaller fractions are subsets of larger ones, whatever the seed.
+    Whole groups, since clips of one group are nearly copies. The choice depends on the class's name alone: all runs of
+    a study use the same groups, whatever their seed, and a smaller fraction is a subset of a larger one.
+
+    Args:
+        fraction: above 0, at most 1.
     """
     pairs = sorted({(video.action, video.group) for video in videos if video.action})
     kept: set[tuple[str, int]] = set()
@@ -57,23 +62,25 @@ def subsample_groups(videos: Sequence[StoredVideo], fraction: float) -> list[Sto
     return [video for video in videos if not video.action or (video.action, video.group) in kept]
 
 
-def spread(samples: int, most: int) -> list[int]:
-    """The numbers of all samples, or of `most` of them, evenly spaced."""
-    return [int(sample) for sample in np.linspace(0, samples - 1, min(samples, most)).round()]
+def evenly_spaced(count: int, most: int) -> list[int]:
+    """`min(count, most)` indices below `count`, evenly spaced."""
+    return [int(index) for index in np.linspace(0, count - 1, min(count, most)).round()]
 
 
 class ClipDataset(Dataset[ClipBatch]):
     """One split of a store as clips; a sample is a chunk, indexed by `SampleKey`.
 
     Args:
-        store: opened.
-        split: "train" draws a random window and flips, the others take the middle window as it is.
+        store: an open one.
+        split: "train" draws a random window, mirrored or not and reversed or not; the others take the middle window as
+            it is.
         chunk_frames, clip_frames: 32 and 16 as in the reference program; 16 and 16 as in the paper, without an offset.
         seed: of the random choices.
         label_fraction: share of the training groups that is used, see `subsample_groups`.
-        augment: False takes the middle window in training too.
-        classes: in label order; None takes all of the store's.
-        least_confidence: of the masks; leaves out the other videos.
+        random_windows: False takes the middle window as it is in training too.
+        classes: their names in label order; None takes all of the store's.
+        least_confidence: videos whose masks are less sure than this, 0 to 1, are left out.
+        reverse: False reverses no training clip in time.
     """
 
     def __init__(
@@ -84,11 +91,12 @@ class ClipDataset(Dataset[ClipBatch]):
         clip_frames: int,
         seed: int,
         label_fraction: float = 1.0,
-        augment: bool = True,
+        random_windows: bool = True,
         classes: Sequence[str] | None = None,
         least_confidence: float = 0.0,
+        reverse: bool = True,
     ) -> None:
-        self.store, self.seed, self.random = store, seed, augment and split == "train"
+        self.store, self.seed, self.random, self.reverse = store, seed, random_windows and split == "train", reverse
         self.classes = store.manifest.classes if classes is None else classes
         self.chunk_frames, self.clip_frames, self.slack = chunk_frames, clip_frames, chunk_frames - clip_frames
         self.mask_frames: Sequence[int] | None = None  # the frames of a clip that a sample has masks of; None is all
@@ -105,11 +113,11 @@ class ClipDataset(Dataset[ClipBatch]):
 
     @property
     def labelled(self) -> "ClipDataset":
-        """The clips of the videos that have a label."""
+        """This split without the videos whose label is -1: they have no class, or one that `classes` leaves out."""
         if -1 not in self.labels:
             return self
         some = copy(self)
-        some._take([video for video in self.videos if video.action])
+        some._take([video for video, label in zip(self.videos, self.labels, strict=True) if label >= 0])
         return some
 
     def __len__(self) -> int:
@@ -123,7 +131,11 @@ class ClipDataset(Dataset[ClipBatch]):
         return self.batch(keys)
 
     def batch(self, keys: Sequence[SampleKey]) -> ClipBatch:
-        """Several samples. Every frame is copied once, from the page cache to its place in the batch."""
+        """Several samples, fields as in `ClipBatch`, `B` first.
+
+        Frames go straight to their place in the batch: a raw store's are copied once, from the page cache, others are
+        decoded into it.
+        """
         size = self.store.manifest.size
         count = self.windows.clips if self.windows else 1
         frames = _empty_batch(len(keys), count, self.clip_frames, size, size, 3)
@@ -147,7 +159,8 @@ class ClipDataset(Dataset[ClipBatch]):
         """The windows of a sample in its video."""
         number, chunk = self.samples[key.sample]
         if self.windows is None:
-            window = draw_window(self.seed, key, self.slack) if self.random else Window(self.slack // 2, False, False)
+            middle = Window(self.slack // 2, False, False)
+            window = draw_window(self.seed, key, self.slack, self.reverse) if self.random else middle
             return [window._replace(start=chunk + window.start)]
         slack = self.videos[number].frames - self.clip_frames
         if self.random:

@@ -1,4 +1,4 @@
-"""The data module: a store's clips, one loader a split. The only module of this package that imports Lightning."""
+"""The data module: a store's clips, one loader per split. The only module of this package that imports Lightning."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +46,7 @@ class ClipDataModule(pl.LightningDataModule):
         frames, quality, decoder: how the store keeps frames and what made them, which must be so.
         test_clips: clips of each test video, evenly spaced over it; None tests the middle of each chunk.
         least_confidence: training videos whose masks are less sure than this are left out; tests keep every video.
+        reverse: training reverses each clip in time with probability 1/2, as the paper does. False reverses none.
 
     Raises:
         UserError: the store is missing, was prepared with other settings, is broken, or leaks between splits.
@@ -70,6 +71,7 @@ class ClipDataModule(pl.LightningDataModule):
         decoder: Decoder = "pyav",
         least_confidence: float = 0.0,
         test_clips: int | None = None,
+        reverse: bool = True,
     ) -> None:
         super().__init__()
         for holds, wanted in (
@@ -102,7 +104,9 @@ class ClipDataModule(pl.LightningDataModule):
         self.classes = classes
         lengths, least = (chunk_frames, clip_frames), {"train": least_confidence}
         self.clips = {
-            split: ClipDataset(self.store, split, *lengths, seed, label_fraction, True, classes, least.get(split, 0))
+            split: ClipDataset(
+                self.store, split, *lengths, seed, label_fraction, True, classes, least.get(split, 0), reverse
+            )
             for split in ("train", "val", "test")
         }
         if test_clips is not None:

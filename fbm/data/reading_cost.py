@@ -2,7 +2,7 @@
 
 import time
 
-from fbm.data.clips import ClipDataset, SampleKey, spread
+from fbm.data.clips import ClipDataset, SampleKey, evenly_spaced
 
 CLIPS, SECONDS = 16, 2.0  # measured at most
 # Ratios of docs/benchmarks.md.
@@ -10,7 +10,7 @@ STORED = "a store with data.frames=jpeg gives 6 to 15 times as many, data.frames
 
 
 def reading_cost(clips: ClipDataset) -> str:
-    """A line with the clips a second that one process reads, if the store has no frames; else nothing.
+    """A line with the clips per second that one process reads, if the store has no frames; else nothing.
 
     Raises:
         StoreError: a video is not as it was prepared.
@@ -18,11 +18,11 @@ def reading_cost(clips: ClipDataset) -> str:
     if clips.store.kind.stored or not len(clips):
         return ""
     began, count = time.perf_counter(), 0
-    for sample in spread(len(clips), CLIPS):
+    for sample in evenly_spaced(len(clips), CLIPS):
         clips.batch([SampleKey(0, sample)])
         count += 1
         if time.perf_counter() - began > SECONDS:
             break
     rate = count / (time.perf_counter() - began)
     clips.store.close()  # a loader's workers open what they read
-    return f"data.frames=files: a process decodes about {rate:.3g} clips a second here; {STORED}"
+    return f"data.frames=files: a process decodes about {rate:.3g} clips per second here; {STORED}"

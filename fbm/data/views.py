@@ -1,8 +1,8 @@
-"""Several clips of each test video, evenly spaced over it, as published accuracies are measured (10 clips a video)."""
+"""Several clips of each test video, evenly spaced over it, as published accuracies are measured (10 per video)."""
 
 from collections.abc import Sequence
 
-from fbm.data.clips import ClipDataset, spread
+from fbm.data.clips import ClipDataset, evenly_spaced
 from fbm.data.store.frame_store import FrameStore
 from fbm.data.store.manifest import StoredVideo
 
@@ -15,7 +15,7 @@ def view_starts(frames: int, clip_frames: int, clips: int) -> list[int]:
     places = frames - clip_frames + 1
     if places < 1:
         return []
-    return [(places - 1) // 2] if clips == 1 else spread(places, clips)
+    return [(places - 1) // 2] if clips == 1 else evenly_spaced(places, clips)
 
 
 class ViewDataset(ClipDataset):
@@ -32,7 +32,7 @@ class ViewDataset(ClipDataset):
         self, store: FrameStore, split: str, clip_frames: int, seed: int, clips: int, classes: Sequence[str]
     ) -> None:
         self.clips = clips
-        super().__init__(store, split, clip_frames, clip_frames, seed, augment=False, classes=classes)
+        super().__init__(store, split, clip_frames, clip_frames, seed, random_windows=False, classes=classes)
 
     def _take(self, videos: list[StoredVideo]) -> None:
         super()._take(videos)

@@ -10,13 +10,14 @@ from fbm.models.decoder import FrameDecoder, KernelDecoder, default_width, num_u
 from fbm.models.encoder import Encoder
 from fbm.models.layers import Norm, OutputInit
 
-# How far from mid grey, in any channel of [-1, 1], a reconstructed pixel counts as foreground: by it, the demo data's
-# true foregrounds have an IoU of 0.97 with their own masks.
+# How far from mid grey, in any channel of [-1, 1], a reconstructed pixel counts as foreground: by it, true foregrounds
+# have an IoU above 0.97 with their own masks (tests/tasks/test_disentangle.py).
 FOREGROUND_THRESHOLD = 0.1
 
 
 class Features(NamedTuple):
-    """The bottleneck's three parts, each `B C h w`; their channels are in another order, see `split_features`."""
+    """The bottleneck's three parts, each `B C h w`, in the order of the paper's title; `split_features` says which
+    channels they are."""
 
     motion: Tensor
     foreground: Tensor
@@ -60,8 +61,8 @@ class Disentangler(nn.Module):
 
     Args:
         encoder: the one to pretrain; other tasks load its weights from a checkpoint.
-        kernels: K of the cross convolution; None takes the paper's proportion, 3/32 of the feature channels (48 of
-            512).
+        kernels: K of the cross convolution, which has K x K kernels for each clip; None takes the paper's proportion,
+            3/32 of the feature channels (48 of 512).
         decoder_width: of the frame decoders; None takes an eighth of the feature channels, as the paper does.
         decoder_norm: of both frame decoders; None takes that of the encoder's convolutions.
         motion_norm: of the kernel decoder and the cross convolution; None takes that of the encoder's last maps, which
@@ -69,7 +70,8 @@ class Disentangler(nn.Module):
         output_init: of the frame decoders' last convolutions.
 
     Raises:
-        ValueError: the decoders cannot make frames of the encoder's features, or a size is below 1.
+        ValueError: there are fewer than 3 feature channels, the frames are not 2^n times as large as the features, or
+            `kernels` or `decoder_width` is below 1.
     """
 
     condition_channels = 0  # that a subclass appends to the motion features
@@ -104,10 +106,11 @@ class Disentangler(nn.Module):
         self.cross_convolution = CrossConvolution(third, kernels, motion_norm)
 
     def forward(self, clip: Tensor) -> Disentangled:
+        """Encode clips `B 3 T H W`, float in [-1, 1], and decode their parts to frames `B 3 H W`."""
         return self.reconstruct(split_features(self.encoder(clip)))
 
     def reconstruct(self, features: Features) -> Disentangled:
-        """Decode the three parts to frames.
+        """Decode the three parts, each `B C h w`, to frames `B 3 H W`.
 
         The parts may come from different clips: with the motion of one and the foreground of another, the last
         foreground is the second clip's, moved like the first's.
@@ -117,9 +120,9 @@ class Disentangler(nn.Module):
         # "Gradients coming from the reconstruction of f_t2 are blocked": the first frame's features must not
         # store what belongs to the last one (section 3).
         moved = self.cross_convolution(foreground.detach(), kernels)  # B 170 4 4 -> B 48 4 4 -> B 170 4 4
-        # Two passes through the shared decoder, not one over both: batch statistics taken over the two frames
-        # together would be a way around the block. In evaluation batch norm has one set of running statistics for
-        # both, which costs half a per cent of L_rec (experiments/norms).
+        # Two passes through the shared decoder, not one over both: common batch statistics would carry gradients of
+        # the last frame's loss into the first frame's features. In evaluation batch norm has one set of running
+        # statistics for both, which cost 0.5 % of L_rec in one run (experiments/norms).
         frames = Reconstruction(  # each B 170 4 4 -> B 3 128 128
             first_foreground=self.foreground_decoder(foreground),
             first_background=self.background_decoder(background),

@@ -1,6 +1,6 @@
-"""The reconstruction losses, equations (2) to (7), and the adversarial ones. Frames are `B C H W` float, masks `B H W`.
+"""The reconstruction losses, equations (2) to (7), and the adversarial ones.
 
-In masks 1 is foreground.
+Frames are float `B C H W` in [-1, 1], masks float `B H W`, 1 on foreground and 0 elsewhere. A loss is a scalar.
 """
 
 import math
@@ -70,7 +70,8 @@ def background_of(frames: Tensor, masks: Tensor) -> Tensor:
 def foreground_weights(masks: Tensor) -> Tensor:
     """W of equation (6), `B H W`: 1 on background, max(1, A_bg / A_fg) on foreground.
 
-    The paper defines no W for an empty mask; here its weights are 0, so such a frame has no loss.
+    The paper defines no W for an empty mask; here its weights are 0: such a frame adds nothing to the loss, but counts
+    in the mean over the batch.
     """
     foreground = masks.sum((1, 2), keepdim=True)
     background = masks[0].numel() - foreground
@@ -118,7 +119,7 @@ def adversarial_loss(fake: Sequence[Tensor], weight: Tensor) -> Tensor:
 
     Args:
         fake: logits `B h w` for each scale, see `PatchDiscriminator`.
-        weight: of each sample, `B` float; 0 leaves it out.
+        weight: of each sample, `B` float; with 0 it adds nothing, but counts in the mean.
 
     Returns:
         The mean over scales, samples and patches: L_adv^G of Mathieu et al. (2016), a scalar.
@@ -127,7 +128,12 @@ def adversarial_loss(fake: Sequence[Tensor], weight: Tensor) -> Tensor:
 
 
 def discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor], weight: Tensor) -> Tensor:
-    """Mean cross entropy of the logits for real and for reconstructed pictures: half of L_adv^D."""
+    """Mean cross entropy of the logits for real and for reconstructed pictures: half of L_adv^D.
+
+    Args:
+        real, fake: logits `B h w` for each scale.
+        weight: of each sample, see `adversarial_loss`.
+    """
     return (_cross_entropy(real, 1.0, weight) + _cross_entropy(fake, 0.0, weight)) / 2
 
 

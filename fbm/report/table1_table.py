@@ -97,7 +97,7 @@ def _with_remarks(table: Table1, found: RunSet, heads: dict[str, str]) -> Table:
     shown = {CLIP, "interval", *informative(table)}
     remarks = [text for key, text in PROTOCOL.items() if {VIDEO: "video"}.get(key, key) in shown]
     if "video" not in shown and any(row.video for row in table.rows):
-        remarks.append("video accuracy is the same as clip accuracy in every run: a clip a video")
+        remarks.append("video accuracy is the same as clip accuracy in every run: a clip per video")
     made = _table(table, [heads[key] for key in keys], rows)
     return replace(made, notes=table.notes, remarks=(*remarks, *missing_lines(found)))
 

@@ -37,6 +37,8 @@ NULLABLE_KEYS = {
     "data.module.quality": None,
     "data.decoder": "pyav",
     "data.module.decoder": "pyav",
+    "data.reverse": True,
+    "data.module.reverse": True,
     "data.empty_classes": None,
     "data.module.empty_classes": None,
     "masks.source.misfits": None,

@@ -24,14 +24,14 @@ class Run:
 
     Attributes:
         summary: None until the run is finished.
-        main: False in ranks other than 0, which write nothing here.
+        is_main_process: False in ranks other than 0, which write nothing here.
         start_from: the checkpoint to resume from.
         own_checkpoint: it is this run's own, so that its metrics and its loggers' runs continue too.
     """
 
     folder: Path
     summary: RunSummary | None = None
-    main: bool = True
+    is_main_process: bool = True
     start_from: Path | None = None
     own_checkpoint: bool = False
 
@@ -42,14 +42,14 @@ class Run:
 
     def start(self, config: str) -> None:
         """Start or resume: write the resolved config, and remove an earlier attempt's traceback."""
-        if self.main:
+        if self.is_main_process:
             write_text(self.folder / CONFIG, config)
             (self.folder / FAILURE).unlink(missing_ok=True)
 
     def finish(self, summary: RunSummary) -> None:
         """Finish the run by writing its summary."""
         self.summary = summary
-        if self.main:
+        if self.is_main_process:
             write_text(self.folder / SUMMARY, summary.to_json())
 
     def reread(self) -> None:

@@ -78,7 +78,7 @@ def training_context(trainer: pl.Trainer, run: Run) -> Iterator[None]:
     except SystemExit as stopped:  # how Lightning ends an interrupted run
         raise (KeyboardInterrupt if trainer.interrupted else stopped) from None
     except Exception:
-        if run.summary is None and run.main:
+        if run.summary is None and run.is_main_process:
             with suppress(OSError):  # a full disk is the failure itself
                 write_text(run.folder / FAILURE, traceback.format_exc())
         raise

@@ -25,15 +25,16 @@ from fbm.utils.errors import UserError
 
 
 def train(config: DictConfig, run: Run, identity: str) -> None:
-    """Do what is left of one run, in this process: all of it, or the part of one rank.
+    """Train and test one run in this process, as its only process or as one of its ranks; skip what is done already.
 
     Args:
-        run: its folder, held by this process or by the one that launched the ranks.
-        identity: the run's fingerprint.
+        config: as composed. What it leaves open by device and data is settled in place; then it is read-only.
+        run: its folder, locked by this process or by the one that launched the ranks.
+        identity: the fingerprint `run` (docs/glossary.md), by which a run folder is recognised.
 
     Raises:
         UserError: the config, the store or a checkpoint does not allow it.
-        Stopped: a signal asked for it; the state of the training is saved.
+        Stopped: a signal ended the run; the message says from where the same command resumes it.
     """
     with user_errors():
         if run.summary is not None:
@@ -62,9 +63,9 @@ def train(config: DictConfig, run: Run, identity: str) -> None:
             throughput = _throughput(source.metrics if source and source.trained else trainer.callback_metrics)
             if not run.best.is_file():
                 raise UserError(UNVALIDATED)
-            tested = _test(components, checkpointer, run) if config.test else {}
+            test_metrics = _run_test(components, checkpointer, run) if config.test else {}
             summary = RunSummary(
-                **_results(config, components, run, tested),
+                **_results(config, components, run, test_metrics),
                 **provenance,
                 hardware=hardware(trainer),
                 throughput=throughput,
@@ -77,26 +78,26 @@ def train(config: DictConfig, run: Run, identity: str) -> None:
             mirror(trainer.loggers, FinishedRun(run.folder, summary))
 
 
-def _begin(run: Run, content: dict[str, Any]) -> dict[str, Any]:
-    """Write config and code into the run folder; gives the provenance for the summary."""
-    run.start(as_yaml(content))
-    if not run.main:
+def _begin(run: Run, resolved_config: dict[str, Any]) -> dict[str, Any]:
+    """Write config and code into the run folder; returns the provenance for the summary."""
+    run.start(as_yaml(resolved_config))
+    if not run.is_main_process:
         return {}
     if run.own_checkpoint:
-        log_changed_code(run.folder, content, "resume=none starts over (what is there is kept inside)")
-    return record(run.folder, content)
+        log_changed_code(run.folder, resolved_config, "resume=none starts over (what is there is kept inside)")
+    return record(run.folder, resolved_config)
 
 
-def _test(components: Components, checkpointer: PreemptionCheckpoint, run: Run) -> dict[str, float]:
+def _run_test(components: Components, checkpointer: PreemptionCheckpoint, run: Run) -> dict[str, float]:
     """The best checkpoint on the test split."""
     with checkpointer.handle_signals():
-        tested = components.trainer.test(
+        (metrics,) = components.trainer.test(
             components.task, components.data, ckpt_path=run.best, weights_only=True, verbose=False
         )
-    return {name: float(value) for name, value in tested[0].items()}
+    return {name: float(value) for name, value in metrics.items()}
 
 
-def _results(config: DictConfig, components: Components, run: Run, tested: dict[str, float]) -> dict[str, Any]:
+def _results(config: DictConfig, components: Components, run: Run, test_metrics: dict[str, float]) -> dict[str, Any]:
     """What was trained, and its results."""
     best = read_checkpoint(run.best)["fbm"]
     return {
@@ -108,8 +109,8 @@ def _results(config: DictConfig, components: Components, run: Run, tested: dict[
         "seed": config.seed,
         "label_fraction": float(config.data.label_fraction),
         "monitor": config.monitor.metric,
-        "metrics": {**best["metrics"], **tested},
-        **_tested(components),
+        "metrics": {**best["metrics"], **test_metrics},
+        **_test_artifacts(components),
         "best_epoch": best["epoch"],
         "epochs": components.trainer.current_epoch,
         "fingerprints": Fingerprints(**components.fingerprints),
@@ -121,7 +122,7 @@ def _results(config: DictConfig, components: Components, run: Run, tested: dict[
     }
 
 
-def _tested(components: Components) -> dict[str, Any]:
+def _test_artifacts(components: Components) -> dict[str, Any]:
     """What a test leaves besides its metrics."""
     task = components.task
     intervals = group_intervals(task.test_outcomes, components.data.clips["test"])
@@ -136,7 +137,7 @@ def _throughput(metrics: Mapping[str, Any]) -> dict[str, float]:
 def _complete(config: DictConfig, run: Run, summary: RunSummary, identity: str) -> None:
     """Test a finished run if that is asked for and was not done, and add the metrics to its summary."""
     check_not_stale(config, run, summary)
-    if run.main:
+    if run.is_main_process:
         log_changed_code(run.folder, resolved(config), "overwrite=true trains it again (the old run is kept inside)")
     if not has_work_left(config, run):
         print(f"{run.folder} is finished already; overwrite=true runs it again")
@@ -145,7 +146,7 @@ def _complete(config: DictConfig, run: Run, summary: RunSummary, identity: str) 
     checkpointer = configure_checkpointer(components, None, config.resume)
     checkpointer.saved_position = TRAINING_COMPLETE  # for the message, if a signal ends this test
     with training_context(components.trainer, run):
-        tested = _test(components, checkpointer, run)
-        summary = replace(summary, metrics={**summary.metrics, **tested}, **_tested(components))
+        test_metrics = _run_test(components, checkpointer, run)
+        summary = replace(summary, metrics={**summary.metrics, **test_metrics}, **_test_artifacts(components))
         run.finish(summary)
         mirror(components.trainer.loggers, FinishedRun(run.folder, summary, again=True))

@@ -16,7 +16,7 @@ class InUseError(UserError):
 
 
 class Stopped(BaseException):
-    """A signal has ended the work of this process, after its state was saved; the message states the progress.
+    """A signal has ended the work of this process; the message says what is saved.
 
     Not an `Exception`, so that no handler of errors keeps it from ending the process, with exit status 128 + `signum`.
     """

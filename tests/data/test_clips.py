@@ -50,7 +50,7 @@ def test_the_middle_window_is_taken_where_nothing_is_learnt(store, split):
 
 
 def test_training_without_augmentation_takes_the_middle_too(store):
-    plain = clips(store, augment=False)
+    plain = clips(store, random_windows=False)
     assert (plain[SampleKey(3, 0)].frames.numpy() == store.frames(plain.videos[0].name, 8, 24)).all()
 
 
@@ -117,6 +117,19 @@ def test_flips_act_on_frames_and_masks_together(store):
         assert (sample.frames.numpy() == frames).all()
         assert (sample.masks.numpy() == masks).all()
     assert len(met) == 4
+
+
+def test_classes_that_depend_on_the_direction_are_not_reversed(store):
+    with_both, forward = clips(store, seed=1), clips(store, seed=1, reverse=False)
+    keys = [SampleKey(epoch, sample) for epoch in range(2) for sample in range(len(forward))]
+    reversals = 0
+    for key in keys:
+        window = draw_window(1, key, 16)
+        assert draw_window(1, key, 16, reverse=False) == window._replace(reversed=False)
+        frames = with_both[key].frames
+        assert torch.equal(forward[key].frames, frames.flip(0) if window.reversed else frames)
+        reversals += window.reversed
+    assert 0 < reversals < len(keys)
 
 
 def test_masks_of_a_sample_are_the_rasterised_boxes(store, demo_root):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from fbm.config.compose import compose
+from fbm.config.instantiate import build
 from fbm.data.batch import SizedEvaluation
 from fbm.data.datamodule import ClipDataModule
 from fbm.data.datasets.ucf101 import UCF101
@@ -38,6 +40,13 @@ def test_a_store_alone_is_enough(demo_store):
     assert module.classes == sorted(CLASSES)
     assert module.samples == {"train": 18, "val": 6, "test": 6}
     assert module.has_masks
+
+
+@pytest.mark.parametrize("reverse", [True, False])
+def test_whether_training_reverses_clips(demo_store, reverse):
+    config = compose([f"data.store={demo_store}", f"data.reverse={str(reverse).lower()}"])
+    data = build(config.data.module, seed=0)
+    assert data.clips["train"].reverse is reverse
 
 
 def test_batches_have_the_agreed_form(demo_store):

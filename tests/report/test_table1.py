@@ -39,14 +39,14 @@ def test_published_accuracies_stand_beside_the_papers_data_alone(tmp_path, data,
 
 
 def test_columns_that_tell_nothing_are_left_out(tmp_path):
-    """One clip a video, no second row, no seed missing, no run that fits its training, and not the paper's data."""
+    """One clip per video, no second row, no seed missing, no run that fits its training, and not the paper's data."""
     for seed in (0, 1):
         fake_run(tmp_path / "demo", seed=seed, clip=0.5, video=0.5, train=(0.1, 0.2))
     found = find([tmp_path])
     made = full_table(table1(found), found)
     assert made.head == ("Initialization", "Clip accuracy, %", "Runs", "Seeds")
     assert made.rows[0] == ("Random initialization", "50.0 ± 0.0", "2", "0, 1")
-    assert "video accuracy is the same as clip accuracy in every run: a clip a video" in made.remarks
+    assert "video accuracy is the same as clip accuracy in every run: a clip per video" in made.remarks
     assert "Test video, %" not in runs_table(found).head
     assert "Started from" not in runs_table(found).head
     fake_run(tmp_path / "demo", init="ours", clip=0.6, video=0.7, train=(0.1, 0.95))

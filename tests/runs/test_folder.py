@@ -168,7 +168,7 @@ def test_a_kill_while_a_run_is_moved_aside_mixes_nothing_up(tmp_path, monkeypatc
 
 
 def test_other_ranks_write_nothing(tmp_path):
-    run = Run(tmp_path, main=False)
+    run = Run(tmp_path, is_main_process=False)
     run.start("seed: 0\n")
     run.finish(run_summary(epochs=1))
     assert run.summary == run_summary(epochs=1)

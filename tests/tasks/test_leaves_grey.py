@@ -34,7 +34,7 @@ BOUND = 0.35
 def clips(demo_root, tmp_path_factory) -> ClipDataset:
     folder: Path = tmp_path_factory.mktemp("stores") / "demo"
     prepare(Preparation(UCF101(demo_root), BoxMasks(demo_root), "boxes", folder, SIZE, workers=1, timeout=600))
-    some = ClipDataset(FrameStore(folder), "train", 32, FRAMES, seed=0, augment=False)
+    some = ClipDataset(FrameStore(folder), "train", 32, FRAMES, seed=0, random_windows=False)
     some.mask_frames = (0, -1)
     return some
 

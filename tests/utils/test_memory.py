@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from fbm.utils.memory import out_of_memory
+from tests.loaders import read_all
 
 LOWER = "lower data.batch_size (trainer.accumulate_grad_batches=N"
 
@@ -119,7 +120,7 @@ class Killed(Dataset[torch.Tensor]):
 
 def test_a_loaders_worker_that_was_killed():
     with pytest.raises(RuntimeError) as caught:
-        list(DataLoader(Killed(), num_workers=1))
+        read_all(DataLoader(Killed(), num_workers=1))
     line = out_of_memory(caught.value)
     assert line is not None
     assert line.startswith("a loader process was killed")

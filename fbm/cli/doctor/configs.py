@@ -18,7 +18,7 @@ from fbm.utils.machine import silence_lightning
 
 
 def main(arguments: list[str]) -> int:
-    """Print one line a file; returns 1 if any is wrong."""
+    """Print one line per file; returns 1 if any is wrong."""
     parser = argparse.ArgumentParser(prog="fbm doctor config", description=__doc__)
     parser.add_argument("--config-dir", type=Path, help="a folder of your own config groups, as given to `fbm train`")
     silence_lightning()

@@ -120,7 +120,7 @@ class UCF101(VideoDataset):
     def _top(self) -> Path:
         folder = self._root() / "UCF-101"
         if not folder.is_dir():
-            raise UserError(f"data.root={self.root} holds no folder UCF-101 (with one folder a class)")
+            raise UserError(f"data.root={self.root} holds no folder UCF-101 (with one folder per class)")
         return folder
 
     def _folders(self) -> dict[str, Path]:
@@ -131,7 +131,7 @@ class UCF101(VideoDataset):
                 raise UserError(f"{other} and {folder} are folders of one class: put their videos into one")
             folders[folder.name.casefold()] = folder
         if not folders:
-            raise UserError(f"{self._top()} is empty: it should hold one folder a class with v_CLASS_gXX_cYY.avi files")
+            raise UserError(f"{self._top()} is empty: it should hold a folder per class with v_CLASS_gXX_cYY.avi files")
         return folders
 
     def _lists(self, part: Part) -> list[str]:

@@ -58,7 +58,7 @@ def rgb_frames(frames: Iterable[VideoFrame], size: int | None) -> Iterator[np.nd
     Args:
         size: in pixels; None keeps each frame's own, `1 H W 3` each time.
     """
-    cv2.setNumThreads(1)  # one process a file
+    cv2.setNumThreads(1)  # one process per file
     if size is None:
         yield from (part for frame in frames for part in _resized_batches([frame], (frame.height, frame.width), 1))
     else:

@@ -39,7 +39,7 @@ def make_masks(video: Path, folder: Path, settings: Settings) -> Made:
         VideoError: the video cannot be read.
         OSError: the masks cannot be written.
     """
-    cv2.setNumThreads(1)  # one process a video
+    cv2.setNumThreads(1)  # one process per video
     count = len(pictures_in(video)) if video.is_dir() else read_header(video).frames or count_packets(video)
     unfinished = folder.with_name(f".{folder.name}{TMP_SUFFIX}")
     shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The manifest of a store: what is in it, one row a video; and where the files of a video are."""
+"""The manifest of a store: what is in it, one row per video; and where the files of a video are."""
 
 import hashlib
 import json
@@ -113,7 +113,7 @@ class Manifest:
         return hashlib.sha256(json.dumps([self.size, self.masks, rows]).encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
-        """JSON with one video a line, to be compared with diff."""
+        """JSON with one video per line, to be compared with diff."""
         head = {"format": self.format, "size": self.size, "masks": self.masks, "selection": self.selection}
         head |= {"frames": self.frames, "quality": self.quality, "decoder": self.decoder}
         content = json.dumps({**head, "settings": self.settings, "fingerprint": self.fingerprint})[:-1]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from fbm.data.batch import ClipBatch
-from fbm.data.clips import ClipDataset, SampleKey, spread
+from fbm.data.clips import ClipDataset, SampleKey, evenly_spaced
 from fbm.evaluation.bias import versions
 from fbm.evaluation.probing.factors import groups
 from fbm.evaluation.probing.features import labels_of
@@ -37,7 +37,7 @@ class VersionedClips:
     @cached_property
     def colour(self) -> np.ndarray:
         """The mean colour of training clips, uint8 `3`."""
-        keys = [SampleKey(0, sample) for sample in spread(len(self.train), COLOUR_CLIPS)]
+        keys = [SampleKey(0, sample) for sample in evenly_spaced(len(self.train), COLOUR_CLIPS)]
         means = [self.train.batch([key]).frames.double().mean((0, 1, 2, 3)).numpy() for key in keys]
         made: np.ndarray = np.rint(np.mean(means, 0)).astype(np.uint8)
         return made

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from matplotlib.figure import Figure
 
-from fbm.data.clips import spread
+from fbm.data.clips import evenly_spaced
 from fbm.evaluation.bias.clips import VersionedClips
 from fbm.runs.bias import VERSIONS
 
@@ -26,7 +26,7 @@ def draw_versions(clips: VersionedClips) -> bytes:
     for row, name in enumerate(drawn):
         frames = clips.batch(name, [sample]).frames[0].numpy()
         axis.text(-0.05, row + 0.5, _two_lines(VERSIONS[name]), ha="right", va="center", fontsize=8)
-        for column, frame in enumerate(np.asarray(frames)[spread(len(frames), SHOWN)]):
+        for column, frame in enumerate(np.asarray(frames)[evenly_spaced(len(frames), SHOWN)]):
             axis.imshow(frame, extent=(column + 0.02, column + 0.98, row + 0.98, row + 0.02))
     file = io.BytesIO()
     figure.savefig(file, format="png")

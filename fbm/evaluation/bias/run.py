@@ -112,7 +112,7 @@ def _clips(run: TrainedRun, settings: Settings) -> VersionedClips:
     store, data = store_of(run, settings.store), run.config["data"]
     lengths = data["chunk_frames"], data["clip_frames"]
     train, test = (
-        ClipDataset(store, split, *lengths, seed=0, augment=False, classes=run.summary.classes).labelled
+        ClipDataset(store, split, *lengths, seed=0, random_windows=False, classes=run.summary.classes).labelled
         for split in ("train", "test")
     )
     if not len(test):

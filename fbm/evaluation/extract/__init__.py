@@ -17,7 +17,7 @@ __all__ = ["Options", "extract", "main", "parser"]
 def extract(
     checkpoint: str | Path, inputs: Sequence[str | Path], out: str | Path, options: Options
 ) -> "ExtractionResult":
-    """Features of every clip of every video, one row a clip, in the order of the inputs.
+    """Features of every clip of every video, one row per clip, in the order of the inputs.
 
     Videos are decoded in child processes, so a script calls this under `if __name__ == "__main__":`. A finished
     video's features are kept in `OUT.parts/` until all are there: after an interruption the same call resumes.
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line of `fbm extract`."""
     made = argparse.ArgumentParser(
         prog="fbm extract",
-        description="Features of videos through a trained encoder, one row a clip.",
+        description="Features of videos through a trained encoder, one row per clip.",
         epilog="After an interruption the same command resumes: OUT.parts/ keeps finished videos until OUT is written.",
     )
     add, default = made.add_argument, Options()
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     add("--out", type=Path, required=True, metavar="FILE", help="FILE.npz or FILE.parquet")
     add("--stride", type=int, metavar="N", help="frames between the starts of clips (default: a clip's length)")
     add("--part", choices=PARTS, default=default.part, help="of a disentangled feature; `each`: a column for each part")
-    add("--pool", choices=POOLS, default=default.pool, help="mean over positions: C values a clip; none: C x h x w")
+    add("--pool", choices=POOLS, default=default.pool, help="mean over positions: C values per clip; none: C x h x w")
     add_reading_options(made)
     add("--skip-unreadable", action="store_true", help="skip unreadable videos; each is named")
     add("--overwrite", action="store_true", help="replace an OUT that holds other features")

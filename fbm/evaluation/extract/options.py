@@ -24,7 +24,7 @@ class Options:
             video that fills no clip is left out.
         part: "all" channels, one of the three parts, or "each" in a column of its own. Only checkpoints of
             task=disentangle have parts.
-        pool: "mean" over the h x w positions gives C values a clip, which suit most uses and are little to store;
+        pool: "mean" over the h x w positions gives C values per clip, which suit most uses and are little to store;
             "none" keeps all C*h*w, in the order that fbm's own classifier sees.
         decoder: "pyav", "decord" or "torchcodec".
         batch: clips in a batch. It changes the speed and the memory, not the features.

@@ -94,7 +94,7 @@ def _earlier(folder: Path, made_of: dict[str, Any], any_factors: bool) -> ProbeR
 def _clips(run: TrainedRun, store: FrameStore) -> SplitClips:
     data = run.config["data"]
     lengths = data["chunk_frames"], data["clip_frames"]
-    clips = {split: ClipDataset(store, split, *lengths, seed=0, augment=False).labelled for split in SPLITS}
+    clips = {split: ClipDataset(store, split, *lengths, seed=0, random_windows=False).labelled for split in SPLITS}
     for split in ("train", "test"):
         if not len(clips[split]):
             raise UserError(

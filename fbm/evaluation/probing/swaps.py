@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fbm.data.clips import ClipDataset, spread
+from fbm.data.clips import ClipDataset, evenly_spaced
 from fbm.models.disentangler import Disentangler, Features, foreground_shown, split_features
 
 SOURCES = 6  # clips on each margin
@@ -45,8 +45,8 @@ def chosen_samples(clips: ClipDataset, count: int = SOURCES) -> list[int]:
     labels = np.array([clips.labels[number] for number, _ in clips.samples])
     kinds = np.unique(labels)
     if len(kinds) < count:
-        return spread(len(labels), count)
-    taken = kinds[spread(len(kinds), count)]
+        return evenly_spaced(len(labels), count)
+    taken = kinds[evenly_spaced(len(kinds), count)]
     own = [np.flatnonzero(labels == kind) for kind in taken]
     return [int(samples[len(samples) * (2 * place + 1) // (2 * count)]) for place, samples in enumerate(own)]
 

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from fbm import scores
-from fbm.data.clips import ClipDataset, spread
+from fbm.data.clips import ClipDataset, evenly_spaced
 from fbm.evaluation.probing.factors import groups
 from fbm.evaluation.probing.features import features, parts_of, permuted
 from fbm.evaluation.probing.intervals import Resampling, Statistic, intervals
@@ -30,7 +30,7 @@ class Views(NamedTuple):
 
 def chosen(clips: ClipDataset) -> list[int]:
     """The samples of a split of which there are views."""
-    return spread(len(clips), MOST_CLIPS)
+    return evenly_spaced(len(clips), MOST_CLIPS)
 
 
 def views(encoder: Encoder, clips: ClipDataset, maps: Tensor, advance: Callable[[], None]) -> Views:

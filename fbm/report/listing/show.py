@@ -19,7 +19,7 @@ REPEATED = re.compile("…+")
 
 
 def table(listed: Sequence[Entry], by: str | None, more: Sequence[str]) -> Table:
-    """A row a run: where it is, its state, what it is, and its most important results."""
+    """A row per run: where it is, its state, what it is, and its most important results."""
     top = Path(os.path.commonpath([entry.path.parent for entry in listed]))
     keys = [key for key in dict.fromkeys(["task", "init", "seed", by, *SHARES, *more]) if key]
     lines = [

@@ -7,7 +7,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from fbm.data.batch import ClipBatch
-from fbm.data.clips import ClipDataset, SampleKey, spread
+from fbm.data.clips import ClipDataset, SampleKey, evenly_spaced
 from fbm.models.layers import to_pixels
 from fbm.tasks.task import Pictures, PretrainingTask
 from fbm.training.callbacks.clip_data import clip_data
@@ -65,7 +65,7 @@ class Gallery(pl.Callback):
 
 def fixed_clips(clips: ClipDataset, count: int) -> ClipBatch:
     """`count` clips spread evenly over a split, always the same ones."""
-    return clips.batch([SampleKey(0, sample) for sample in spread(len(clips), count)])
+    return clips.batch([SampleKey(0, sample) for sample in evenly_spaced(len(clips), count)])
 
 
 def draw(pictures: Pictures) -> Image.Image:

@@ -2,7 +2,7 @@
 
 import pytorch_lightning as pl
 
-from fbm.data.clips import ClipDataset, spread
+from fbm.data.clips import ClipDataset, evenly_spaced
 from fbm.evaluation.probing.features import features, labels_of, rows
 from fbm.evaluation.probing.fit import Labelled, linear, neighbours
 from fbm.tasks.task import PretrainingTask
@@ -49,11 +49,11 @@ class OnlineProbes(pl.Callback):
         return not trainer.sanity_checking and (epoch % self.every == 0 or epoch + 1 == trainer.max_epochs)
 
     def _measure(self, task: PretrainingTask, train: ClipDataset, val: ClipDataset) -> dict[str, float]:
-        chosen = spread(len(train), self.clips)
+        chosen = evenly_spaced(len(train), self.clips)
         answers = labels_of(train, chosen)
         if not len(val) or len(set(answers)) < 2:
             return {}
         known = Labelled(rows(features(task.encoder, train, chosen)), answers)
-        chosen = spread(len(val), self.clips)
+        chosen = evenly_spaced(len(val), self.clips)
         asked = Labelled(rows(features(task.encoder, val, chosen)), labels_of(val, chosen))
         return {KNN: neighbours(known, self.neighbours).score(*asked), LINEAR: linear(known).score(*asked)}

@@ -55,7 +55,7 @@ def train_rank(store: ControlStore, rank: int) -> None:
 
     configure_malloc()
     silence_lightning()
-    worker = WorkerConfig.from_json(store.get("config"), main=rank == 0)
+    worker = WorkerConfig.from_json(store.get("config"), is_main_process=rank == 0)
     config = cast(DictConfig, OmegaConf.create(worker.config))
     own = environment_fingerprint(config)
     store.set(f"environment/{rank}", json.dumps(own))

@@ -48,13 +48,13 @@ class WorkerConfig:
         return json.dumps(values, default=str)  # str: of paths
 
     @classmethod
-    def from_json(cls, text: str, main: bool) -> "WorkerConfig":
-        """For one rank; `main` is for rank 0 alone."""
+    def from_json(cls, text: str, is_main_process: bool) -> "WorkerConfig":
+        """For one rank; `is_main_process` is True for rank 0 alone."""
         values = json.loads(text)
         run = values.pop("run")
         paths = {key: Path(run[key]) for key in ("folder", "start_from") if run[key] is not None}
         summary = RunSummary.from_dict(run["summary"]) if run["summary"] is not None else None
-        return cls(**values, run=Run(**{**run, **paths, "summary": summary, "main": main}))
+        return cls(**values, run=Run(**{**run, **paths, "summary": summary, "is_main_process": is_main_process}))
 
 
 def _resolve_hydra(raw: Any, resolved: Any) -> Any:

@@ -16,7 +16,7 @@ from fbm.utils.files import write_text
 
 
 class CSVLogger(ReplayableLogger, Logger):
-    """A row whenever something is logged, a column a metric, in alphabetical order.
+    """A row whenever something is logged, a column per metric, in alphabetical order.
 
     Every row rewrites the file, so it is always whole. Lightning's own logger appends, which leaves half a line when
     the process is killed, and starts a new file in every process.

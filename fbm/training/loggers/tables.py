@@ -12,7 +12,7 @@ class Table(NamedTuple):
 
 
 def confusion_table(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Table:
-    """A row a true class, a column a predicted one.
+    """A row per true class, a column per predicted one.
 
     Args:
         counts: C x C, rows true, columns predicted, in the order of `classes`.

@@ -63,6 +63,13 @@ def test_where_all_are_labelled_nothing_is_left_out(tmp_path):
     assert taken.labelled is taken
 
 
+def test_a_class_that_is_left_out_has_no_label_either(tmp_path):
+    opened = FrameStore(make_store(tmp_path / "store"))
+    some = ClipDataset(opened, "test", 32, 16, 0, classes=opened.manifest.classes[1:])
+    assert Counter(some.labels) == {-1: 4, 0: 4, 1: 4}
+    assert Counter(some.labelled.labels) == {0: 4, 1: 4}
+
+
 def test_without_labels_nothing_is_classified(tmp_path):
     bare = without_labels(make_store(tmp_path / "store"), lambda video: video.split == "train")
     with pytest.raises(UserError, match="holds no training video with a label, which task=classify needs"):

@@ -12,6 +12,7 @@ from fbm.data.store.frame_store import FrameStore, StoreError, files_of
 from fbm.data.store.manifest import MANIFEST, Manifest, StoredVideo, frames_file, masks_file, read_manifest
 from fbm.utils.errors import UserError
 from fbm.utils.files import exclusive_lock
+from tests.loaders import read_all
 
 NAME = "A/v_A_g01_c01"
 
@@ -29,7 +30,7 @@ def test_a_manifest_survives_the_disk(tmp_path):
     (tmp_path / MANIFEST).write_text(written.to_json())
     assert read_manifest(tmp_path) == written
     assert [video.name for video in written.broken] == ["A/v_A_g02_c01"]
-    assert sum(line.startswith('{"name"') for line in written.to_json().splitlines()) == 2  # one video a line
+    assert sum(line.startswith('{"name"') for line in written.to_json().splitlines()) == 2  # one video per line
 
 
 def test_the_fingerprint_follows_what_a_run_sees_and_nothing_else():
@@ -226,7 +227,7 @@ def test_a_loaders_worker_says_it_in_one_line_as_well(copy, how):
     name = store.usable[0].name
     flip(frames_file(copy, name))
     with pytest.raises(StoreError) as caught:
-        list(DataLoader(Read(store, name), num_workers=1, multiprocessing_context=how))
+        read_all(DataLoader(Read(store, name), num_workers=1, multiprocessing_context=how))
     assert str(caught.value) == (
         f"{frames_file(copy, name)} is not what was stored (checksum): delete it and run `fbm prepare` again"
     )

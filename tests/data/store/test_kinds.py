@@ -28,6 +28,7 @@ from fbm.utils.files import checksum
 from tests.conftest import SIZE, SmallRoot, make_small_root
 from tests.data.store.stored import contents, unfinish
 from tests.disks import disk
+from tests.loaders import read_all
 
 __all__ = ["disk"]  # the fixture
 pytestmark = pytest.mark.slow
@@ -83,7 +84,7 @@ def batches(store: Path, workers: int = 0, rank: int = 0, ranks: int = 1, done: 
     found = []
     for epoch in range(2):
         sampler.set_epoch(epoch)
-        found += list(loader)
+        found += read_all(loader)
     return found
 
 

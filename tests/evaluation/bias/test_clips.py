@@ -10,7 +10,7 @@ from tests.tiny import make_store
 
 def made_of(root, seed: int = 0) -> VersionedClips:
     store = FrameStore(root)
-    train, test = (ClipDataset(store, split, 32, 16, seed=0, augment=False) for split in ("train", "test"))
+    train, test = (ClipDataset(store, split, 32, 16, seed=0, random_windows=False) for split in ("train", "test"))
     return VersionedClips(train, test, seed)
 
 

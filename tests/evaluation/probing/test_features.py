@@ -28,7 +28,7 @@ def encoder() -> C3DEncoder:
 def test_middle_windows_unflipped_even_of_a_split_that_is_augmented(store, encoder):
     augmented, still = (
         ClipDataset(store, "train", 32, 16, seed=0),
-        ClipDataset(store, "train", 32, 16, seed=0, augment=False),
+        ClipDataset(store, "train", 32, 16, seed=0, random_windows=False),
     )
     found = features(encoder, augmented, range(18))
     frames = torch.stack([still[SampleKey(0, sample)].frames for sample in range(18)])

@@ -19,7 +19,7 @@ HOW = Resampling(200, seed=0)
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory) -> dict[str, ClipDataset]:
     store = FrameStore(make_store(tmp_path_factory.mktemp("probes")))
-    return {split: ClipDataset(store, split, 32, 16, seed=0, augment=False) for split in SPLITS}
+    return {split: ClipDataset(store, split, 32, 16, seed=0, random_windows=False) for split in SPLITS}
 
 
 @pytest.fixture(scope="module")

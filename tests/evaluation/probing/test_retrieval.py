@@ -15,7 +15,7 @@ HOW = Resampling(200, seed=0)
 def clips(tmp_path_factory) -> dict[str, ClipDataset]:
     """Two clips of each video: 34 frames hold two chunks of 16."""
     store = FrameStore(make_store(tmp_path_factory.mktemp("retrieval")))
-    return {split: ClipDataset(store, split, 16, 16, seed=0, augment=False) for split in ("train", "test")}
+    return {split: ClipDataset(store, split, 16, 16, seed=0, random_windows=False) for split in ("train", "test")}
 
 
 def test_hits_by_hand():

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from fbm.data.clips import ClipDataset, spread
+from fbm.data.clips import ClipDataset, evenly_spaced
 from fbm.data.datamodule import ClipDataModule
 from fbm.data.store.frame_store import FrameStore
 from fbm.models.encoder import C3DEncoder
@@ -108,7 +108,7 @@ def test_no_more_clips_than_asked_for(clips, monkeypatch):
     monkeypatch.setattr("fbm.training.callbacks.probes.features", features)
     OnlineProbes(1, 4, 5)._measure(Autoencode(C3DEncoder(4, 16, 32), ADAM), clips["train"], clips["val"])
     assert used == [[0, 6, 11, 17], [0, 2, 3, 5]]
-    assert spread(3, 50) == [0, 1, 2]
+    assert evenly_spaced(3, 50) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -17,9 +17,9 @@ def test_a_run_is_the_same_in_a_rank(store, tmp_path):
         tmp_path, run_summary(metrics={"val/loss": float("inf")}), start_from=Path("a/last.ckpt"), own_checkpoint=True
     )
     sent = WorkerConfig.create(train, compose(settings(store)), run, "id")
-    assert WorkerConfig.from_json(sent.to_json(), main=True) == sent
-    received = WorkerConfig.from_json(sent.to_json(), main=False)
-    assert not received.run.main
+    assert WorkerConfig.from_json(sent.to_json(), is_main_process=True) == sent
+    received = WorkerConfig.from_json(sent.to_json(), is_main_process=False)
+    assert not received.run.is_main_process
     assert received.train == "fbm.training.train:train"
 
 

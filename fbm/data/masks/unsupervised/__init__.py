@@ -33,7 +33,7 @@ class MotionMasks(VideoMasks):
 
         from fbm.data.masks.unsupervised.segment import segment
 
-        cv2.setNumThreads(1)  # one process a video
+        cv2.setNumThreads(1)  # one process per video
         masks, confidence = segment(video.frames, self.settings)
         return (tight_boxes(masks) if self.settings.boxes else masks), confidence
 

@@ -1,1 +1,1 @@
-"""How a store keeps its frames (`data.frames`), one module a kind."""
+"""How a store keeps its frames (`data.frames`), one module per kind."""
