@@ -23,8 +23,8 @@ class ClipBatch(NamedTuple):
     frames: Tensor  # B T H W C uint8
     masks: Tensor  # B M H W uint8, 1 = foreground, of the M frames that the task needs
     label: Tensor  # B int64, 0-based
-    video: Tensor  # B int64, number of the clip's video in the split
-    sample: Tensor  # B int64, number of the sample in the split
+    video: Tensor  # B int64, index of the clip's video in its split
+    sample: Tensor  # B int64, index of the sample in its split
     counted: Tensor  # B bool, False for padding
 
     def moved(self, device: device) -> "ClipBatch":

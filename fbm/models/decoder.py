@@ -40,6 +40,8 @@ class FrameDecoder(nn.Module):
         upsamplings: transposed convolutions, see `num_upsamplings`; the paper has 5.
     """
 
+    outputs = 3  # channels of the last convolution
+
     def __init__(
         self,
         channels: int,
@@ -55,13 +57,25 @@ class FrameDecoder(nn.Module):
             outputs = min(8, 2**remaining) * width
             layers += [up2d(inputs, outputs, has_bias(norm)), norm2d(outputs, norm), nn.ReLU(inplace=True)]
             inputs = outputs
-        output = up2d(inputs, 3)
-        self.layers = nn.Sequential(*layers, output, nn.Tanh())
+        output = up2d(inputs, self.outputs)
+        self.layers = nn.Sequential(*layers, output)
         init_weights(self, output if output_init == "zero" else None)
 
     def forward(self, features: Tensor) -> Tensor:
-        frame: Tensor = self.layers(features)
+        frame: Tensor = self.layers(features).tanh()
         return frame
+
+
+class MaskedFrameDecoder(FrameDecoder):
+    """Beyond the paper: a `FrameDecoder` with a mask as its fourth channel, by which the frame is multiplied."""
+
+    outputs = 4
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """The frames `B 3 H W` in [-1, 1], and the logits of their masks, `B H W`."""
+        decoded = self.layers(features)
+        logits = decoded[:, 3]
+        return decoded[:, :3].tanh() * logits.sigmoid()[:, None], logits
 
 
 class ClipDecoder(nn.Module):

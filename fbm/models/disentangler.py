@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fbm.models.cross_convolution import CrossConvolution
-from fbm.models.decoder import FrameDecoder, KernelDecoder, default_width, num_upsamplings
+from fbm.models.decoder import FrameDecoder, KernelDecoder, MaskedFrameDecoder, default_width, num_upsamplings
 from fbm.models.encoder import Encoder
 from fbm.models.layers import Norm, OutputInit
 
@@ -34,11 +34,13 @@ class Reconstruction(NamedTuple):
 
 class Disentangled(NamedTuple):
     """Output of one pass: the frames, the last frame's foreground features as the motion predicts them, `B C h w`
-    (equation 1), and the features that both were made from."""
+    (equation 1), the features that both were made from, and, where masks are predicted, the logits of the first and the
+    last foreground's, `B 2 H W`."""
 
     reconstruction: Reconstruction
     last_foreground_features: Tensor
     features: Features
+    mask_logits: Tensor | None = None
 
 
 def split_features(features: Tensor) -> Features:
@@ -68,6 +70,7 @@ class Disentangler(nn.Module):
         motion_norm: of the kernel decoder and the cross convolution; None takes that of the encoder's last maps, which
             are as small.
         output_init: of the frame decoders' last convolutions.
+        predict_masks: beyond the paper, the foreground decoder makes a mask as well, see `MaskedFrameDecoder`.
 
     Raises:
         ValueError: there are fewer than 3 feature channels, the frames are not 2^n times as large as the features, or
@@ -84,6 +87,7 @@ class Disentangler(nn.Module):
         decoder_norm: Norm | None = None,
         motion_norm: Norm | None = None,
         output_init: OutputInit = "xavier",
+        predict_masks: bool = False,
     ) -> None:
         super().__init__()
         channels = encoder.feature_shape[0]
@@ -100,7 +104,9 @@ class Disentangler(nn.Module):
         motion_norm = motion_norm or encoder.mapping_norm
         motion_channels = channels - 2 * third + self.condition_channels
         self.encoder = encoder
-        self.foreground_decoder = FrameDecoder(third, decoder_width, decoder_norm, output_init, upsamplings)
+        self.predict_masks = predict_masks
+        foreground_decoder = MaskedFrameDecoder if predict_masks else FrameDecoder
+        self.foreground_decoder = foreground_decoder(third, decoder_width, decoder_norm, output_init, upsamplings)
         self.background_decoder = FrameDecoder(third, decoder_width, decoder_norm, output_init, upsamplings)
         self.kernel_decoder = KernelDecoder(motion_channels, kernels, motion_norm)
         self.cross_convolution = CrossConvolution(third, kernels, motion_norm)
@@ -123,12 +129,13 @@ class Disentangler(nn.Module):
         # Two passes through the shared decoder, not one over both: common batch statistics would carry gradients of
         # the last frame's loss into the first frame's features. In evaluation batch norm has one set of running
         # statistics for both, which cost 0.5 % of L_rec in one run (experiments/norms).
-        frames = Reconstruction(  # each B 170 4 4 -> B 3 128 128
-            first_foreground=self.foreground_decoder(foreground),
-            first_background=self.background_decoder(background),
-            last_foreground=self.foreground_decoder(moved),
-        )
-        return Disentangled(frames, moved, features)
+        first, last = self.foreground_decoder(foreground), self.foreground_decoder(moved)
+        logits = None
+        if self.predict_masks:
+            (first, first_logits), (last, last_logits) = first, last
+            logits = torch.stack([first_logits, last_logits], 1)
+        frames = Reconstruction(first, self.background_decoder(background), last)  # each B 170 4 4 -> B 3 128 128
+        return Disentangled(frames, moved, features, logits)
 
     @torch.no_grad()
     def foreground_feature_target(self, clip: Tensor) -> Tensor:

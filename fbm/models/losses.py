@@ -17,7 +17,7 @@ from fbm.models.disentangler import Disentangled, Reconstruction
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the terms in the loss that is minimised; all 1 in L_total, equation (7) of section 3.
+    """Weights of the terms in the loss that is minimised; in L_total, equation (7) of section 3, all 1 and `masks` 0.
 
     Raises:
         ValueError: a weight is negative or not finite, or all are 0.
@@ -27,6 +27,7 @@ class LossWeights:
     first_background: float = 1.0
     last_foreground: float = 1.0
     features: float = 1.0
+    masks: float = 0.0  # of `mask_loss`, beyond the paper; above 0, masks are predicted
 
     def __post_init__(self) -> None:
         if not all(0 <= weight < math.inf for weight in astuple(self)) or not any(astuple(self)):
@@ -88,6 +89,19 @@ def foreground_loss(predicted: Tensor, frames: Tensor, masks: Tensor) -> Tensor:
 def background_loss(predicted: Tensor, frames: Tensor, masks: Tensor) -> Tensor:
     """L_bg, equation (5): the mean over samples, channels and pixels of `|error|`."""
     return (predicted - background_of(frames, masks)).abs().mean()
+
+
+def mask_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Beyond the paper: the mean over samples, masks and pixels of `W * cross entropy` of predicted masks.
+
+    W is that of equation (6), so an object's pixels count as much as all others.
+
+    Args:
+        logits: `B M H W`.
+        masks: the true ones, `B M H W`; empty ones add nothing.
+    """
+    weights = foreground_weights(masks.flatten(0, 1)).view_as(masks)
+    return F.binary_cross_entropy_with_logits(logits, masks, weights)
 
 
 def feature_loss(predicted: Tensor, target: Tensor) -> Tensor:

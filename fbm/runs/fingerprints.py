@@ -53,6 +53,7 @@ NULLABLE_KEYS = {
     "task.weights.first_background": 1,
     "task.weights.last_foreground": 1,
     "task.weights.features": 1,
+    "task.weights.masks": 0,
 }
 
 

@@ -11,7 +11,7 @@ from fbm.models.conditional_target import ConditionalDisentangler
 from fbm.models.disentangler import Disentangled, Disentangler, split_features
 from fbm.models.encoder import Encoder
 from fbm.models.layers import Norm, OutputInit
-from fbm.models.losses import LossWeights, disentangling_losses, foreground_of, truth
+from fbm.models.losses import LossWeights, disentangling_losses, foreground_of, mask_loss, truth
 from fbm.tasks.adversarial import Adversarial, PatchGANLoss
 from fbm.tasks.frames import any_frame_of, gather_first_and, sample_target_frames
 from fbm.tasks.metrics import FrameMean
@@ -28,7 +28,8 @@ class Disentangle(PretrainingTask):
     `SPLIT/loss` is the weighted sum that is minimised. Its terms are logged without weights, so that runs with
     different weights compare, as is L_rec, equation (3), under `reconstruction`: it selects the best epoch, because the
     target of L_feat changes with the network. On val and test the quality of the pictures is logged too, see
-    `ReconstructionQuality`.
+    `ReconstructionQuality`. With a weight of `masks` above 0 the foreground decoder predicts masks, too; their loss is
+    logged under `masks`.
 
     Args:
         encoder, optimizer, schedule: see `Task`.
@@ -40,7 +41,7 @@ class Disentangle(PretrainingTask):
         adversarial: weight of the adversarial loss (0.05 in Mathieu et al., 2016); 0 trains no discriminators.
         discriminator: makes them; None takes `PatchGANLoss()`.
         seed: of the random frames.
-        weights: of the terms of L_total; None takes the paper's, all 1.
+        weights: of the terms of L_total and of the predicted masks' loss; None takes the paper's: all 1, and no masks.
 
     Raises:
         ValueError: the adversarial weight is negative, or the discriminators cannot be made.
@@ -70,14 +71,16 @@ class Disentangle(PretrainingTask):
             raise ValueError(f"adversarial={adversarial} must be at least 0")
         metrics = {f"{split}/{ANY}": FrameMean() for split in ("val", "test")} if target == "random" else {}
         kind = ConditionalDisentangler if target == "random" else Disentangler
-        network = kind(encoder, kernels, decoder_width, decoder_norm, motion_norm, output_init)
+        weights = weights or LossWeights()
+        predict_masks = weights.masks > 0
+        network = kind(encoder, kernels, decoder_width, decoder_norm, motion_norm, output_init, predict_masks)
         super().__init__(network, optimizer, schedule, metrics)
         self.network: Disentangler
         if target == "random":
             self.mask_frames = None
         self.seed = seed
         self.adversarial_weight = adversarial
-        self.loss_weights = weights or LossWeights()
+        self.loss_weights = weights
         self.adversary = (discriminator or PatchGANLoss)() if adversarial else None
         self.quality = nn.ModuleDict({split: ReconstructionQuality() for split in ("val", "test")})
 
@@ -159,9 +162,12 @@ class Disentangle(PretrainingTask):
             out = self.network(clip)
         losses = disentangling_losses(out, clip, masks, target)
         total = losses.weighted(self.loss_weights)
-        terms = {"loss": total, **losses._asdict(), "reconstruction": losses.reconstruction}
+        terms = {**losses._asdict(), "reconstruction": losses.reconstruction}
+        if out.mask_logits is not None:
+            terms["masks"] = mask_loss(out.mask_logits, masks[:, [0, -1]])
+            total = total + self.loss_weights.masks * terms["masks"]
         if self.adversary:
             both: Adversarial = self.adversary(clip[:, :, 0], out.reconstruction, truth(clip, masks), masks)
             terms |= both._asdict()
-            terms["loss"] = total + self.adversarial_weight * both.adversarial
-        return terms, out
+            total = total + self.adversarial_weight * both.adversarial
+        return {"loss": total, **terms}, out

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fbm.models.decoder import FrameDecoder, KernelDecoder
+from fbm.models.decoder import FrameDecoder, KernelDecoder, MaskedFrameDecoder
 from tests.models.count import millions
 
 
@@ -31,12 +31,26 @@ def test_small_decoders():
 def test_frames_reach_both_ends_of_the_scale():
     decoder = FrameDecoder(3, 2)
     with torch.no_grad():
-        last = decoder.layers[-2]
+        last = decoder.layers[-1]
         assert isinstance(last, torch.nn.ConvTranspose2d)
         last.bias.copy_(torch.tensor([9.0, -9.0, 0.0]))  # type: ignore[union-attr]
         last.weight.zero_()
     frame = decoder(torch.randn(2, 3, 1, 1))
     assert torch.allclose(frame.amax((0, 2, 3)), torch.tensor([1.0, -1.0, 0.0]), atol=1e-4)
+
+
+def test_a_frame_is_grey_where_its_mask_is_empty():
+    decoder = MaskedFrameDecoder(3, 2)
+    with torch.no_grad():
+        last = decoder.layers[-1]
+        assert isinstance(last, torch.nn.ConvTranspose2d)
+        last.weight.zero_()
+        for mask, shown in ((-99.0, 0.0), (0.0, 0.5), (99.0, 1.0)):
+            last.bias.copy_(torch.tensor([9.0, -9.0, 0.0, mask]))  # type: ignore[union-attr]
+            frame, logits = decoder(torch.randn(2, 3, 1, 1))
+            assert frame.shape == (2, 3, 32, 32)
+            assert torch.equal(logits, torch.full((2, 32, 32), mask))
+            assert torch.allclose(frame.amax((0, 2, 3)), shown * torch.tensor([1.0, -1.0, 0.0]), atol=1e-4)
 
 
 def test_kernels_may_be_negative_and_large():

@@ -133,6 +133,20 @@ def test_motion_decides_the_last_foreground_and_not_the_first(network, clip):
     assert not torch.allclose(before.last_foreground, after.last_foreground)
 
 
+def test_masks_are_predicted_if_that_is_wanted(network, clip):
+    assert network(clip).mask_logits is None
+    with_masks = Disentangler(C3DEncoder(width=4, frames=16, size=64), predict_masks=True).eval()
+    with torch.no_grad():
+        before = with_masks(clip)
+        list(with_masks.kernel_decoder.parameters())[-1].add_(1.0)  # of the last convolution
+        after = with_masks(clip)
+    assert before.mask_logits is not None
+    assert after.mask_logits is not None
+    assert before.mask_logits.shape == (len(clip), 2, 64, 64)
+    assert torch.equal(before.mask_logits[:, 0], after.mask_logits[:, 0])
+    assert not torch.allclose(before.mask_logits[:, 1], after.mask_logits[:, 1])  # the last one is the motion's
+
+
 class AsPublished(Disentangler):
     """The forward pass in one piece, as it stood before features could be given from outside."""
 

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from fbm.models.losses import (
     foreground_loss,
     foreground_of,
     foreground_weights,
+    mask_loss,
     truth,
 )
 
@@ -140,6 +143,26 @@ def test_weights_scale_the_terms_and_the_papers_are_one():
     assert losses.weighted(LossWeights()) == 15
     assert losses.weighted(LossWeights(0.5, 0, 3, 0.25)) == 0.5 + 0 + 12 + 2
     assert losses.reconstruction == 7  # without weights: by it, runs with different ones compare
+
+
+def test_mask_loss_by_hand():
+    """One pixel of four, W = 3: undecided everywhere, then sure of it and of one other, which is wrong."""
+    masks = torch.stack([mask(1, 2), mask(0, 2)], 1)  # the second is empty
+    assert float(mask_loss(torch.zeros(1, 2, 2, 2), masks)) == pytest.approx((3 + 3) * math.log(2) / 8)
+    sure = torch.tensor([9.0, 9.0, -9.0, -9.0]).view(1, 1, 2, 2).expand(1, 2, 2, 2)
+    assert float(mask_loss(sure, masks)) == pytest.approx(9 / 8, abs=1e-3)
+
+
+def test_an_empty_mask_teaches_nothing():
+    logits = torch.randn(1, 2, 4, 4, requires_grad=True)
+    mask_loss(logits, torch.stack([mask(0), mask(5)], 1)).backward()
+    assert logits.grad is not None
+    assert not logits.grad[:, 0].any()
+    assert logits.grad[:, 1].all()
+
+
+def test_masks_have_no_part_in_the_papers_loss():
+    assert LossWeights().masks == 0
 
 
 @pytest.mark.parametrize("weights", [(-1, 1, 1, 1), (1, float("nan"), 1, 1), (1, 1, float("inf"), 1), (0, 0, 0, 0)])

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from fbm.data.batch import ClipBatch
 from fbm.models.disentangler import Reconstruction
 from fbm.models.encoder import C3DEncoder
-from fbm.models.losses import feature_loss, foreground_loss, truth
+from fbm.models.losses import LossWeights, feature_loss, foreground_loss, mask_loss, truth
 from fbm.tasks import Disentangle
 from fbm.tasks.frames import any_frame_of, sample_target_frames
 from fbm.tasks.quality import ReconstructionQuality, psnr
@@ -71,6 +71,22 @@ def test_losses_and_quality_are_means_over_all_clips(task, clips, split):
     expected |= {name: float(value) for name, value in terms.items()}
     assert {name.removeprefix(f"{split}/") for name in found} == {*LOSSES, *quality.named()}
     assert {name.removeprefix(f"{split}/"): value for name, value in found.items()} == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("adversarial", [0, 0.5])
+def test_predicted_masks_add_their_weighted_loss(clips, adversarial):
+    torch.manual_seed(0)
+    task = Disentangle(C3DEncoder(4, 8, 32), ADAM, weights=LossWeights(masks=0.25), adversarial=adversarial).eval()
+    clip, masks = task.inputs(clips)
+    with torch.no_grad():
+        terms, logits = task.loss_terms(clips), task.network(clip).mask_logits
+    assert logits is not None
+    assert float(terms["masks"]) == pytest.approx(float(mask_loss(logits, masks[:, [0, -1]])), rel=1e-4)
+    total = terms["reconstruction"] + terms["features"] + 0.25 * terms["masks"]
+    if adversarial:
+        total = total + adversarial * terms["adversarial"]
+    assert float(terms["loss"]) == pytest.approx(float(total), rel=1e-4)
+    assert "val/masks" in evaluate(task, clips, "val")
 
 
 def test_a_perfect_reconstruction_is_measured_as_one(task, clips, monkeypatch):

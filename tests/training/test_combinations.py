@@ -21,9 +21,10 @@ MASKS = ("boxes", "unsupervised", "files", "none")
 TASKS = {
     "disentangle": ("task=disentangle",),
     "wide": ("task=disentangle_wide",),
+    "masks": ("task=disentangle_mask",),
     "any frame": ("task=disentangle", "task.target=random"),
     "adversarial": ("task=disentangle", "task.adversarial=0.05", "task.discriminator.width=4"),
-    "any frame, adversarial": ("task=disentangle_wide", "task.target=random", "task.adversarial=0.05"),
+    "any frame, adversarial, masks": ("task=disentangle_mask", "task.target=random", "task.adversarial=0.05"),
     "augmented": ("task=disentangle", "augment=field", "optim=adamw", "schedule=warmup_cosine"),
     "autoencode": ("task=autoencode",),
     "contrast": ("task=contrast", "augment=field"),
