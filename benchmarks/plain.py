@@ -34,7 +34,7 @@ class PlainClips(Dataset[tuple[Tensor, ...]]):
         clips, store = self.clips, self.clips.store
         number, chunk = clips.samples[sample]
         name = clips.videos[number].name
-        window = draw_window(clips.seed, SampleKey(0, sample), clips.slack)
+        window = draw_window(clips.seed, SampleKey(0, sample), clips.slack, clips.reverse)
         taken = slice(chunk + window.start, chunk + window.start + clips.clip_frames)
         frames = store.frames(name, taken.start, taken.stop).astype(np.float32) / 255 * 2 - 1
         masks = store.masks(name, taken).astype(np.float32)
@@ -57,13 +57,15 @@ def plain_loss(task: Task) -> Callable[[Any], Tensor]:
     """The task's loss of a plain batch, by the same layers.
 
     Raises:
-        UserError: the task's network is none of the three that this program knows.
+        UserError: the task's network is none of the three that this program knows, or predicts masks.
     """
     network: Any = task.network
     for layer in network.modules():
         if isinstance(layer, nn.modules.conv._ConvNd):
             layer.weight.data = layer.weight.data.contiguous()
     if isinstance(network, Disentangler):
+        if network.predict_masks:
+            raise UserError("the straightforward program predicts no masks: leave plain out of --programs")
         return lambda batch: _disentangle(network, *batch)
     if isinstance(network, Autoencoder):
         return lambda batch: (network(batch[0]) - batch[0]).abs().mean()

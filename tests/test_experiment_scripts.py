@@ -15,6 +15,7 @@ COMMANDS = {
     "boxes_on_frames/run.py": ["--store", FOLDER, "--out", "picture.png"],
     "demo_design/ucf_statistics.py": ["--root", FOLDER],
     "mask_quality/make_masks.py": [FOLDER, "masks"],
+    "mask_quality/place_or_colour.py": [FOLDER],
     "norms/batch_statistics.py": [FOLDER, FOLDER],
     "norms/table.py": [FOLDER],
     "paper_gpu/pack.py": [FOLDER],

@@ -1,7 +1,7 @@
 """What knowing a foreground's place, or its colour, takes off its loss: which of them does pretraining find first?
 
-No network is trained: each row is the loss of equation (4) of a foreground painted with what is known, as a share of
-the loss of grey, the picture that training starts from.
+No network is trained. Each of the last five rows is the loss of equation (4) of foregrounds painted with what is known,
+as a share of the loss of grey, the picture that training starts from; over all videos of a store that have a mask.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Targets that an earlier fbm called otherwise: configs of a user's own get a hint, and fingerprints stay valid."""
+"""What an earlier fbm called otherwise or had no setting for, so that its runs stay what they are."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +24,37 @@ NOW = {
     "fbm.tasks.adversarial.Adversary": "fbm.tasks.adversarial.PatchGANLoss",
 }
 FORMER = {now: former for former, now in NOW.items()}
+# Settings that were added later, with the values that runs had without them: they count as missing, so that
+# fingerprints of earlier runs stay valid.
+ADDED = {
+    "float32_matmul": None,
+    "augment": None,
+    "input": "frames",
+    "base_batch": None,
+    "data.frames": "raw",
+    "data.module.frames": "raw",
+    "data.quality": None,
+    "data.module.quality": None,
+    "data.decoder": "pyav",
+    "data.module.decoder": "pyav",
+    "data.reverse": True,
+    "data.module.reverse": True,
+    "data.empty_classes": None,
+    "data.module.empty_classes": None,
+    "masks.source.misfits": None,
+    "masks.least_confidence": 0,
+    "data.module.least_confidence": 0,
+    "test_views.clips": None,
+    "test_views.crops": 1,
+    "data.module.test_clips": None,
+    "task.crops": 1,
+    "task.weights._target_": "fbm.losses.LossWeights",
+    "task.weights.first_foreground": 1,
+    "task.weights.first_background": 1,
+    "task.weights.last_foreground": 1,
+    "task.weights.features": 1,
+    "task.weights.masks": 0,
+}
 
 
 def with_targets(settings: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
@@ -39,3 +70,13 @@ def renamed(config: Any) -> Any:
             for key, value in config.items()
         }
     return [renamed(value) for value in config] if isinstance(config, list) else config
+
+
+def without_added(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by dotted key, without those that have the value that runs had before there was such a setting."""
+    return {key: value for key, value in settings.items() if key not in ADDED or value != ADDED[key]}
+
+
+def setting(settings: Mapping[str, Any], key: str) -> Any:
+    """A setting by its dotted key; where it is missing, the value that runs had before there was such a setting."""
+    return settings.get(key, ADDED.get(key))

@@ -48,8 +48,8 @@ def draw_window(seed: int, key: SampleKey, slack: int, reverse: bool = True) -> 
 def subsample_groups(videos: Sequence[StoredVideo], fraction: float) -> list[StoredVideo]:
     """The videos of `fraction` of each class's groups, at least one group per class, and all videos without a label.
 
-    Whole groups, since clips of one group are nearly copies. The choice depends on the class's name alone: all runs of
-    a study use the same groups, whatever their seed, and a smaller fraction is a subset of a larger one.
+    Whole groups, since clips of one group are nearly copies. The choice depends on the class's name and groups
+    alone: all runs of a study use the same, whatever their seed, and a smaller fraction is a subset of a larger one.
 
     Args:
         fraction: above 0, at most 1.
@@ -80,7 +80,7 @@ class ClipDataset(Dataset[ClipBatch]):
         random_windows: False takes the middle window as it is in training too.
         classes: their names in label order; None takes all of the store's.
         least_confidence: videos whose masks are less sure than this, 0 to 1, are left out.
-        reverse: False reverses no training clip in time.
+        reverse: False reverses no training clip in time; several windows of a video never are.
     """
 
     def __init__(

@@ -46,7 +46,8 @@ class ClipDataModule(pl.LightningDataModule):
         frames, quality, decoder: how the store keeps frames and what made them, which must be so.
         test_clips: clips of each test video, evenly spaced over it; None tests the middle of each chunk.
         least_confidence: training videos whose masks are less sure than this are left out; tests keep every video.
-        reverse: training reverses each clip in time with probability 1/2, as the paper does. False reverses none.
+        reverse: training reverses each clip in time with probability 1/2, as the paper does. False reverses none, nor
+            do tasks with several windows of a video.
 
     Raises:
         UserError: the store is missing, was prepared with other settings, is broken, or leaks between splits.

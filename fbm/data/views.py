@@ -19,7 +19,7 @@ def view_starts(frames: int, clip_frames: int, clips: int) -> list[int]:
 
 
 class ViewDataset(ClipDataset):
-    """So many clips of each video of a split in place of one a chunk; a sample is one of them.
+    """So many clips of each video of a split in place of one per chunk; a sample is one of them.
 
     A video shorter than a chunk has clips, too.
 

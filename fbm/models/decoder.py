@@ -58,11 +58,11 @@ class FrameDecoder(nn.Module):
             layers += [up2d(inputs, outputs, has_bias(norm)), norm2d(outputs, norm), nn.ReLU(inplace=True)]
             inputs = outputs
         output = up2d(inputs, self.outputs)
-        self.layers = nn.Sequential(*layers, output)
+        self.layers = nn.Sequential(*layers, output, nn.Tanh())
         init_weights(self, output if output_init == "zero" else None)
 
     def forward(self, features: Tensor) -> Tensor:
-        frame: Tensor = self.layers(features).tanh()
+        frame: Tensor = self.layers(features)
         return frame
 
 
@@ -73,7 +73,7 @@ class MaskedFrameDecoder(FrameDecoder):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """The frames `B 3 H W` in [-1, 1], and the logits of their masks, `B H W`."""
-        decoded = self.layers(features)
+        decoded = self.layers[:-1](features)
         logits = decoded[:, 3]
         return decoded[:, :3].tanh() * logits.sigmoid()[:, None], logits
 

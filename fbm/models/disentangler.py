@@ -10,8 +10,8 @@ from fbm.models.decoder import FrameDecoder, KernelDecoder, MaskedFrameDecoder, 
 from fbm.models.encoder import Encoder
 from fbm.models.layers import Norm, OutputInit
 
-# How far from mid grey, in any channel of [-1, 1], a reconstructed pixel counts as foreground: by it, true foregrounds
-# have an IoU above 0.97 with their own masks (tests/tasks/test_disentangle.py).
+# How far from mid grey, in any channel of [-1, 1], a reconstructed pixel counts as foreground. By it, true foregrounds
+# have an IoU of 0.96 with their own masks on the demo data, and of 0.97 on UCF-101.
 FOREGROUND_THRESHOLD = 0.1
 
 

@@ -94,7 +94,7 @@ def background_loss(predicted: Tensor, frames: Tensor, masks: Tensor) -> Tensor:
 def mask_loss(logits: Tensor, masks: Tensor) -> Tensor:
     """Beyond the paper: the mean over samples, masks and pixels of `W * cross entropy` of predicted masks.
 
-    W is that of equation (6), so an object's pixels count as much as all others.
+    W is that of equation (6), so an object's pixels together count at least as much as all others.
 
     Args:
         logits: `B M H W`.

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fbm.config.compose import resolved
 from fbm.config.keys import NON_SEMANTIC_KEYS, PERFORMANCE_KEYS, flatten, under
-from fbm.config.renamed import FORMER, with_targets
+from fbm.config.renamed import FORMER, with_targets, without_added
 from fbm.config.targets import path_keys
 from fbm.runs.files import AUTO, NONE
 
@@ -24,43 +24,11 @@ HANDLING_KEYS = (
     "callbacks.last",
     *PERFORMANCE_KEYS,
 )
-# Settings that were added later, with the values that runs had without them: they count as missing, so that
-# fingerprints of earlier runs stay valid.
-NULLABLE_KEYS = {
-    "float32_matmul": None,
-    "augment": None,
-    "input": "frames",
-    "base_batch": None,
-    "data.frames": "raw",
-    "data.module.frames": "raw",
-    "data.quality": None,
-    "data.module.quality": None,
-    "data.decoder": "pyav",
-    "data.module.decoder": "pyav",
-    "data.reverse": True,
-    "data.module.reverse": True,
-    "data.empty_classes": None,
-    "data.module.empty_classes": None,
-    "masks.source.misfits": None,
-    "masks.least_confidence": 0,
-    "data.module.least_confidence": 0,
-    "test_views.clips": None,
-    "test_views.crops": 1,
-    "data.module.test_clips": None,
-    "task.crops": 1,
-    "task.weights._target_": "fbm.losses.LossWeights",
-    "task.weights.first_foreground": 1,
-    "task.weights.first_background": 1,
-    "task.weights.last_foreground": 1,
-    "task.weights.features": 1,
-    "task.weights.masks": 0,
-}
 
 
 def fingerprint(content: Any, leave_out: tuple[str, ...] = ()) -> str:
     """16 hex digits of a config's content, without the keys (dotted paths) in `leave_out`."""
-    named = with_targets(flatten(content), FORMER)  # a class that was renamed is the same class
-    given = {key: value for key, value in named.items() if key not in NULLABLE_KEYS or value != NULLABLE_KEYS[key]}
+    given = without_added(with_targets(flatten(content), FORMER))  # a class that was renamed is the same class
     kept = {key: value for key, value in given.items() if not under(key, leave_out)}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

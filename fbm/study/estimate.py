@@ -10,6 +10,7 @@ from rich.filesize import decimal
 
 from fbm.config.keys import flatten
 from fbm.config.overrides import text
+from fbm.config.renamed import setting
 from fbm.runs.files import CONFIG, SUMMARY
 from fbm.runs.summary import summary_if_whole
 from fbm.study.declared import StudySpec, grid
@@ -134,9 +135,10 @@ def _limited(clips: int, limit: int | float | None, batch: int) -> int:
 def _is_like(config: Mapping[str, Any], job: Mapping[str, Any]) -> bool:
     """Whether a run's config is of the same kind as a job's, whose device-dependent settings may be open."""
     ours, theirs = _kind(job), _kind(config)
-    return ours.keys() == theirs.keys() and all(
-        value == theirs[key] or (value is None and key in ("trainer.precision", "float32_matmul"))
-        for key, value in ours.items()
+    return all(
+        setting(ours, key) == setting(theirs, key)
+        or (setting(ours, key) is None and key in ("trainer.precision", "float32_matmul"))
+        for key in {*ours, *theirs}
     )
 
 

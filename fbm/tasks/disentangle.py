@@ -164,7 +164,7 @@ class Disentangle(PretrainingTask):
         total = losses.weighted(self.loss_weights)
         terms = {**losses._asdict(), "reconstruction": losses.reconstruction}
         if out.mask_logits is not None:
-            terms["masks"] = mask_loss(out.mask_logits, masks[:, [0, -1]])
+            terms["masks"] = mask_loss(out.mask_logits, torch.stack([masks[:, 0], masks[:, -1]], 1))
             total = total + self.loss_weights.masks * terms["masks"]
         if self.adversary:
             both: Adversarial = self.adversary(clip[:, :, 0], out.reconstruction, truth(clip, masks), masks)

@@ -31,7 +31,7 @@ def test_small_decoders():
 def test_frames_reach_both_ends_of_the_scale():
     decoder = FrameDecoder(3, 2)
     with torch.no_grad():
-        last = decoder.layers[-1]
+        last = decoder.layers[-2]
         assert isinstance(last, torch.nn.ConvTranspose2d)
         last.bias.copy_(torch.tensor([9.0, -9.0, 0.0]))  # type: ignore[union-attr]
         last.weight.zero_()
@@ -42,7 +42,7 @@ def test_frames_reach_both_ends_of_the_scale():
 def test_a_frame_is_grey_where_its_mask_is_empty():
     decoder = MaskedFrameDecoder(3, 2)
     with torch.no_grad():
-        last = decoder.layers[-1]
+        last = decoder.layers[-2]
         assert isinstance(last, torch.nn.ConvTranspose2d)
         last.weight.zero_()
         for mask, shown in ((-99.0, 0.0), (0.0, 0.5), (99.0, 1.0)):

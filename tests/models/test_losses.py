@@ -161,10 +161,6 @@ def test_an_empty_mask_teaches_nothing():
     assert logits.grad[:, 1].all()
 
 
-def test_masks_have_no_part_in_the_papers_loss():
-    assert LossWeights().masks == 0
-
-
 @pytest.mark.parametrize("weights", [(-1, 1, 1, 1), (1, float("nan"), 1, 1), (1, 1, float("inf"), 1), (0, 0, 0, 0)])
 def test_weights_that_teach_nothing_are_refused(weights):
     with pytest.raises(ValueError, match="finite number of at least 0, and one above 0"):

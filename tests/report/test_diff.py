@@ -115,6 +115,13 @@ def test_other_settings_allow_neither_and_are_named(tmp_path, capsys):
     )
 
 
+def test_a_setting_that_was_added_since_is_no_difference_where_it_has_the_value_of_before(tmp_path, capsys):
+    a, b = make_run(tmp_path / "a"), make_run(tmp_path / "b", config={"seed": 1, "data": {"reverse": True}}, seed=1)
+    assert [line for line in told(capsys, a, b) if line.startswith("config: ")] == ["config: seed: 0 | 1"]
+    c = make_run(tmp_path / "c", config={"data": {"reverse": False}}, fingerprints=prints(config="x", comparison="x"))
+    assert "config: data.reverse: - | false" in told(capsys, a, c)
+
+
 def test_other_data_allow_neither(tmp_path, capsys):
     a = make_run(tmp_path / "a")
     b = make_run(tmp_path / "b", seed=1, fingerprints=prints(data="e"), samples={"train": 9, "test": 4})

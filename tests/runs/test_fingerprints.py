@@ -137,6 +137,14 @@ def test_runs_from_before_the_weights_of_the_losses_were_settings_are_the_same_r
     assert prints("task=disentangle", "task.weights.features=0.5")["config"] != prints("task=disentangle")["config"]
 
 
+def test_runs_from_before_clips_were_reversed_by_a_setting_are_the_same_runs():
+    content = resolved(compose([]))
+    module = {key: value for key, value in content["data"]["module"].items() if key != "reverse"}
+    data = {key: value for key, value in content["data"].items() if key != "reverse"} | {"module": module}
+    assert identify(content) == identify({**content, "data": data})
+    assert identify(resolved(compose(["data.reverse=false"]))) != identify(content)
+
+
 def test_runs_from_before_test_views_were_settings_are_the_same_runs():
     content = resolved(compose(["task=classify"]))
     earlier = {key: value for key, value in content.items() if key != "test_views"}

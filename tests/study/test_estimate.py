@@ -93,6 +93,8 @@ def test_scarce_labels_make_short_epochs(tmp_path):
         ({"trainer__devices": 4}, False),
         ({"trainer__limit_train_batches": 2}, False),
         ({"compile": True}, False),
+        ({"task__crops": 1}, True),  # as it was before there was such a setting
+        ({"task__crops": 3}, False),
     ],
 )
 def test_only_a_run_of_the_same_kind_tells(tmp_path, values, alike):

@@ -144,6 +144,22 @@ def test_a_random_frame_is_learnt_with_its_own_masks(conditional_target, clips, 
     )
 
 
+def test_of_a_random_frame_its_own_mask_is_predicted(clips, monkeypatch):
+    torch.manual_seed(0)
+    task = Disentangle(C3DEncoder(4, 8, 32), ADAM, target="random", weights=LossWeights(masks=1)).eval()
+    asked = torch.full((5,), 3)
+    monkeypatch.setattr("fbm.tasks.disentangle.sample_target_frames", lambda *_: asked)
+    masks = clips.masks.clone()
+    masks[:, 3, 16:] = 0  # the foreground is cut in half in one frame
+    batch = clips._replace(masks=masks)
+    clip, masks = task.inputs(batch)
+    with torch.no_grad():
+        found, logits = task.loss_terms(batch)["masks"], task.network(clip, asked).mask_logits
+    assert logits is not None
+    torch.testing.assert_close(found, mask_loss(logits, masks[:, [0, 3]]))
+    assert not torch.allclose(found, mask_loss(logits, masks[:, [0, -1]]))
+
+
 def test_frames_are_drawn_by_seed_epoch_and_sample(conditional_target, clips, monkeypatch):
     drawn: list[tuple[int, int, list[int], int]] = []
 

@@ -287,6 +287,14 @@ def test_a_run_ended_in_an_epochs_middle_can_be_gone_on_from(first, train):
     assert summary(RUNS / "new")["source"]["place"] == "step 2 of epoch 2"
 
 
+def test_another_run_from_before_a_setting_was_one_has_its_default(first, train, tmp_path):
+    checkpoint = torch.load(first / "half/checkpoints/last.ckpt", weights_only=True)
+    del checkpoint["fbm"]["config"]["task"]["crops"]
+    torch.save(checkpoint, tmp_path / "earlier.ckpt")
+    resume = f"resume={tmp_path / 'earlier.ckpt'}"
+    assert train("data.batch_size=4", resume, "name=new", "trainer.max_epochs=3") == 0
+
+
 def test_other_data_are_refused_for_the_same_run_and_for_another(first, train, capsys, tmp_path, monkeypatch, store):
     own = shutil.copytree(store, tmp_path / "own")
     killed(monkeypatch, Moment("on_train_batch_start", 1, 1), *classify(own, "name=run"))
