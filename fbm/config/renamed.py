@@ -48,7 +48,7 @@ ADDED = {
     "test_views.crops": 1,
     "data.module.test_clips": None,
     "task.crops": 1,
-    "task.weights._target_": "fbm.losses.LossWeights",
+    "task.weights._target_": "fbm.models.losses.LossWeights",
     "task.weights.first_foreground": 1,
     "task.weights.first_background": 1,
     "task.weights.last_foreground": 1,
@@ -74,7 +74,8 @@ def renamed(config: Any) -> Any:
 
 def without_added(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by dotted key, without those that have the value that runs had before there was such a setting."""
-    return {key: value for key, value in settings.items() if key not in ADDED or value != ADDED[key]}
+    present = with_targets(settings, NOW)
+    return {key: value for key, value in settings.items() if key not in ADDED or present[key] != ADDED[key]}
 
 
 def setting(settings: Mapping[str, Any], key: str) -> Any:

@@ -29,7 +29,7 @@ def default_width(channels: int) -> int:
     return max(1, channels // 8)
 
 
-class FrameDecoder(nn.Module):
+class _FrameLayers(nn.Module):
     """A 1x1 convolution and 5x5 stride-2 transposed convolutions, tanh at the end (Figure 1).
 
     Args:
@@ -40,7 +40,7 @@ class FrameDecoder(nn.Module):
         upsamplings: transposed convolutions, see `num_upsamplings`; the paper has 5.
     """
 
-    outputs = 3  # channels of the last convolution
+    outputs: int  # channels of the last convolution
 
     def __init__(
         self,
@@ -61,17 +61,23 @@ class FrameDecoder(nn.Module):
         self.layers = nn.Sequential(*layers, output, nn.Tanh())
         init_weights(self, output if output_init == "zero" else None)
 
+
+class FrameDecoder(_FrameLayers):
+    """The paper's: the layers are the frame, `B 3 H W` in [-1, 1]."""
+
+    outputs = 3
+
     def forward(self, features: Tensor) -> Tensor:
         frame: Tensor = self.layers(features)
         return frame
 
 
-class MaskedFrameDecoder(FrameDecoder):
-    """Beyond the paper: a `FrameDecoder` with a mask as its fourth channel, by which the frame is multiplied."""
+class MaskedFrameDecoder(_FrameLayers):
+    """Beyond the paper: a frame with a mask as the fourth channel, by which it is multiplied."""
 
     outputs = 4
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """The frames `B 3 H W` in [-1, 1], and the logits of their masks, `B H W`."""
         decoded = self.layers[:-1](features)
         logits = decoded[:, 3]

@@ -1,13 +1,12 @@
 """Resume from a checkpoint: the run's own after an interruption, or another run's with other settings."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fbm.config.keys import PERFORMANCE_KEYS, flatten, under
-from fbm.config.renamed import FORMER, NOW, setting, with_targets
+from fbm.config.renamed import NOW, setting, with_targets
 from fbm.runs.checkpoints import read_checkpoint
 from fbm.runs.files import NONE
 from fbm.runs.folder import Run
@@ -124,15 +123,15 @@ def _mismatch(ours: dict[str, Any], theirs: dict[str, Any]) -> str | None:
 
 def _check_settings(source: ResumeSource, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
     epochs, steps = source.checkpoint[RESUME]["place"]
-    there, here = (with_targets(flatten(config), FORMER) for config in (theirs, ours))
+    there, here = (with_targets(flatten(config), NOW) for config in (theirs, ours))
     for part in MUST_MATCH + (EPOCH_KEYS if steps else ()):
         keys = [key for key in {*there, *here} if under(key, (part,)) and not under(key, PERFORMANCE_KEYS)]
         unlike = [key for key in keys if setting(there, key) != setting(here, key)]
         for key in sorted(unlike, key=lambda one: ("_target_" not in one, one)):  # what it is, before how it is set
             within = f" was saved at {source.position} and" if steps else ""
-            theirs_said, ours_said = _present(there, key), _present(here, key)
             raise UserError(
-                f"{source.path}{within} was trained with {key}={theirs_said}, this run has {ours_said}: "
+                f"{source.path}{within} was trained with {key}={setting(there, key)}, "
+                f"this run has {setting(here, key)}: "
                 "resume keeps the settings; other settings start from the weights, init.checkpoint=..."
             )
     most = ours["trainer"]["max_epochs"]
@@ -141,12 +140,6 @@ def _check_settings(source: ResumeSource, theirs: dict[str, Any], ours: dict[str
             f"{source.path} has completed {epochs} epochs, and this run ends after trainer.max_epochs={most}: set it "
             "higher"
         )
-
-
-def _present(settings: Mapping[str, Any], key: str) -> Any:
-    """A setting, a class by its present name."""
-    value = setting(settings, key)
-    return NOW.get(value, value) if isinstance(value, str) else value
 
 
 def _check_schedule(source: ResumeSource, components: Components) -> None:

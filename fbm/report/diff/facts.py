@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fbm.config.keys import NON_SEMANTIC_KEYS, flatten, under
-from fbm.config.renamed import FORMER, NOW, with_targets, without_added
+from fbm.config.renamed import NOW, with_targets, without_added
 from fbm.report.read.files import read_config
 from fbm.runs.files import CONFIG
 from fbm.runs.summary import RunSummary, summary_if_finished
@@ -93,7 +93,7 @@ def _settings(run: RunSnapshot, everything: bool) -> dict[str, Any]:
     settings = flatten(run.config)
     if everything:
         return settings
-    settings = with_targets(without_added(with_targets(settings, FORMER)), NOW)
+    settings = with_targets(without_added(settings), NOW)
     folder = str(run.config.get("run_dir") or run.folder)
     for key, value in settings.items():
         if isinstance(value, str) and (value == folder or value.startswith(f"{folder}/")):
