@@ -1,7 +1,10 @@
 """The declaration of a comparison, read from its config."""
 
+import itertools
+import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,10 +18,12 @@ from yaml import YAMLError, safe_load
 from fbm.config.compose import compose, conf_dir, resolved
 from fbm.config.keys import flatten
 from fbm.config.messages import explain_hydra_error
+from fbm.study.job import Combination
 from fbm.utils.errors import UserError
 from fbm.utils.suggest import did_you_mean
 
 Values = dict[str, list[Any]]
+Source = tuple[str, str]  # an initialisation, and its values of `pretrain.over` as text
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,31 @@ def grid(over: dict[str, Any]) -> Values:
     return {key: value if isinstance(value, list) else [value] for key, value in flat.items()}
 
 
+def combinations(over: Values) -> list[Combination]:
+    """Every combination of values, the last key varying fastest."""
+    return [dict(zip(over, values, strict=True)) for values in itertools.product(*over.values())]
+
+
+def source_of(values: Combination, shared: Iterable[str]) -> Source:
+    """Which pretraining a classification with these values starts from; `shared` has the keys of `pretrain.over`."""
+    return str(values.get("init", "random")), json.dumps({key: values[key] for key in shared}, sort_keys=True)
+
+
+def sources(declared: StudySpec) -> set[Source]:
+    """The pretrainings that classifications start from. UserError for a key of `pretrain.over` that they lack."""
+    shared, over = grid(declared.pretrain.over), grid(declared.classify.over)
+    if unmatched := sorted(set(shared) - set(over)):
+        raise UserError(
+            f"pretrain.over.{unmatched[0]} must be in classify.over too: which run would each start from? A setting of "
+            "pretraining alone makes an initialisation of its own: pretrain.inits.NAME=[...]"
+        )
+    needed = {source_of(values, shared) for values in combinations(over)}
+    return {source for source in needed if source[0] in declared.pretrain.inits}
+
+
 def runs(declared: StudySpec) -> int:
     """The number of runs of a study; some may coincide."""
-    pretrained, compared = (
-        math.prod(map(len, grid(stage.over).values())) for stage in (declared.pretrain, declared.classify)
-    )
-    return len(declared.pretrain.inits) * pretrained + compared
+    return len(sources(declared)) + math.prod(map(len, grid(declared.classify.over).values()))
 
 
 def builtin_studies() -> list[str]:

@@ -1,6 +1,5 @@
 """Plan the jobs of a declared comparison: settings, folders, and dependencies."""
 
-import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +20,7 @@ from fbm.config.naming import sweep_setting
 from fbm.config.overrides import expand_home, text
 from fbm.runs.files import STUDY
 from fbm.runs.fingerprints import identify
-from fbm.study.declared import StudySpec, Values, explain_error, grid
+from fbm.study.declared import Source, StudySpec, Values, combinations, explain_error, grid, source_of, sources
 from fbm.study.job import Combination, Job
 from fbm.utils.errors import UserError
 from fbm.utils.files import write_text
@@ -29,6 +28,8 @@ from fbm.utils.files import write_text
 
 def plan(declared: StudySpec, more: Sequence[str] = (), own: Path | None = None) -> list[Job]:
     """All jobs of a study, pretraining first. Every one is composed and checked before any is run.
+
+    A declared pretraining that no classification starts from is none of them.
 
     Args:
         more: settings of every job, put last.
@@ -46,9 +47,7 @@ def plan(declared: StudySpec, more: Sequence[str] = (), own: Path | None = None)
     with composing():
         try:
             pretraining = _pretraining(declared)
-            compared = {str(init) for init in grid(declared.classify.over).get("init", [])}
-            sources = {init: job for (init, _), job in pretraining.items() if init in compared}
-            starts = {init: _start(init, job, search, options) for init, job in sources.items()}
+            starts = {init: _start(init, job, search, options) for (init, _), job in pretraining.items()}
             jobs = [*pretraining.values(), *_classification(declared, pretraining, starts)]
         finally:
             HydraConfig.instance().cfg = None
@@ -106,35 +105,32 @@ def write_study(declared: StudySpec, jobs: Iterable[Job]) -> Path:
     return folder
 
 
-def _pretraining(declared: StudySpec) -> dict[tuple[str, str], Job]:
-    """The pretraining runs, by initialisation and values of `over`."""
+def _pretraining(declared: StudySpec) -> dict[Source, Job]:
+    """The pretraining runs that a classification starts from."""
     stage, jobs = declared.pretrain, {}
-    over = grid(stage.over)
+    over, needed = grid(stage.over), sources(declared)
     for init, own in stage.inits.items():
         _check_not_overruled("pretrain", over, [*stage.settings, *own, *declared.settings])
-        for values in _combinations(over):
-            given = [*stage.settings, *own, *_settings(values), *declared.settings]
-            settings = [f"study={text(stage.study)}", *_sweep(over), *given]
-            jobs[init, _key(values)] = _job("pretrain", init, values, settings)
+        for values in combinations(over):
+            source = source_of({**values, "init": init}, over)
+            if source in needed:
+                given = [*stage.settings, *own, *_settings(values), *declared.settings]
+                settings = [f"study={text(stage.study)}", *_sweep(over), *given]
+                jobs[source] = _job("pretrain", init, values, settings)
     return jobs
 
 
 def _classification(
-    declared: StudySpec, pretraining: Mapping[tuple[str, str], Job], starts: Mapping[str, list[str]]
+    declared: StudySpec, pretraining: Mapping[Source, Job], starts: Mapping[str, list[str]]
 ) -> list[Job]:
     """The runs that are compared; `starts` has the settings of each initialisation that is pretrained here."""
     stage, shared = declared.classify, grid(declared.pretrain.over)
     over = grid(stage.over)
-    if unmatched := sorted(set(shared) - set(over)):
-        raise UserError(
-            f"pretrain.over.{unmatched[0]} must be in classify.over too: which run would each start from? A setting of "
-            "pretraining alone makes an initialisation of its own: pretrain.inits.NAME=[...]"
-        )
     _check_not_overruled("classify", over, [*stage.settings, *declared.settings])
     jobs = []
-    for values in _combinations(over):
-        init = str(values.get("init", "random"))
-        source = pretraining.get((init, _key({key: values[key] for key in shared})))
+    for values in combinations(over):
+        init, _ = key = source_of(values, shared)
+        source = pretraining.get(key)
         if source is None and init in declared.pretrain.inits:
             there = ", ".join(f"{key}={value}" for key, value in values.items() if key in shared)
             raise UserError(f"classify.over has {there}, which pretrain.over has not: init={init} has no weights there")
@@ -211,14 +207,6 @@ def _compose(overrides: Iterable[str]) -> DictConfig:
     with open_dict(own):
         del own["hydra"]
     return own
-
-
-def _combinations(over: Mapping[str, list[Any]]) -> list[Combination]:
-    return [dict(zip(over, values, strict=True)) for values in itertools.product(*over.values())]
-
-
-def _key(values: Combination) -> str:
-    return json.dumps(values, sort_keys=True)
 
 
 def _settings(values: Combination) -> list[str]:

@@ -242,6 +242,22 @@ def test_a_debug_study_is_as_short_as_a_debug_run(study):
     assert all(job.content["trainer"]["max_epochs"] == 7 for job in plan(declared, [], own))
 
 
+@pytest.mark.parametrize(
+    ("over", "pretrained"),
+    [
+        ("init=[random,ours]", {"disentangle-random-seed0", "disentangle-random-seed1"}),
+        ("init=[random]", set()),
+        ("seed=[1]", {"disentangle-random-seed1", "autoencode-random-seed1"}),
+    ],
+)
+def test_a_pretraining_from_which_no_classification_starts_is_not_run(study, over, pretrained, capsys):
+    assert run("--dry-run", "+pretrain.over.seed=[0,1]", f"classify.over.{over}") == 0
+    captured = capsys.readouterr()
+    planned = {line.split()[2].rpartition("/")[2] for line in captured.out.splitlines() if line.startswith("to run")}
+    assert {name for name in planned if not name.startswith("classify-")} == pretrained
+    assert captured.err.splitlines()[0] == f"tiny: composing and checking {len(planned)} runs"
+
+
 @pytest.mark.parametrize("name", ["demo", str(REPOSITORY / "experiments" / "table1")])
 def test_a_study_of_another_name_has_its_pretraining_with_it(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
