@@ -11,6 +11,7 @@ KNOWN = {
     "random": "Random initialization",
     "autoencoder": "Pretrained (autoencoder)",
     "ours": "Pretrained (ours)",
+    "ours_mask": "Pretrained (ours, predicted masks)",
 }
 # A key with one of these as a whole word of its last part names a place or an instance, no choice.
 INSTANCE_WORDS = {"seed", "seeds", "name", "run", "study", "path", "dir", "folder", "root", "file", "id"}

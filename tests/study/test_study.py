@@ -265,11 +265,11 @@ def test_a_study_of_another_name_has_its_pretraining_with_it(name, tmp_path, mon
     assert fbm("study", name, "study=mine", *few) == 0
     captured = capsys.readouterr()
     assert "outputs/demo" not in captured.out
-    assert "needs outputs/mine/disentangle_wide-random-seed0" in captured.out
-    count = 3 if name == "demo" else 5  # table1 has the autoencoder too
+    assert "needs outputs/mine/disentangle_mask-random-seed0" in captured.out
+    count = 3 if name == "demo" else 7  # table1 has the autoencoder and ours without predicted masks, too
     assert captured.err.splitlines() == [f"mine: composing and checking {count} runs"]
     assert fbm("study", name, "study=mine", "pretrain.study=demo", *few) == 0
-    assert "needs outputs/demo/disentangle_wide-random-seed0" in capsys.readouterr().out
+    assert "needs outputs/demo/disentangle_mask-random-seed0" in capsys.readouterr().out
 
 
 def test_what_a_study_varies_enters_the_names(study):
