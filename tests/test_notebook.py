@@ -29,7 +29,7 @@ def test_its_cells_run(tmp_path, monkeypatch):
     for source in rest:
         exec(source, names)
     runs = sorted(path.name.split("-")[0] for path in (tmp_path / "outputs" / "demo").iterdir())
-    assert runs == ["classify", "classify", "disentangle_wide"]
+    assert runs == ["classify", "classify", "disentangle_mask"]
 
 
 def test_it_is_committed_with_its_results():

@@ -32,7 +32,8 @@ def kind(config: dict[str, Any]) -> str:
     folder = masks["source"].get("folder") if masks["name"] == "files" else None  # experiments/mask_quality has several
     if masks["name"] == "unsupervised" and masks["source"].get("boxes"):
         return "masks from boxes around unsupervised ones"
-    return f"masks from {Path(folder).name if folder else masks['name']}"
+    predicted = ", predicted" if config["task"]["weights"].get("masks") else ""
+    return f"masks from {Path(folder).name if folder else masks['name']}{predicted}"
 
 
 def main() -> None:

@@ -34,11 +34,11 @@ def main() -> None:
         config = yaml.safe_load(path.with_name("config.yaml").read_text())
         values = [summary["metrics"][f"val/{name}"] for name in METRICS]
         epoch = f"{summary['best_epoch'] + 1} of {summary['epochs']}"
-        cells = [summary["study"], norms(config), str(summary["seed"]), epoch, *(f"{value:.3f}" for value in values)]
+        cells = [f"{path.parent.parent.name}/{path.parent.name}", norms(config), str(summary["seed"]), epoch, *(f"{value:.3f}" for value in values)]
         rows.append(f"| {' | '.join(cells)} |")
     if not rows:
         raise UserError(f"{', '.join(map(str, given.folders))}: no finished run of task=disentangle")
-    print("| study | norm of convolutions / mapping / frame decoders / motion | output | seed | best epoch ", end="")
+    print("| run | norm of convolutions / mapping / frame decoders / motion | output | seed | best epoch ", end="")
     print(f"| {' | '.join(METRICS)} |")
     print("| --- " * (5 + len(METRICS)) + "|")
     print("\n".join(sorted(rows)))

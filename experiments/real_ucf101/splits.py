@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
+from fbm.report import numbers
 from fbm.report.labels import order, share
 from fbm.report.read.runs import Run, find
 from fbm.report.stats import Estimate, estimate, holm, paired_t
@@ -20,7 +21,7 @@ BASE = "random"
 Accuracies = Mapping[str, Mapping[str, float]]  # by initialisation and split
 
 
-def by_fraction(studies: Sequence[Path]) -> dict[float, Accuracies]:
+def by_fraction(studies: Sequence[Path]) -> Mapping[float, Accuracies]:
     """Test clip accuracy in %, mean over seeds, by share of labels, initialisation and split.
 
     Raises:
@@ -53,6 +54,9 @@ def show(accuracies: Accuracies) -> None:
     """Print a Markdown table, a row per initialisation, p corrected after Holm."""
     splits = sorted({split for each in accuracies.values() for split in each})
     rows = sorted((init for init, each in accuracies.items() if len(each) == len(splits)), key=order)
+    for init in sorted(accuracies.keys() - set(rows)):
+        missing = ", ".join(sorted(set(splits) - set(accuracies[init])))
+        print(f"left out: {init}, which has no run on split {missing}\n")
     compared = [init for init in rows if init != BASE] if BASE in rows else []
     pairs = {init: [accuracies[init][split] - accuracies[BASE][split] for split in splits] for init in compared}
     corrected = dict(zip(compared, holm([paired_t(values) for values in pairs.values()]), strict=True))
@@ -66,7 +70,7 @@ def show(accuracies: Accuracies) -> None:
             _text(estimate(pairs.get(init, []))),
         ]
         p = corrected.get(init)
-        print(f"| {init} | {' | '.join(cells)} | {'' if p is None else f'{p:.2f}'} |")
+        print(f"| {init} | {' | '.join(cells)} | {'' if p is None else numbers.p_value(p)} |")
 
 
 def _text(found: Estimate | None, sign: str = "+") -> str:

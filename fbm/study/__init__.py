@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Run a study. UserError if a run of it failed."""
     asked = parsed(parser(), argv, mixed=True)
-    from fbm.study.declared import builtin_studies, read, runs
+    from fbm.study.declared import builtin_studies, read, runs, unused
     from fbm.study.plan import plan
 
     if asked.name is None or "=" in asked.name:
@@ -60,6 +60,8 @@ def main(argv: list[str]) -> int:
     # Takes seconds to minutes.
     print(f"{declared.study}: composing and checking {runs(declared)} runs", file=sys.stderr, flush=True)
     jobs = plan(declared, each, groups)
+    if left_out := unused(declared):
+        print(f"{declared.study}: not pretrained, as no classification starts from it: {', '.join(left_out)}")
     if asked.dry_run:
         _print_plan(declared, jobs, asked.name)
         return 0

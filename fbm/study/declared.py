@@ -114,21 +114,38 @@ def combinations(over: Values) -> list[Combination]:
     return [dict(zip(over, values, strict=True)) for values in itertools.product(*over.values())]
 
 
+def key_of(init: str, values: Combination) -> Source:
+    """The key of a pretraining for an initialisation, with its values of `pretrain.over`."""
+    return init, json.dumps(values, sort_keys=True)
+
+
 def source_of(values: Combination, shared: Iterable[str]) -> Source:
     """Which pretraining a classification with these values starts from; `shared` has the keys of `pretrain.over`."""
-    return str(values.get("init", "random")), json.dumps({key: values[key] for key in shared}, sort_keys=True)
+    return key_of(str(values.get("init", "random")), {key: values[key] for key in shared})
 
 
 def sources(declared: StudySpec) -> set[Source]:
-    """The pretrainings that classifications start from. UserError for a key of `pretrain.over` that they lack."""
+    """The pretrainings that classifications start from.
+
+    Raises:
+        UserError: `pretrain.over` has a key that `classify.over` lacks, or the initialisation itself.
+    """
     shared, over = grid(declared.pretrain.over), grid(declared.classify.over)
+    if "init" in shared:
+        raise UserError("pretrain.over varies init: initialisations are in pretrain.inits, NAME=[SETTINGS] each")
     if unmatched := sorted(set(shared) - set(over)):
         raise UserError(
             f"pretrain.over.{unmatched[0]} must be in classify.over too: which run would each start from? A setting of "
             "pretraining alone makes an initialisation of its own: pretrain.inits.NAME=[...]"
         )
     needed = {source_of(values, shared) for values in combinations(over)}
-    return {source for source in needed if source[0] in declared.pretrain.inits}
+    return {key for key in needed if key[0] in declared.pretrain.inits}
+
+
+def unused(declared: StudySpec) -> list[str]:
+    """Initialisations that are declared, but from which no classification starts."""
+    used = {init for init, _ in sources(declared)}
+    return [init for init in declared.pretrain.inits if init not in used]
 
 
 def runs(declared: StudySpec) -> int:

@@ -20,7 +20,7 @@ from fbm.config.naming import sweep_setting
 from fbm.config.overrides import expand_home, text
 from fbm.runs.files import STUDY
 from fbm.runs.fingerprints import identify
-from fbm.study.declared import Source, StudySpec, Values, combinations, explain_error, grid, source_of, sources
+from fbm.study.declared import Source, StudySpec, Values, combinations, explain_error, grid, key_of, source_of, sources
 from fbm.study.job import Combination, Job
 from fbm.utils.errors import UserError
 from fbm.utils.files import write_text
@@ -47,7 +47,8 @@ def plan(declared: StudySpec, more: Sequence[str] = (), own: Path | None = None)
     with composing():
         try:
             pretraining = _pretraining(declared)
-            starts = {init: _start(init, job, search, options) for (init, _), job in pretraining.items()}
+            first = {init: job for (init, _), job in pretraining.items()}  # any of an initialisation's
+            starts = {init: _start(init, job, search, options) for init, job in first.items()}
             jobs = [*pretraining.values(), *_classification(declared, pretraining, starts)]
         finally:
             HydraConfig.instance().cfg = None
@@ -112,11 +113,11 @@ def _pretraining(declared: StudySpec) -> dict[Source, Job]:
     for init, own in stage.inits.items():
         _check_not_overruled("pretrain", over, [*stage.settings, *own, *declared.settings])
         for values in combinations(over):
-            source = source_of({**values, "init": init}, over)
-            if source in needed:
+            key = key_of(init, values)
+            if key in needed:
                 given = [*stage.settings, *own, *_settings(values), *declared.settings]
                 settings = [f"study={text(stage.study)}", *_sweep(over), *given]
-                jobs[source] = _job("pretrain", init, values, settings)
+                jobs[key] = _job("pretrain", init, values, settings)
     return jobs
 
 
@@ -130,23 +131,25 @@ def _classification(
     jobs = []
     for values in combinations(over):
         init, _ = key = source_of(values, shared)
-        source = pretraining.get(key)
-        if source is None and init in declared.pretrain.inits:
+        weights = pretraining.get(key)
+        if weights is None and init in declared.pretrain.inits:
             there = ", ".join(f"{key}={value}" for key, value in values.items() if key in shared)
             raise UserError(f"classify.over has {there}, which pretrain.over has not: init={init} has no weights there")
         rest = {key: value for key, value in values.items() if key != "init"}
         start = [f"init={text(init)}"]
-        if source is not None:
-            start = [*starts[init], f"init.checkpoint={text(source.folder.as_posix())}"]
+        if weights is not None:
+            start = [*starts[init], f"init.checkpoint={text(weights.folder.as_posix())}"]
         given = [*stage.settings, *start, *_settings(rest), *declared.settings]
         settings = [f"study={text(declared.study)}", *_sweep(over), *given]
-        jobs.append(_job("classify", init, values, settings, source))
+        jobs.append(_job("classify", init, values, settings, weights))
     return jobs
 
 
 def _check_not_overruled(stage: str, over: Values, settings: Iterable[str]) -> None:
-    """UserError for a setting of all runs that would override a key of `over`."""
+    """UserError for a setting of all runs that would override a key of `over`, or be overridden by a study's own."""
     keys = {setting.lstrip("+~").partition("=")[0] for setting in settings}
+    if stage == "classify" and "init" in keys - set(over):
+        raise UserError("init among the settings of all runs: name initialisations in classify.over.init=[...]")
     if both := sorted(keys & set(over)):
         raise UserError(f"{stage}.over varies {both[0]}, so it is not for all runs: {stage}.over.{both[0]}=[...]")
 

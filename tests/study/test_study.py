@@ -256,6 +256,10 @@ def test_a_pretraining_from_which_no_classification_starts_is_not_run(study, ove
     planned = {line.split()[2].rpartition("/")[2] for line in captured.out.splitlines() if line.startswith("to run")}
     assert {name for name in planned if not name.startswith("classify-")} == pretrained
     assert captured.err.splitlines()[0] == f"tiny: composing and checking {len(planned)} runs"
+    tasks = {"autoencoder": "autoencode", "ours": "disentangle"}
+    unused = [init for init, task in tasks.items() if task not in str(pretrained)]
+    said = f"tiny: not pretrained, as no classification starts from it: {', '.join(unused)}"
+    assert (said in captured.out.splitlines()) == bool(unused)
 
 
 @pytest.mark.parametrize("name", ["demo", str(REPOSITORY / "experiments" / "table1")])
@@ -305,6 +309,11 @@ def test_the_papers_study_has_a_pretraining_for_each_seed(tmp_path, monkeypatch,
         (["dmo"], "no study 'dmo'; did you mean 'demo'?"),
         (["store"], "store declares no sweep: a file FOLDER/sweep/NAME.yaml is expected"),
         ([".", "+pretrain.over.optim.lr=[1e-3]"], "pretrain.over.optim.lr must be in classify.over too"),
+        ([".", "+pretrain.over.init=[random]"], "pretrain.over varies init: initialisations are in pretrain.inits"),
+        (
+            [".", "~classify.over.init", 'classify.settings=["task=classify","init=ours"]'],
+            "init among the settings of all runs: name initialisations in classify.over.init=[...]",
+        ),
         (
             [".", '+pretrain.inits.random=["task=disentangle"]'],
             "pretrain.inits.random trains task=disentangle, but init=",
