@@ -1,7 +1,9 @@
 """What knowing a foreground's place, or its colour, takes off its loss: which of them does pretraining find first?
 
-No network is trained. Each of the last five rows is the loss of equation (4) of foregrounds painted with what is known,
-as a share of the loss of grey, the picture that training starts from; over all videos of a store that have a mask.
+No network is trained. The rows from "the scene's colour" on are the loss of equation (4) of foregrounds painted with
+what is known, as a share of the loss of grey, the picture that training starts from; over all videos of a store that
+have a mask. The last row is the loss of predicted masks (task=disentangle_mask) where the best map is drawn for all
+clips alike: a network whose loss is not below it has not found any clip's object.
 """
 
 import argparse
@@ -10,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from fbm.data.store.frame_store import FrameStore
-from fbm.models.losses import foreground_loss
+from fbm.models.losses import foreground_loss, foreground_weights, mask_loss
 from fbm.utils.errors import UserError
 from fbm.utils.messages import exit_status
 
@@ -71,7 +74,15 @@ def shares(frames: np.ndarray, masks: np.ndarray) -> dict[str, float]:
         "its place, everyone's colour": loss(place * everyone) / grey,
         "its place, the scene's colour": loss(place * scene) / grey,
         "its place, its own colour": loss(place * own) / grey,
+        "loss of one predicted mask for all": one_mask_for_all(torch.from_numpy(masks).double()),
     }
+
+
+def one_mask_for_all(masks: Tensor) -> float:
+    """The lowest `mask_loss` of `N H W` masks by one map for all of them: their mean with the loss's weights."""
+    weights = foreground_weights(masks)
+    shown = ((weights * masks).sum(0) / weights.sum(0)).clamp(1e-3, 1 - 1e-3)
+    return mask_loss(shown.logit().expand(masks.shape)[:, None], masks[:, None]).item()
 
 
 if __name__ == "__main__":

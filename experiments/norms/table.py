@@ -34,7 +34,8 @@ def main() -> None:
         config = yaml.safe_load(path.with_name("config.yaml").read_text())
         values = [summary["metrics"][f"val/{name}"] for name in METRICS]
         epoch = f"{summary['best_epoch'] + 1} of {summary['epochs']}"
-        cells = [f"{path.parent.parent.name}/{path.parent.name}", norms(config), str(summary["seed"]), epoch, *(f"{value:.3f}" for value in values)]
+        run = f"{path.parts[-3]}/{path.parts[-2]}"
+        cells = [run, norms(config), str(summary["seed"]), epoch, *(f"{value:.3f}" for value in values)]
         rows.append(f"| {' | '.join(cells)} |")
     if not rows:
         raise UserError(f"{', '.join(map(str, given.folders))}: no finished run of task=disentangle")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 # The palette of Okabe and Ito, for any colour vision. The web page has its own shades of it, light and dark.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = "osD^vPX"
-MOST_INSIDE = 5  # lines of a legend that find room among the curves; a longer one is below them
+MOST_INSIDE = 4  # lines of a legend that find room among the curves; a longer one is below them
 LINE = 0.25  # inches
 
 
