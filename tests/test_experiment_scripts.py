@@ -20,7 +20,6 @@ COMMANDS = {
     "norms/table.py": [FOLDER],
     "paper_gpu/pack.py": [FOLDER],
     "paper_gpu/run.py": [FOLDER],
-    "real_ucf101/splits.py": [FOLDER],
     "table1/between_clips.py": ["--store", FOLDER, FOLDER],
     "unsupervised_masks/davis.py": ["--davis", FOLDER],
     "unsupervised_masks/demo.py": ["--store", FOLDER],
