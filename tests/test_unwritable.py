@@ -59,10 +59,10 @@ def test_a_study_on_a_full_disk_is_one_line(study, capsys, full):
 @pytest.mark.slow
 def test_runs_of_a_study_on_a_disk_that_fills_up_are_named(study, capsys, monkeypatch, full):
     monkeypatch.setattr("fbm.study.plan.write_text", lambda *_: None)
-    assert fbm("study", ".", "classify.over.init=[random]") == 1
+    assert fbm("study", ".", "classify.over.init=[random]", "classify.over.seed=[0,1,2]") == 1
     captured = capsys.readouterr()
     failed = [line for line in captured.out.splitlines() if line.startswith("failed: ")]
-    assert len(failed) == 2
+    assert len(failed) == 3
     assert all("No space left on device" in line for line in failed)
     assert "OSError" not in captured.err
 

@@ -30,10 +30,10 @@ def kind(config: dict[str, Any]) -> str:
         return "any frame"
     masks = config["masks"]
     folder = masks["source"].get("folder") if masks["name"] == "files" else None  # experiments/mask_quality has several
+    source = Path(folder).name if folder else masks["name"]
     if masks["name"] == "unsupervised" and masks["source"].get("boxes"):
-        return "masks from boxes around unsupervised ones"
-    predicted = ", predicted" if config["task"]["weights"].get("masks") else ""
-    return f"masks from {Path(folder).name if folder else masks['name']}{predicted}"
+        source = "boxes around unsupervised ones"
+    return f"masks from {source}{', predicted' if config['task']['weights'].get('masks') else ''}"
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ def main() -> None:
         config = yaml.safe_load(path.with_name("config.yaml").read_text())
         values = [summary["metrics"][f"val/{name}"] for name in METRICS]
         epoch = f"{summary['best_epoch'] + 1} of {summary['epochs']}"
-        run = f"{path.parts[-3]}/{path.parts[-2]}"
+        run = f"{summary['study']}/{summary['run']}"
         cells = [run, norms(config), str(summary["seed"]), epoch, *(f"{value:.3f}" for value in values)]
         rows.append(f"| {' | '.join(cells)} |")
     if not rows:
