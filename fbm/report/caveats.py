@@ -14,6 +14,7 @@ def caveats(names: Sequence[str], among: Sequence[Group], found: RunSet) -> Iter
         yield f"Finished but not tested, so not in the test accuracies: {', '.join(untested)}."
     yield from _stale(found)
     yield from _several_pretrainings(names, among)
+    yield from _several_splits(among)
 
 
 def _partial(among: Sequence[Group]) -> Iterator[str]:
@@ -64,3 +65,11 @@ def _several_pretrainings(names: Sequence[str], among: Sequence[Group]) -> Itera
         rows = "; ".join(dict.fromkeys(apart))
         yield f"{rows}: every seed has a pretraining run of its own, so intervals are over pretraining seeds too."
     yield from dict.fromkeys(shared)
+
+
+def _several_splits(among: Sequence[Group]) -> Iterator[str]:
+    """A sentence where the seeds of a row have official splits of their own."""
+    several = [group for group in among if len({run.summary.fingerprints.data for run in group}) > 1]
+    if splits := {run.summary.seed: run.split for group in several for run in group}:
+        each = ", ".join(f"seed {seed} split {split}" for seed, split in sorted(splits.items()))
+        yield f"Every seed has an official split of its own ({each}): means and differences are over splits, too."

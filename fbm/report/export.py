@@ -143,7 +143,7 @@ def table1_json(table: Table1, found: RunSet) -> str:
     return _to_json(
         {
             "data": table.data,
-            "data_fingerprint": table.rows[0].runs[0].summary.fingerprints.data,
+            "data_fingerprint": table.data_fingerprint,
             "classes": table.classes,
             "chance": [{"name": name, "share": level} for name, level in levels(table)],
             "test_clips": table.test_clips,

@@ -115,6 +115,11 @@ class Table1:
         return list(compared.values())
 
     @property
+    def data_fingerprint(self) -> str:
+        """Of the data that the rows are on; of several official splits, each, with a space between."""
+        return " ".join(sorted({run.summary.fingerprints.data for row in self.rows for run in row.runs}))
+
+    @property
     def fractions(self) -> tuple[float, ...]:
         """The shares of labels that the rows have, ascending."""
         return tuple(sorted({row.fraction for row in self.rows if row.fraction is not None}))

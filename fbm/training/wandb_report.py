@@ -33,8 +33,7 @@ def log_report(report: Report, folder: Path) -> str:
     """
     name = title(report.results.found)
     project, entity = _place(report)
-    data = report.results.table1.rows[0].runs[0].summary.fingerprints.data
-    write_text(folder / WANDB_ID, f"{_id(project, name, data)}\n")
+    write_text(folder / WANDB_ID, f"{_id(project, name, report.results.table1.data_fingerprint)}\n")
     logger = WandbLogger(folder, f"{name} report", name, "report", project, entity)
     logger.replay([])  # so that offline files of an earlier report are not sent beside this one's
     run = logger.experiment
@@ -80,7 +79,7 @@ def _config(report: Report) -> dict[str, Any]:
     runs, table = report.results.found.runs, report.results.table1
     return {
         "data": table.data,
-        "data_fingerprint": table.rows[0].runs[0].summary.fingerprints.data,
+        "data_fingerprint": table.data_fingerprint,
         "classes": table.classes,
         "runs": [f"{run.summary.study}/{run.summary.run}" for run in runs],
         "missing": len(report.results.found.missing),

@@ -53,6 +53,13 @@ def test_settings_decide_results(override):
     assert changed["comparison"] != plain["comparison"]
 
 
+def test_seeds_with_the_official_split_of_their_number_are_averaged():
+    """A study over splits has `data.split=${seed}`: its rows are means over splits, each with a store of its own."""
+    splits = ("data=ucf101", "data.split=${seed}", "data.store=stores/split${seed}", "task=classify")
+    assert prints(*splits, "seed=1") == prints(*splits, "seed=2")
+    assert prints(*splits, "seed=1") != prints("data=ucf101", "data.split=1", "task=classify", "seed=1")
+
+
 def test_a_frozen_config_has_them_too():
     config = compose()
     OmegaConf.set_readonly(config, True)

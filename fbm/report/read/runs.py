@@ -90,6 +90,12 @@ class Run:
         return f"{tested} of {clips} test clips" + (f" ({there} of {classes} classes)" if there < classes else "")
 
     @property
+    def split(self) -> str:
+        """The official split of its data (`data.split`), empty where they have none."""
+        split = (self.config.get("data") or {}).get("split")
+        return "" if split is None else str(split)
+
+    @property
     def comparison(self) -> str:
         """What runs must have in common to be compared: all of the config but the initialisation, and the test."""
         return " ".join(filter(None, (self.summary.fingerprints.comparison, self.partial)))
@@ -192,12 +198,26 @@ def find(paths: Sequence[Path], none_finished: bool = False) -> RunSet:
         )
     jobs = ((folder, wanted[folder]) for folder in sorted(finished))
     runs = tuple(Run(folder, read_summary(folder), *((job.values, job.label) if job else ())) for folder, job in jobs)
-    # Classifications on two data sets are no comparison; an encoder may have been pretrained on other data.
-    classified = [run for run in runs if run.summary.task == "classify"]
+    _check_one_data_set([run for run in runs if run.summary.task == "classify"])
+    return RunSet(runs, missing, len(others - set(wanted)))
+
+
+def _check_one_data_set(classified: Sequence[Run]) -> None:
+    """UserError for classifications on two data sets: they are no comparison. Official splits of one are.
+
+    An encoder may have been pretrained on other data.
+    """
+    if len({run.summary.fingerprints.data for run in classified}) < 2:
+        return
+    by_split: dict[str, Run] = {}
     for run in classified:
-        if run.summary.fingerprints.data != classified[0].summary.fingerprints.data:
+        other = by_split.setdefault(run.split, run)
+        of_split = run.summary.fingerprints.data == other.summary.fingerprints.data
+        first = classified[0]
+        of_data = (run.summary.data, run.summary.classes) == (first.summary.data, first.summary.classes)
+        if not (of_split and of_data):
+            known = first if of_split else other
             raise UserError(
-                f"two data sets among the runs: {classified[0].where} ({classified[0].summary.data}) and {run.where} "
+                f"two data sets among the runs: {known.where} ({known.summary.data}) and {run.where} "
                 f"({run.summary.data}) have different data fingerprints. Report on one data set at a time."
             )
-    return RunSet(runs, missing, len(others - set(wanted)))
