@@ -175,7 +175,7 @@ class Study:
         """The study's keys that say how many epochs."""
         pretrain, classify = (self.epochs.get(stage, 1) for stage in ("pretrain", "classify"))
         settings = text([f"trainer.max_epochs={pretrain}"])
-        return [f"pretrain.settings={settings}", f"+classify.over.trainer.max_epochs=[{classify}]"]
+        return [f"pretrain.settings={settings}", f"classify.over.trainer.max_epochs=[{classify}]"]
 
     def _choose(self, jobs: Sequence[Job], *stages: str) -> None:
         known = costs(jobs)

@@ -24,6 +24,7 @@ from fbm.utils.suggest import did_you_mean
 
 Values = dict[str, list[Any]]
 Source = tuple[str, str]  # an initialisation, and its values of `pretrain.over` as text
+FREE = ("pretrain.inits.", "pretrain.over.", "classify.over.")  # below these any key may be added, without Hydra's +
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,16 @@ def read(name: str, overrides: list[str], own: Path | None = None) -> tuple[Stud
     name, own = _find(name, own)
     # Hydra would take the key for the group of that name.
     launchers = [word for word in overrides if word.startswith("launcher=")]
+    words = [f"++{word}" if word.startswith(FREE) else word for word in overrides if word not in launchers]
     try:
-        config = compose([f"sweep={name}", *(word for word in overrides if word not in launchers)], own, "study")
+        config = compose([f"sweep={name}", *words], own, "study")
         for word in launchers:
             config.launcher = safe_load(word.partition("=")[2])
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
-        raise UserError(explain_error(error, "study")) from error
+        message = explain_error(error, "study")
+        for key in FREE:  # named as they were given
+            message = message.replace(f"++{key}", key)
+        raise UserError(message) from error
     if OmegaConf.is_missing(config, "study"):
         raise UserError(f"{name} has no `study: NAME`; does its file begin with `# @package _global_`?")
     try:

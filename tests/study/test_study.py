@@ -251,7 +251,7 @@ def test_a_debug_study_is_as_short_as_a_debug_run(study):
     ],
 )
 def test_a_pretraining_from_which_no_classification_starts_is_not_run(study, over, pretrained, capsys):
-    assert run("--dry-run", "+pretrain.over.seed=[0,1]", f"classify.over.{over}") == 0
+    assert run("--dry-run", "pretrain.over.seed=[0,1]", f"classify.over.{over}") == 0
     captured = capsys.readouterr()
     planned = {line.split()[2].rpartition("/")[2] for line in captured.out.splitlines() if line.startswith("to run")}
     assert {name for name in planned if not name.startswith("classify-")} == pretrained
@@ -299,23 +299,38 @@ def test_the_papers_study_has_a_pretraining_for_each_seed(tmp_path, monkeypatch,
             assert f"to run    outputs/paper/classify-{init}-seed{seed}  {needs}" in out
 
 
+@pytest.mark.parametrize("plus", ["", "+"])
+def test_keys_that_a_study_lacks_are_added_with_or_without_a_plus(study, plus):
+    words = [
+        "pretrain.over.seed=[0,1]",
+        "classify.over.optim.lr=[1e-3,2e-3]",
+        'pretrain.inits.wide=["task=autoencode"]',
+    ]
+    declared, own = read(".", [f"{plus}{word}" for word in words])
+    assert {job.content["optim"]["lr"] for job in plan(declared, [], own) if job.stage == "classify"} == {1e-3, 2e-3}
+    assert declared.pretrain.over == {"seed": [0, 1]}
+    assert list(declared.pretrain.inits)[-1] == "wide"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         ([".", "clasify.over.seed=[0]"], "no such setting 'clasify.over.seed'; did you mean 'classify'?"),
         ([".", "trainer.max_epocs=1"], "no such setting 'trainer.max_epocs'; did you mean 'trainer.max_epochs'?"),
+        ([".", "classify.over.sed=[0]"], "no such setting 'sed'; did you mean 'seed'?"),
+        ([".", "pretrain.inits.ours=[task=disentangle]"], "'pretrain.inits.ours=[\"task=disentangle\"]'"),
         ([".", "classify.ovr.seed=[0]"], "no such setting 'classify.ovr.seed'; did you mean 'classify.over.seed'?"),
         ([".", "quick"], "'quick' is not a setting: KEY=VALUE"),
         (["dmo"], "no study 'dmo'; did you mean 'demo'?"),
         (["store"], "store declares no sweep: a file FOLDER/sweep/NAME.yaml is expected"),
-        ([".", "+pretrain.over.optim.lr=[1e-3]"], "pretrain.over.optim.lr must be in classify.over too"),
-        ([".", "+pretrain.over.init=[random]"], "pretrain.over varies init: initialisations are in pretrain.inits"),
+        ([".", "pretrain.over.optim.lr=[1e-3]"], "pretrain.over.optim.lr must be in classify.over too"),
+        ([".", "pretrain.over.init=[random]"], "pretrain.over varies init: initialisations are in pretrain.inits"),
         (
             [".", "~classify.over.init", 'classify.settings=["task=classify","init=ours"]'],
             "init among the settings of all runs: name initialisations in classify.over.init=[...]",
         ),
         (
-            [".", '+pretrain.inits.random=["task=disentangle"]'],
+            [".", 'pretrain.inits.random=["task=disentangle"]'],
             "pretrain.inits.random trains task=disentangle, but init=",
         ),
         ([".", 'pretrain.inits.autoencoder=["task=disentangle"]'], "but init=autoencoder is of task=autoencode"),
@@ -336,7 +351,7 @@ def test_the_papers_study_has_a_pretraining_for_each_seed(tmp_path, monkeypatch,
         ([".", "sweeper=optuna"], "a study launches the runs that it declares, and searches for none"),
         ([], "which study? There is demo, paper"),
         (["seed=3"], "which study? There is demo, paper"),
-        ([".", "+pretrain.over.seed=[0]"], "classify.over has seed=1, which pretrain.over has not"),
+        ([".", "pretrain.over.seed=[0]"], "classify.over has seed=1, which pretrain.over has not"),
         ([".", "classify.over.init=[randm]"], "no such option 'init/randm'; did you mean 'random'?"),
         ([".", "launcher=joblb"], "no such option 'launcher/joblb'; did you mean 'joblib'?"),
         ([".", "name=same"], "give one of them a name of its own"),
