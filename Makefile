@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-demo: $(STAMP) ## make a data set, pretrain, classify from it and from a random start, print the table (7 to 8 minutes on 2 cores)
+demo: $(STAMP) ## make a data set, pretrain, classify from it and from a random start, print the table (9 minutes on 2 cores at 2.8 GHz)
 	$(BIN)/fbm prepare data=demo
 	$(BIN)/fbm study demo
 
