@@ -75,10 +75,10 @@ def ended(path: Path) -> OfflineRun:
 
 
 def records(path: Path) -> Iterator[Any]:
-    """The messages of a `.wandb` file."""
+    """The messages of a `.wandb` file, those that are whole: W&B may still be writing the last one."""
     content, position, parts = path.read_bytes(), HEADER, b""
     assert content.startswith(b":W&B")
-    while position < len(content):
+    while position + HEADER <= len(content):
         left = BLOCK - position % BLOCK
         if left < HEADER:  # too short for a header: filled with zeros
             position += left
@@ -86,6 +86,8 @@ def records(path: Path) -> Iterator[Any]:
         _, length, kind = struct.unpack_from("<IHB", content, position)
         part = content[position + HEADER : position + HEADER + length]
         position += HEADER + length
+        if position > len(content):
+            return
         parts = part if kind in (FULL, FIRST) else parts + part
         if kind in (FULL, LAST):
             yield messages.Record.FromString(parts)
