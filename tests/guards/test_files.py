@@ -17,21 +17,30 @@ MACHINE = re.compile(
 )
 
 
-def tracked() -> list[Path]:
-    """The text files under version control, and those about to be."""
+def versioned() -> list[Path]:
+    """All that is under version control, and what is about to be."""
     listed = subprocess.run(
         ["git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard"], capture_output=True, text=True
     )
     if listed.returncode:
         pytest.skip("not a git checkout")
-    paths = [ROOT / line for line in listed.stdout.splitlines()]
-    return [path for path in paths if path.is_file() and b"\0" not in path.read_bytes()[:8000]]
+    return [ROOT / line for line in listed.stdout.splitlines()]
+
+
+def tracked() -> list[Path]:
+    """The text files of these."""
+    return [path for path in versioned() if path.is_file() and b"\0" not in path.read_bytes()[:8000]]
 
 
 def test_files_are_short():
     lengths = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
     assert {str(path): length for path, length in lengths.items() if length > LONGEST} == {}
     assert statistics.median(lengths.values()) < MEDIAN
+
+
+def test_no_link_to_another_place_is_in_the_repository():
+    """As `stores` may be one on the machine that it is developed on: in a clone it would lead nowhere."""
+    assert [path.name for path in versioned() if path.is_symlink()] == []
 
 
 def test_nothing_is_left_unfinished():
