@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from fbm.data.clips import ClipDataset, SampleKey
+from fbm.data.clips import ClipDataset, SampleKey, clip_settings
 from fbm.data.store.frame_store import FrameStore
 from fbm.evaluation.trained_run import TrainedRun
 from fbm.models.losses import disentangling_losses
@@ -47,7 +47,7 @@ def main() -> None:
     given = parser.parse_args()
     run = TrainedRun(given.run, "cpu")
     data = run.config["data"]
-    clips = ClipDataset(FrameStore(given.store), "val", data["chunk_frames"], data["clip_frames"], seed=0)
+    clips = ClipDataset(FrameStore(given.store), "val", **clip_settings(data), seed=0)
     clips.mask_frames = (0, -1)
     rows: dict[str, tuple[str, ...]] = {
         "running statistics everywhere": (),

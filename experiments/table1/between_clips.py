@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fbm.data.clips import ClipDataset, SampleKey
+from fbm.data.clips import ClipDataset, SampleKey, clip_settings
 from fbm.data.store.frame_store import FrameStore
 from fbm.evaluation.trained_run import TrainedRun
 from fbm.models.disentangler import split_features
@@ -30,7 +30,7 @@ def shares(folder: Path, store: Path) -> dict[str, float]:
     run = TrainedRun(folder, "cpu")
     task: Disentangle = run.task(Disentangle, "the run must be of task=disentangle")
     data = run.config["data"]
-    clips = ClipDataset(FrameStore(store), "val", data["chunk_frames"], data["clip_frames"], seed=0)
+    clips = ClipDataset(FrameStore(store), "val", **clip_settings(data), seed=0)
     clips.mask_frames = (0, -1)
     clip, _ = task.inputs(clips.batch([SampleKey(0, sample) for sample in range(len(clips))]))
     maps = split_features(task.network.encoder(clip)).foreground

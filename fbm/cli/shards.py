@@ -21,7 +21,10 @@ from fbm.utils.errors import UserError
 from fbm.utils.messages import failure_reason
 
 # Settings of the data that a shard may have for itself, or that only training reads.
-OWN = ("data.store", "data.module", "data.num_workers", "data.batch_size", "data.chunk_frames", "data.clip_frames")
+OWN = (
+    *("data.store", "data.module", "data.num_workers", "data.batch_size"),
+    *("data.chunk_frames", "data.clip_frames", "data.frame_interval"),
+)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ ADDED = {
     "data.module.decoder": "pyav",
     "data.reverse": True,
     "data.module.reverse": True,
+    "data.frame_interval": 1,
+    "data.module.frame_interval": 1,
     "data.empty_classes": None,
     "data.module.empty_classes": None,
     "masks.source.misfits": None,

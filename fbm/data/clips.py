@@ -2,10 +2,10 @@
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import cv2
 import numpy as np
@@ -33,11 +33,33 @@ def chunk_starts(frames: int, chunk_frames: int) -> range:
     return range(0, frames - chunk_frames + 1, chunk_frames)
 
 
+def span_of(clip_frames: int, frame_interval: int) -> int:
+    """Frames of the video from a clip's first to its last one."""
+    return (clip_frames - 1) * frame_interval + 1
+
+
+class ClipSettings(TypedDict):
+    """How clips are cut from a video, as arguments of `ClipDataset`."""
+
+    chunk_frames: int
+    clip_frames: int
+    frame_interval: int
+
+
+def clip_settings(data: Mapping[str, Any]) -> ClipSettings:
+    """How a run cuts clips, by its config's `data`, which in runs of earlier versions has no interval."""
+    return ClipSettings(
+        chunk_frames=data["chunk_frames"],
+        clip_frames=data["clip_frames"],
+        frame_interval=data.get("frame_interval", 1),
+    )
+
+
 def draw_window(seed: int, key: SampleKey, slack: int, reverse: bool = True) -> Window:
     """The random choices for one training sample, a function of (seed, epoch, sample) alone.
 
     Args:
-        slack: how many frames the chunk is longer than the clip.
+        slack: how many frames the chunk is longer than the clip's span.
         reverse: False reverses none; the other choices stay the same.
     """
     # A hash is as random as a generator's first numbers; making a generator takes half as long as reading the clip.
@@ -80,7 +102,13 @@ class ClipDataset(Dataset[ClipBatch]):
         random_windows: False takes the middle window as it is in training too.
         classes: their names in label order; None takes all of the store's.
         least_confidence: videos whose masks are less sure than this, 0 to 1, are left out.
-        reverse: False reverses no training clip in time; several windows of a video never are.
+        reverse: training reverses each clip in time with probability 1/2, as the paper does; False reverses none, and
+            several windows of a video never are.
+        frame_interval: of the video's frames from one of a clip's to the next.
+
+    Attributes:
+        span: frames of the video from a clip's first to its last one.
+        slack: how many more a chunk has.
     """
 
     def __init__(
@@ -95,10 +123,13 @@ class ClipDataset(Dataset[ClipBatch]):
         classes: Sequence[str] | None = None,
         least_confidence: float = 0.0,
         reverse: bool = True,
+        frame_interval: int = 1,
     ) -> None:
         self.store, self.seed, self.random, self.reverse = store, seed, random_windows and split == "train", reverse
         self.classes = store.manifest.classes if classes is None else classes
-        self.chunk_frames, self.clip_frames, self.slack = chunk_frames, clip_frames, chunk_frames - clip_frames
+        self.chunk_frames, self.clip_frames, self.frame_interval = chunk_frames, clip_frames, frame_interval
+        self.span = span_of(clip_frames, frame_interval)
+        self.slack = chunk_frames - self.span
         self.mask_frames: Sequence[int] | None = None  # the frames of a clip that a sample has masks of; None is all
         self.windows: Windows | None = None  # several clips of the video in each sample; None is one of the chunk
         videos = [v for v in store.usable if v.split == split and v.mask_confidence >= least_confidence]
@@ -162,16 +193,16 @@ class ClipDataset(Dataset[ClipBatch]):
             middle = Window(self.slack // 2, False, False)
             window = draw_window(self.seed, key, self.slack, self.reverse) if self.random else middle
             return [window._replace(start=chunk + window.start)]
-        slack = self.videos[number].frames - self.clip_frames
+        slack = self.videos[number].frames - self.span
         if self.random:
-            return draw_windows(self.windows, self.clip_frames, slack, (self.seed, key.epoch, key.sample))
-        return fixed_windows(self.windows, self.clip_frames, slack, chunk + self.slack // 2)
+            return draw_windows(self.windows, self.span, slack, (self.seed, key.epoch, key.sample))
+        return fixed_windows(self.windows, self.span, slack, chunk + self.slack // 2)
 
     def _read(self, name: str, window: Window, frames: np.ndarray, masks: np.ndarray) -> None:
         """A window of a video into frames `T H W 3` and masks `M H W`, flipped while it is in the processor's cache."""
-        taken = range(window.start, window.start + self.clip_frames)
+        taken = range(window.start, window.start + self.span, self.frame_interval)
         step = -1 if window.reversed else 1
-        self.store.fill(name, taken.start, frames[::step])
+        self.store.fill(name, taken.start, frames[::step], self.frame_interval)
         if window.hflipped:
             _hflip_in_place(frames)
         if len(masks):

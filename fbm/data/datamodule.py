@@ -1,6 +1,7 @@
 """The data module: a store's clips, one loader per split. The only module of this package that imports Lightning."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from fbm.data.batch import ClipBatch, Windows
-from fbm.data.clips import ClipDataset, identity_collate
+from fbm.data.clips import ClipDataset, ClipSettings, identity_collate, span_of
 from fbm.data.dataset import VideoDataset
 from fbm.data.datasets.ucf101 import check_no_leak
 from fbm.data.decoding.video import Decoder
@@ -46,8 +47,7 @@ class ClipDataModule(pl.LightningDataModule):
         frames, quality, decoder: how the store keeps frames and what made them, which must be so.
         test_clips: clips of each test video, evenly spaced over it; None tests the middle of each chunk.
         least_confidence: training videos whose masks are less sure than this are left out; tests keep every video.
-        reverse: training reverses each clip in time with probability 1/2, as the paper does. False reverses none, nor
-            do tasks with several windows of a video.
+        reverse, frame_interval: see `ClipDataset`.
 
     Raises:
         UserError: the store is missing, was prepared with other settings, is broken, or leaks between splits.
@@ -73,17 +73,18 @@ class ClipDataModule(pl.LightningDataModule):
         least_confidence: float = 0.0,
         test_clips: int | None = None,
         reverse: bool = True,
+        frame_interval: int = 1,
     ) -> None:
         super().__init__()
+        span = span_of(clip_frames, frame_interval)
         for holds, wanted in (
             (
-                0 < clip_frames <= chunk_frames,
-                f"data.{clip_frames=} must be at least 1 and at most data.{chunk_frames=}",
+                clip_frames >= 1 and frame_interval >= 1 and span <= chunk_frames,
+                f"data.{clip_frames=} and data.{frame_interval=} must be at least 1, and the {span} frames that they "
+                f"span at most data.{chunk_frames=}",
             ),
-            (
-                batch_size >= 1 and num_workers >= 0,
-                f"data.{batch_size=} must be at least 1, data.{num_workers=} at least 0",
-            ),
+            (batch_size >= 1, f"data.{batch_size=} must be at least 1"),
+            (num_workers >= 0, f"data.{num_workers=} must be at least 0"),
             (test_clips is None or test_clips >= 1, f"test_views.clips={test_clips} must be at least 1, or null"),
             (
                 empty_classes in (None, "leave_out"),
@@ -103,15 +104,14 @@ class ClipDataModule(pl.LightningDataModule):
         if empty_classes == "leave_out":
             classes = [name for name in classes if name not in self.empty_classes]
         self.classes = classes
-        lengths, least = (chunk_frames, clip_frames), {"train": least_confidence}
+        cut = ClipSettings(chunk_frames=chunk_frames, clip_frames=clip_frames, frame_interval=frame_interval)
+        chosen = partial(ClipDataset, self.store, seed=seed, label_fraction=label_fraction, classes=classes, **cut)
         self.clips = {
-            split: ClipDataset(
-                self.store, split, *lengths, seed, label_fraction, True, classes, least.get(split, 0), reverse
-            )
+            split: chosen(split, reverse=reverse, least_confidence=least_confidence if split == "train" else 0)
             for split in ("train", "val", "test")
         }
         if test_clips is not None:
-            self.clips["test"] = ViewDataset(self.store, "test", clip_frames, seed, test_clips, classes)
+            self.clips["test"] = ViewDataset(self.store, "test", clip_frames, seed, test_clips, classes, frame_interval)
         self.seed = seed
         if not len(self.clips["train"]):
             sure = f" with masks of masks.least_confidence={least_confidence:g}" if least_confidence else ""
@@ -160,7 +160,7 @@ class ClipDataModule(pl.LightningDataModule):
         if windows is not None and clips.slack < windows.clips - 1:
             raise UserError(
                 f"{windows.clips} different windows of data.clip_frames={clips.clip_frames} need videos of "
-                f"{clips.clip_frames + windows.clips - 1} frames, and data.chunk_frames={clips.chunk_frames} allows "
+                f"{clips.span + windows.clips - 1} frames, and data.chunk_frames={clips.chunk_frames} allows "
                 "shorter ones: raise it to that"
             )
         for clips in self.clips.values():

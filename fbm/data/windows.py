@@ -23,7 +23,7 @@ def draw_windows(windows: Windows, clip: int, slack: int, key: tuple[int, int, i
     Windows that are anywhere are mirrored each by itself, those with an interval all or none.
 
     Args:
-        clip: frames of a window.
+        clip: frames of the video that a window spans.
         slack: how many frames the video is longer than a window.
         key: seed, epoch and sample.
     """

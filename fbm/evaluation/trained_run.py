@@ -103,7 +103,7 @@ class TrainedRun:
         Args:
             part: "all" channels, or after pretraining with task=disentangle "motion", "foreground" or "background".
             pool: "mean" over positions, or "none": all C*h*w values.
-            stride: frames between the starts of two clips; None takes a clip's length.
+            stride: frames between the starts of two clips; None takes the frames from a clip's first to its last.
             decoder: of a path.
 
         Raises:
@@ -116,7 +116,7 @@ class TrainedRun:
             self._networks[options] = network_of(self.encoder, self._content["fbm"], self.path, options)
         network = self._networks[options]
         rows = rows_of(
-            video, network.features, self.encoder.frame_size, self.encoder.frames, network.about["stride"], decoder
+            video, network.features, self.encoder.frame_size, self.encoder.span, network.about["stride"], decoder
         )
         return rows.features
 
@@ -143,21 +143,23 @@ class TrainedRun:
         """The first foreground, the first background and the last foreground of every clip of a video.
 
         Args:
-            stride: frames between the starts of two clips; None takes a clip's length.
+            stride: frames between the starts of two clips; None takes the frames from a clip's first to its last.
             decoder: of a path.
 
         Raises:
             UserError: the run is not of task=disentangle, or the video cannot be read or is shorter than a clip.
         """
         network = self._disentangler
-        frames = self.encoder.frames
+        encoder = self.encoder
 
         def pictures(clips: Tensor) -> Tensor:  # B 3 + T H W 3
             made = torch.stack(network(clips).reconstruction, 1).permute(0, 1, 3, 4, 2)
             return to_pixels(torch.cat([made, clips.permute(0, 2, 3, 4, 1)], 1))
 
-        compute = ClipFunction(pictures, self.device, self.encoder.size)
-        rows = rows_of(video, compute, self.encoder.frame_size, frames, frames if stride is None else stride, decoder)
+        compute = ClipFunction(pictures, self.device, encoder.size, encoder.frame_interval)
+        rows = rows_of(
+            video, compute, encoder.frame_size, encoder.span, encoder.span if stride is None else stride, decoder
+        )
         first, background, last = (rows.features[:, at] for at in range(3))
         return ReconstructedClips(first, background, last, rows.features[:, 3:], rows.starts)
 
@@ -203,11 +205,11 @@ class ClipClassifier:
     def __init__(self, task: Classify, chunk: int, device: torch.device) -> None:
         self.size = task.encoder.frame_size
         self.chunk = chunk
-        frames = task.encoder.frames
-        start = (chunk - frames) // 2
+        span, interval = task.encoder.span, task.encoder.frame_interval
+        start = (chunk - span) // 2
 
         def probabilities(chunks: Tensor) -> Tensor:
-            logits: Tensor = task.network(chunks[:, :, start : start + frames])
+            logits: Tensor = task.network(chunks[:, :, start : start + span : interval])
             return logits.softmax(1)
 
         self.function = ClipFunction(probabilities, device, task.encoder.size)

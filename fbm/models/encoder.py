@@ -27,6 +27,7 @@ class Encoder(nn.Module):
         norm: "batch" or "group"; the default of the frame and clip decoders.
         mapping_norm: norm of the last, smallest maps; the default of the kernel decoder and the cross convolution.
         input: what it sees of a clip, see `adapt`.
+        frame_interval: of a video's frames from one of a clip's to the next, see `adapt`.
     """
 
     frames: int
@@ -35,6 +36,7 @@ class Encoder(nn.Module):
     norm: Norm = "batch"
     mapping_norm: Norm = "batch"
     input: Input = "frames"
+    frame_interval: int = 1
     _frame_size: int | None = None
 
     @property
@@ -43,17 +45,24 @@ class Encoder(nn.Module):
         return self._frame_size or self.size
 
     @property
+    def span(self) -> int:
+        """Frames of a video from a clip's first to its last one."""
+        return (self.frames - 1) * self.frame_interval + 1
+
+    @property
     def clip_shape(self) -> tuple[int, int, int]:
         """(T, H, W) of one clip."""
         return self.frames, self.size, self.size
 
 
-def adapt(encoder: Encoder, frame_size: int, kind: Input) -> None:
-    """Set the run's settings that an encoder does not know: the size of the frames, and what it sees of them.
+def adapt(encoder: Encoder, frame_size: int, kind: Input, frame_interval: int = 1) -> None:
+    """Set the run's settings that an encoder does not know: the size of the frames, how far apart a clip's are in their
+    video, and what it sees of them.
 
     Its forward pass takes clips as before, and computes their residual frames itself where it is to see these.
     """
     encoder._frame_size = frame_size
+    encoder.frame_interval = frame_interval
     encoder.input = kind
     if kind == "residual":
         encoder.register_forward_pre_hook(_residual)

@@ -118,9 +118,10 @@ def encoder_of(content: dict[str, Any], named: str) -> Encoder:
 
 
 def adapt_as_trained(encoder: Encoder, config: Any) -> None:
-    """Set the size of the frames and what the encoder sees of them, by the config of the run that trained it."""
-    size = (config.get("data") or {}).get("size")
-    adapt(encoder, size if isinstance(size, int) else encoder.size, config.get("input", "frames"))
+    """Adapt an encoder to the frames of the run that trained it, by its config."""
+    data = config.get("data") or {}
+    size, interval = data.get("size"), data.get("frame_interval", 1)
+    adapt(encoder, size if isinstance(size, int) else encoder.size, config.get("input", "frames"), interval)
 
 
 def _empty_encoder(config: Any, named: str) -> Encoder:

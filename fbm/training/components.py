@@ -85,7 +85,7 @@ def build_encoder(config: DictConfig) -> Encoder:
             f"augment crops encoder.size={encoder.size} pixels without resizing, which is all of data.size: "
             "set encoder.size below it, or augment=field"
         )
-    adapt(encoder, data.size, config.input)
+    adapt(encoder, data.size, config.input, data.frame_interval)
     return encoder
 
 

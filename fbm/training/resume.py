@@ -28,7 +28,8 @@ MUST_MATCH = (
 )  # what the weights and the optimiser's state fit
 # What determines the steps of an epoch: they cannot change in its middle.
 EPOCH_KEYS = (
-    *("seed", "data.batch_size", "data.label_fraction", "data.chunk_frames", "data.clip_frames"),
+    *("seed", "data.batch_size", "data.label_fraction"),
+    *("data.chunk_frames", "data.clip_frames", "data.frame_interval"),
     *("trainer.accumulate_grad_batches", "trainer.limit_train_batches"),
 )
 

@@ -152,6 +152,14 @@ def test_runs_from_before_clips_were_reversed_by_a_setting_are_the_same_runs():
     assert identify(resolved(compose(["data.reverse=false"]))) != identify(content)
 
 
+def test_runs_from_before_there_was_an_interval_of_frames_are_the_same_runs():
+    content = resolved(compose([]))
+    module = {key: value for key, value in content["data"]["module"].items() if key != "frame_interval"}
+    data = {key: value for key, value in content["data"].items() if key != "frame_interval"} | {"module": module}
+    assert identify(content) == identify({**content, "data": data})
+    assert identify(resolved(compose(["data.frame_interval=2"]))) != identify(content)
+
+
 def test_runs_from_before_test_views_were_settings_are_the_same_runs():
     content = resolved(compose(["task=classify"]))
     earlier = {key: value for key, value in content.items() if key != "test_views"}

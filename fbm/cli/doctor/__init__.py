@@ -66,10 +66,10 @@ def _data_job(config: DictConfig) -> None:
     if problems:
         raise UserError(f"problems found: {len(problems)}, each named above")
     if Path(config.data.store).is_dir():
-        from fbm.data.clips import ClipDataset
+        from fbm.data.clips import ClipDataset, clip_settings
         from fbm.data.reading_cost import reading_cost
         from fbm.data.store.frame_store import FrameStore
 
         store, data = FrameStore(Path(config.data.store)), config.data
-        if cost := reading_cost(ClipDataset(store, "train", data.chunk_frames, data.clip_frames, seed=0)):
+        if cost := reading_cost(ClipDataset(store, "train", **clip_settings(data), seed=0)):
             print(cost)

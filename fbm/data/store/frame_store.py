@@ -77,11 +77,11 @@ class FrameStore:
             return np.zeros((len(np.arange(self.usable[number].frames)[frames]), size, size), np.uint8)
         return self._read(self._masks, number, lambda packed: np.unpackbits(packed[frames], axis=-1, count=size))
 
-    def fill(self, name: str, start: int, frames: np.ndarray) -> None:
-        """Write the frames from `start` on into `frames`, uint8 `N size size 3`."""
+    def fill(self, name: str, start: int, frames: np.ndarray, interval: int = 1) -> None:
+        """Write every `interval`-th frame from `start` on into `frames`, uint8 `N size size 3`."""
         number = self._numbers[name]
         fill = self._files[number].fill
-        self._read(self._frames, number, lambda opened: fill(opened, start, frames))
+        self._read(self._frames, number, lambda opened: fill(opened, start, frames, interval))
 
     def close(self) -> None:
         """Close all files; they are opened again when they are needed."""

@@ -113,9 +113,12 @@ class VersionedClips:
     def _masks(self, samples: Sequence[int]) -> np.ndarray:
         """`B T H W`, read without the frames."""
         of_video = ((self.test.videos[number].name, start) for number, start in (self.test.samples[s] for s in samples))
-        first, length = self.test.slack // 2, self.test.clip_frames
+        first, span, interval = self.test.slack // 2, self.test.span, self.test.frame_interval
         return np.stack(
-            [self.test.store.masks(name, slice(start + first, start + first + length)) for name, start in of_video]
+            [
+                self.test.store.masks(name, slice(start + first, start + first + span, interval))
+                for name, start in of_video
+            ]
         )
 
     def _rng(self, sample: int, name: str) -> np.random.Generator:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fbm.data.clips import ClipDataset
+from fbm.data.clips import ClipDataset, clip_settings
 from fbm.evaluation.bias.clips import VersionedClips
 from fbm.evaluation.bias.draw import draw_versions
 from fbm.evaluation.finished import CLASSIFICATION
@@ -52,7 +52,8 @@ def measure_bias(runs: Sequence[TrainedRun], settings: Settings) -> list[Measure
     alike: dict[tuple[Any, ...], list[TrainedRun]] = {}
     for run in unfinished:
         data = run.config["data"]
-        key = (run.summary.fingerprints.data, data["chunk_frames"], data["clip_frames"], tuple(run.summary.classes))
+        cut = tuple(clip_settings(data).values())
+        key = (run.summary.fingerprints.data, *cut, tuple(run.summary.classes))
         alike.setdefault(key, []).append(run)
     for together in alike.values():
         clips = _clips(together[0], settings)
@@ -110,13 +111,15 @@ def _earlier(folder: Path, made_of: dict[str, Any]) -> BiasReport | None:
 
 def _clips(run: TrainedRun, settings: Settings) -> VersionedClips:
     store, data = store_of(run, settings.store), run.config["data"]
-    lengths = data["chunk_frames"], data["clip_frames"]
+    cut = clip_settings(data)
     train, test = (
-        ClipDataset(store, split, *lengths, seed=0, random_windows=False, classes=run.summary.classes).labelled
+        ClipDataset(store, split, **cut, seed=0, random_windows=False, classes=run.summary.classes).labelled
         for split in ("train", "test")
     )
     if not len(test):
-        raise UserError(f"{store.root} holds no labelled test clips of {lengths[0]} frames: there is nothing to test")
+        raise UserError(
+            f"{store.root} holds no labelled test clips of {cut['chunk_frames']} frames: there is nothing to test"
+        )
     return VersionedClips(train, test, settings.seed)
 
 

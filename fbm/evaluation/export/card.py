@@ -35,7 +35,7 @@ def model_card(summary: RunSummary, encoder: Encoder, carried: dict[str, Any], o
         ("classes", len(summary.classes) if summary.task == "classify" else None),
         ("clips", ", ".join(f"{count:,} {split}" for split, count in summary.samples.items())),
         ("encoder", f"{target}, {parameters / 1e6:.2f} M parameters, features {tuple(encoder.feature_shape)}"),
-        ("input", f"{frames} frames of {size} x {size} pixels, RGB in [-1, 1]"),
+        ("input", f"{frames} frames of {size} x {size} pixels, RGB in [-1, 1]{_interval(encoder)}"),
         ("epochs", f"{summary.epochs}, the best by {summary.monitor} is {(summary.best_epoch or 0) + 1}"),
         ("seed", summary.seed),
         ("config fingerprint", summary.fingerprints.config),
@@ -72,6 +72,10 @@ One run, one seed: no interval. The checkpoint is the best on validation; `test/
 | --- | --- |
 {_rows([(name, value) for name, value in facts if value not in (None, "")])}
 {_onnx(onnx)}"""
+
+
+def _interval(encoder: Encoder) -> str:
+    return f", one of {encoder.frame_interval} of the video" if encoder.frame_interval > 1 else ""
 
 
 def _fields(summary: RunSummary) -> dict[str, Any]:

@@ -19,13 +19,13 @@ HELP = "fbm.to_clips makes clips of uint8 frames T H W 3"
 def to_clips(video: Any, encoder: Encoder, stride: int | None) -> Tensor:
     """See `fbm.to_clips`."""
     frames = frames_of(video)
-    length = encoder.frames
+    length = encoder.span
     if stride is not None and stride < 1:
         raise UserError(f"stride={stride}: it should be a whole number of frames, at least 1")
     if len(frames) < length:
         raise UserError(f"the video has {len(frames)} frames, and a clip has {length}")
     windows = SlidingWindow(length, stride or length).feed(resized(frames, encoder.frame_size))
-    clips = torch.from_numpy(np.stack([clip for _, clip in windows]))
+    clips = torch.from_numpy(np.stack([clip[:: encoder.frame_interval] for _, clip in windows]))
     return to_input(clips.to(next(encoder.parameters()).device), encoder.size)
 
 

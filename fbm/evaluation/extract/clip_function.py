@@ -28,10 +28,13 @@ class ClipFunction:
         function: maps clips `B 3 T H W`, float in [-1, 1], to a tensor of B rows; called without gradient.
         device: where the clips go.
         size: H and W of the clips that the function takes, the middle of larger frames.
+        interval: of the given frames from one that the function takes to the next.
     """
 
-    def __init__(self, function: Callable[[Tensor], Tensor], device: torch.device, size: int) -> None:
-        self.function, self.device, self.size = function, device, size
+    def __init__(
+        self, function: Callable[[Tensor], Tensor], device: torch.device, size: int, interval: int = 1
+    ) -> None:
+        self.function, self.device, self.size, self.interval = function, device, size, interval
 
     @torch.no_grad()
     def __call__(self, clips: Sequence[np.ndarray]) -> np.ndarray:
@@ -41,7 +44,7 @@ class ClipFunction:
             UserError: the clips do not fit into memory.
         """
         try:
-            frames = torch.from_numpy(np.stack(clips)).to(self.device)
+            frames = torch.from_numpy(np.stack([clip[:: self.interval] for clip in clips])).to(self.device)
             rows: np.ndarray = self.function(to_input(frames, self.size)).cpu().numpy()
         except torch.cuda.OutOfMemoryError as error:
             raise UserError(f"{len(clips)} clips do not fit into the GPU's memory: choose a smaller --batch") from error

@@ -43,7 +43,7 @@ class Network:
 
     def features(self, clips: Sequence[np.ndarray]) -> np.ndarray:
         """float32 `B D` of B clips. UserError where they do not fit into memory."""
-        return ClipFunction(self._pooled, self.device, self.encoder.size)(clips)
+        return ClipFunction(self._pooled, self.device, self.encoder.size, self.encoder.frame_interval)(clips)
 
     def _pooled(self, clips: Tensor) -> Tensor:
         maps: Tensor = self.encoder(clips)[:, self.channels]
@@ -88,11 +88,12 @@ def network_of(encoder: Encoder, carried: dict[str, Any], checkpoint: Path | str
         "feature_shape": list(encoder.feature_shape),
         "part": options.part,
         "pool": options.pool,
-        "stride": options.stride or encoder.frames,
+        "stride": options.stride or encoder.span,
         "parts": {name: [place.start, place.stop] for name, place in parts.items()},  # channels
         # What most encoders have not is named only where there is some.
         **({"frame_size": encoder.frame_size} if encoder.frame_size != encoder.size else {}),
         **({"input": encoder.input} if encoder.input != "frames" else {}),
+        **({"frame_interval": encoder.frame_interval} if encoder.frame_interval != 1 else {}),
     }
     device = next(encoder.parameters()).device
     return Network(encoder, device, options.pool, slice(first, last), columns, about)

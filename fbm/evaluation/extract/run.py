@@ -103,7 +103,7 @@ def _read(network: Network, videos: list[Video], files: dict[Video, Path], optio
     """Extract these videos into their part files; returns the unreadable ones, with the reason."""
     encoder = network.encoder
     reading = rows_of_videos(
-        videos, network.features, encoder.frame_size, encoder.frames, network.about["stride"], options, "extract"
+        videos, network.features, encoder.frame_size, encoder.span, network.about["stride"], options, "extract"
     )
     unreadable = {}
     with closing(reading):
@@ -128,6 +128,6 @@ def _merge(network: Network, kept: dict[str, Path], out: Path, more: dict[str, A
         "clips": clips,
         **more,
     }
-    length, columns = network.encoder.frames, network.columns
+    length, columns = network.encoder.span, network.columns
     write(out, lambda: (table(source, length, columns, width) for source in sources), clips, meta)
     return clips

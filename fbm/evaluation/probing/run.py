@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from fbm.data.clips import ClipDataset, SampleKey
+from fbm.data.clips import ClipDataset, SampleKey, clip_settings
 from fbm.data.store.frame_store import FrameStore
 from fbm.evaluation.finished import PRETRAINING
 from fbm.evaluation.probing.draw import draw_grid
@@ -92,13 +92,13 @@ def _earlier(folder: Path, made_of: dict[str, Any], any_factors: bool) -> ProbeR
 
 
 def _clips(run: TrainedRun, store: FrameStore) -> SplitClips:
-    data = run.config["data"]
-    lengths = data["chunk_frames"], data["clip_frames"]
-    clips = {split: ClipDataset(store, split, *lengths, seed=0, random_windows=False).labelled for split in SPLITS}
+    cut = clip_settings(run.config["data"])
+    clips = {split: ClipDataset(store, split, **cut, seed=0, random_windows=False).labelled for split in SPLITS}
     for split in ("train", "test"):
         if not len(clips[split]):
             raise UserError(
-                f"{store.root} holds no labelled {split} clips of {lengths[0]} frames: there is nothing to probe"
+                f"{store.root} holds no labelled {split} clips of {cut['chunk_frames']} frames: there is nothing to "
+                "probe"
             )
     return clips
 

@@ -117,6 +117,16 @@ def test_frames_from_the_files_are_those_of_a_raw_store_bit_for_bit(stores):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_frames_at_an_interval_are_those_of_all(stores, kind):
+    store = FrameStore(stores[kind])
+    video = store.usable[1]
+    found = np.empty((4, SIZE, SIZE, 3), np.uint8)
+    for start, interval in ((0, 1), (5, 2), (video.frames - 28, 9)):  # the last one ends with the video
+        store.fill(video.name, start, found, interval)
+        assert np.array_equal(found, store.frames(video.name, start, start + 3 * interval + 1)[::interval])
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("how", [{"workers": 2}, {"done": 2}, {"rank": 1, "ranks": 2}, {"workers": 2, "done": 2}])
 def test_workers_ranks_and_resuming_change_nothing(stores, kind, how):
     same = how.get("ranks", 1) == 1

@@ -41,11 +41,11 @@ class EncodedFrames(StoreArray):
         for number in range(self.count):
             self.fill(values, number, frame)
 
-    def fill(self, opened: np.ndarray, start: int, frames: np.ndarray) -> None:
+    def fill(self, opened: np.ndarray, start: int, frames: np.ndarray, interval: int = 1) -> None:
         cv2.setNumThreads(1)  # parallel over processes, not within one
         table = opened[len(opened) - (self.count + 1) * OFFSET.itemsize :].view(OFFSET)
-        offsets = table[start : start + len(frames) + 1].tolist()
-        for number, place in enumerate(frames):
+        offsets = table[start : start + (len(frames) - 1) * interval + 2].tolist()
+        for number, place in zip(range(0, len(frames) * interval, interval), frames, strict=True):
             picture = cv2.imdecode(opened[offsets[number] : offsets[number + 1]], cv2.IMREAD_COLOR)
             if picture is None or picture.shape != place.shape:
                 raise IntegrityError(f"is not what was stored (frame {start + number} does not decode)", REPLACE)

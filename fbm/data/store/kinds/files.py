@@ -77,13 +77,17 @@ class VideoFrames:
         except VideoError as error:
             raise IntegrityError(f"cannot be opened ({error.reason})", BROKEN) from error
 
-    def fill(self, opened: OwnReader, start: int, frames: np.ndarray) -> None:
+    def fill(self, opened: OwnReader, start: int, frames: np.ndarray, interval: int = 1) -> None:
+        # A frame is decoded from those before it, so that none is spared by leaving some out.
+        whole = frames if interval == 1 else np.empty(((len(frames) - 1) * interval + 1, *frames.shape[1:]), np.uint8)
         try:
-            opened.in_this_process(self).read(self.video.first_frame + start, frames)
+            opened.in_this_process(self).read(self.video.first_frame + start, whole)
         except VideoError as error:
             self.check_all()  # if the file has changed, that explains it
-            reason = f"frames {start} to {start + len(frames) - 1} do not decode ({error.reason})"
+            reason = f"frames {start} to {start + len(whole) - 1} do not decode ({error.reason})"
             raise IntegrityError(reason, BROKEN) from error
+        if interval > 1:
+            np.copyto(frames, whole[::interval])
 
     def reader(self) -> FrameReader:
         """Open the video.

@@ -25,8 +25,8 @@ class Written:
 class FramesFile(StoredFile, Protocol):
     """The file that a video's frames are read from, as its row describes it."""
 
-    def fill(self, opened: Any, start: int, frames: np.ndarray) -> None:
-        """Write the frames from number `start` on into `frames`, uint8 `N size size 3`.
+    def fill(self, opened: Any, start: int, frames: np.ndarray, interval: int = 1) -> None:
+        """Write every `interval`-th frame from number `start` on into `frames`, uint8 `N size size 3`.
 
         Raises:
             IntegrityError: a frame cannot be read.

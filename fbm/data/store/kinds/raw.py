@@ -19,8 +19,8 @@ from fbm.utils.files import atomic_write
 class RawFrames(StoreArray):
     """A video's frames, `T size size 3`."""
 
-    def fill(self, opened: np.ndarray, start: int, frames: np.ndarray) -> None:
-        np.copyto(frames, opened[start : start + len(frames)])
+    def fill(self, opened: np.ndarray, start: int, frames: np.ndarray, interval: int = 1) -> None:
+        np.copyto(frames, opened[start : start + len(frames) * interval : interval])
 
 
 @dataclass(frozen=True)
