@@ -104,11 +104,11 @@ def to_clips(
     """A video's frames as clips for an encoder: resized, cut into windows and scaled as `fbm extract` does.
 
     Args:
-        video: uint8 `T H W 3`, RGB, of any height and width, T at least `encoder.frames`; an array, a tensor or a
+        video: uint8 `T H W 3`, RGB, of any height and width, T at least `encoder.span`; an array, a tensor or a
             list of frames.
-        encoder: of `load_encoder`; its `frames` and `size` are a clip's.
-        stride: frames between the starts of two clips; None takes a clip's length: no overlap, and what fills no clip
-            at the end is left out.
+        encoder: of `load_encoder`; its `frames`, `frame_interval` and `size` are a clip's.
+        stride: frames between the starts of two clips; None takes those that a clip spans: no overlap, and what fills
+            no clip at the end is left out.
 
     Returns:
         `B 3 T H W` float32 in [-1, 1], on the encoder's device. All clips are made at once; films are for

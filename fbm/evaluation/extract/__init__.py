@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     add("checkpoint", type=Path, metavar="CHECKPOINT", help="a checkpoint file or the folder of a finished run")
     add("inputs", nargs="+", type=Path, metavar="INPUT", help="videos, folders of videos, lists of videos (.txt, .csv)")
     add("--out", type=Path, required=True, metavar="FILE", help="FILE.npz or FILE.parquet")
-    add("--stride", type=int, metavar="N", help="frames between the starts of clips (default: a clip's length)")
+    add("--stride", type=int, metavar="N", help="frames between the starts of clips (default: those that a clip spans)")
     add("--part", choices=PARTS, default=default.part, help="of a disentangled feature; `each`: a column for each part")
     add("--pool", choices=POOLS, default=default.pool, help="mean over positions: C values per clip; none: C x h x w")
     add_reading_options(made)

@@ -20,8 +20,8 @@ class Options:
     """How features are made, and how the work is done.
 
     Attributes:
-        stride: frames between the starts of two clips; None is the length of a clip: no overlap, and only the end of a
-            video that fills no clip is left out.
+        stride: frames between the starts of two clips; None is those that a clip spans: no overlap, and only the end
+            of a video that fills no clip is left out.
         part: "all" channels, one of the three parts, or "each" in a column of its own. Only checkpoints of
             task=disentangle have parts.
         pool: "mean" over the h x w positions gives C values per clip, which suit most uses and are little to store;
