@@ -178,9 +178,13 @@ def initialise(encoder: Encoder, init: DictConfig) -> Loaded:
     loaded = _compared(encoder, weights, _made_by(content["fbm"], str(init.checkpoint)))
     _check_shapes(encoder.state_dict(), weights, loaded, init.checkpoint)
     encoder.load_state_dict(weights, strict=False)
-    seen = (content["fbm"].get("config") or {}).get("input", "frames")
-    if seen != encoder.input:
-        print(f"init={init.name}: it was trained with input={seen}, this run has input={encoder.input}")
+    config = content["fbm"].get("config") or {}
+    for key, theirs, ours in (
+        ("input", config.get("input", "frames"), encoder.input),
+        ("data.frame_interval", (config.get("data") or {}).get("frame_interval", 1), encoder.frame_interval),
+    ):
+        if theirs != ours:
+            print(f"init={init.name}: it was trained with {key}={theirs}, this run has {key}={ours}")
     print(
         f"init={init.name}: {len(loaded.matched)} weights matched, {len(loaded.missing)} missing, "
         f"{len(loaded.unexpected)} unexpected, from {init.checkpoint}"

@@ -70,6 +70,13 @@ def test_reconstructions_stand_beside_the_frames_that_were_seen(sparse, frames):
     assert np.array_equal(made.frames[2], frames[10 : 10 + SPAN : 2])
 
 
+def test_another_interval_than_the_pretrainings_is_said(sparse, demo_store, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    start = ("init=ours", f"init.checkpoint={sparse['disentangle'].path}", f"data.clip_frames={CLIP}")
+    fbm.train("task=classify", f"data.store={demo_store}", *SMALL, *start)
+    assert "trained with data.frame_interval=2, this run has data.frame_interval=1" in capfd.readouterr().out
+
+
 def test_it_is_analysed_and_exported(sparse, tmp_path):
     run = sparse["disentangle"]
     assert command("analyse", str(run.path), "--resamples", "20") == 0
