@@ -23,8 +23,11 @@ class ConditionalDisentangler(Disentangler):
 
     def reconstruct(self, features: Features, frame: Tensor | None = None) -> Disentangled:
         """See `Disentangler.reconstruct`; `last_foreground` is the target frame's foreground."""
-        conditioned = features._replace(motion=self._condition(features.motion, frame))
-        return super().reconstruct(conditioned)._replace(features=features)
+        return self._reconstructed(features, self.last_foreground_features(features, frame))
+
+    def last_foreground_features(self, features: Features, frame: Tensor | None = None) -> Tensor:
+        """See `Disentangler.last_foreground_features`; those of the target frame."""
+        return super().last_foreground_features(features._replace(motion=self._condition(features.motion, frame)))
 
     def _condition(self, motion: Tensor, frame: Tensor | None) -> Tensor:
         """Append the target frame's code to the motion features as further channels."""

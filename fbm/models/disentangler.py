@@ -1,5 +1,6 @@
 """The disentangling network of the paper's Figure 1. Clips are `B 3 T H W`, frames `B 3 H W`, both float in [-1, 1]."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -121,20 +122,46 @@ class Disentangler(nn.Module):
         The parts may come from different clips: with the motion of one and the foreground of another, the last
         foreground is the second clip's, moved like the first's.
         """
-        motion, foreground, background = features  # in the paper B 172 4 4, B 170 4 4 and B 170 4 4
+        return self._reconstructed(features, self.last_foreground_features(features))
+
+    def last_foreground_features(self, features: Features) -> Tensor:
+        """The foreground's features, `B C h w`, as the motion moves them to the last frame (equation 1)."""
+        motion, foreground, _ = features  # in the paper B 172 4 4 and B 170 4 4
         kernels = self.kernel_decoder(motion)  # B 172 4 4 -> B 48 48 4 4
         # "Gradients coming from the reconstruction of f_t2 are blocked": the first frame's features must not
         # store what belongs to the last one (section 3).
-        moved = self.cross_convolution(foreground.detach(), kernels)  # B 170 4 4 -> B 48 4 4 -> B 170 4 4
+        moved: Tensor = self.cross_convolution(foreground.detach(), kernels)  # B 170 4 4 -> B 48 4 4 -> B 170 4 4
+        return moved
+
+    def decode(self, features: Features, frames: Iterable[str]) -> dict[str, Tensor]:
+        """Some of the frames that `reconstruct` makes, each `B 3 H W`, in the time that these take.
+
+        Args:
+            frames: fields of `Reconstruction`.
+        """
+        made: dict[str, Tensor] = {}
+        for name in frames:
+            if name == "first_background":
+                made[name] = self.background_decoder(features.background)
+            else:
+                moved = name == "last_foreground"
+                maps = self.last_foreground_features(features) if moved else features.foreground
+                made[name] = self._foreground(maps)[0]
+        return made
+
+    def _foreground(self, maps: Tensor) -> tuple[Tensor, Tensor | None]:
+        """A foreground `B 3 H W`, and the logits of its mask, `B H W`, where masks are predicted."""
+        decoded = self.foreground_decoder(maps)
+        return decoded if self.predict_masks else (decoded, None)
+
+    def _reconstructed(self, features: Features, moved: Tensor) -> Disentangled:
         # Two passes through the shared decoder, not one over both: common batch statistics would carry gradients of
         # the last frame's loss into the first frame's features. In evaluation batch norm has one set of running
         # statistics for both, which cost 0.5 % of L_rec in one run (experiments/norms).
-        first, last = self.foreground_decoder(foreground), self.foreground_decoder(moved)
-        logits = None
-        if self.predict_masks:
-            (first, first_logits), (last, last_logits) = first, last
-            logits = torch.stack([first_logits, last_logits], 1)
-        frames = Reconstruction(first, self.background_decoder(background), last)  # each B 170 4 4 -> B 3 128 128
+        (first, first_logits), (last, last_logits) = self._foreground(features.foreground), self._foreground(moved)
+        logits = None if first_logits is None or last_logits is None else torch.stack([first_logits, last_logits], 1)
+        background = self.background_decoder(features.background)
+        frames = Reconstruction(first, background, last)  # each B 170 4 4 -> B 3 128 128
         return Disentangled(frames, moved, features, logits)
 
     @torch.no_grad()

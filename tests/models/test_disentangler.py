@@ -201,6 +201,19 @@ def test_parts_of_different_clips_make_one_reconstruction(network, clip):
         torch.testing.assert_close(mixed.last_foreground, expected)
 
 
+@pytest.mark.parametrize("kind", [Disentangler, ConditionalDisentangler])
+@pytest.mark.parametrize("predict_masks", [False, True])
+@torch.no_grad()
+def test_some_frames_are_those_of_the_whole_reconstruction(kind, predict_masks, clip):
+    network = kind(C3DEncoder(width=4, frames=16, size=64), predict_masks=predict_masks).eval()
+    features = split_features(network.encoder(clip))
+    whole = network.reconstruct(features).reconstruction._asdict()
+    for names in (("last_foreground",), ("first_foreground", "first_background"), tuple(whole)):
+        made = network.decode(features, names)
+        assert tuple(made) == names
+        assert all(torch.equal(made[name], whole[name]) for name in names)
+
+
 def test_a_foreground_shows_where_any_channel_is_far_from_grey():
     frames = torch.zeros(1, 3, 1, 4)
     frames[0, :, 0, 1] = FOREGROUND_THRESHOLD - 0.01

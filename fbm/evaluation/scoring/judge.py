@@ -4,7 +4,7 @@ Pictures are `N 3 H W` float in [-1, 1]. A single foreground shows its object, a
 foregrounds, the first and the last, show a motion. The judge knows nothing of the encoder that it judges.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -25,11 +25,19 @@ LEAST = 8  # pixels that a foreground must show to be cut out
 
 
 class Shown(NamedTuple):
-    """What is judged of N clips: the foregrounds of their first and last frames, and a first frame as a whole."""
+    """What can be judged of N clips: the foregrounds of their first and last frames, and a first frame as a whole."""
 
     first: Tensor
     last: Tensor
     frame: Tensor
+
+    def of(self, factor: str) -> list[Tensor]:
+        """The pictures by which a factor is judged."""
+        return [getattr(self, name) for name in SEEN[factor]]
+
+
+# What shows each factor, fields of `Shown`.
+SEEN = {"motion": ("first", "last"), "object": ("last",), "scene": ("frame",)}
 
 
 def real(clips: ClipDataset, size: int) -> Shown:
@@ -47,16 +55,14 @@ def real(clips: ClipDataset, size: int) -> Shown:
     return Shown(*(torch.cat(pictures) for pictures in zip(*batches, strict=True)))
 
 
-def inputs(factor: str, shown: Shown) -> np.ndarray:
-    """What the judge sees for a factor, `N D`: of the last foreground, of both foregrounds, or of the frame."""
+def inputs(factor: str, pictures: Sequence[Tensor]) -> np.ndarray:
+    """What the judge sees for a factor, `N D`, of the pictures that `SEEN` names."""
     if factor == "scene":
-        return np.stack([_pattern(picture) for picture in _grey(shown.frame)])
-    last = list(_foregrounds(shown.last))
+        return np.stack([_pattern(picture) for picture in _grey(*pictures)])
     if factor == "object":
-        return np.stack([_outline(*one) for one in last])
-    return np.stack(
-        [_displacement(*before, *after) for before, after in zip(_foregrounds(shown.first), last, strict=True)]
-    )
+        return np.stack([_outline(*one) for one in _foregrounds(*pictures)])
+    first, last = map(_foregrounds, pictures)
+    return np.stack([_displacement(*before, *after) for before, after in zip(first, last, strict=True)])
 
 
 class Judge:
@@ -72,14 +78,14 @@ class Judge:
         reversed_ = Shown(shown.last, shown.first, shown.frame)
         self.models: dict[str, Any] = {}
         for factor, target in targets.items():
-            labels, seen = target.labels["train"], inputs(factor, shown)
+            labels, seen = target.labels["train"], inputs(factor, shown.of(factor))
             if factor != "scene":
-                labels, seen = np.tile(labels, 2), np.concatenate([seen, inputs(factor, reversed_)])
+                labels, seen = np.tile(labels, 2), np.concatenate([seen, inputs(factor, reversed_.of(factor))])
             self.models[factor] = trees(Labelled(seen, labels))
 
-    def correct(self, factor: str, shown: Shown, labels: np.ndarray) -> np.ndarray:
-        """Which of N pictures, or pairs of them, are of their label, bool `N`."""
-        right: np.ndarray = self.models[factor].predict(inputs(factor, shown)) == labels
+    def correct(self, factor: str, pictures: Sequence[Tensor], labels: np.ndarray) -> np.ndarray:
+        """Which of N clips are of their label by the pictures that `SEEN` names, bool `N`."""
+        right: np.ndarray = self.models[factor].predict(inputs(factor, pictures)) == labels
         return right
 
 

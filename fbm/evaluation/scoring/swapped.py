@@ -1,6 +1,6 @@
 """Swap accuracy: what a judge says of frames decoded from one part of one clip and the other parts of another."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from fbm.evaluation.probing.features import BATCH
 from fbm.evaluation.probing.intervals import Resampling, intervals, shares
 from fbm.evaluation.probing.probes import ProbeTarget
 from fbm.evaluation.probing.swaps import compose
-from fbm.evaluation.scoring.judge import Judge, Shown, real
+from fbm.evaluation.scoring.judge import SEEN, Judge, real
 from fbm.evaluation.scoring.table import mean
 from fbm.models.disentangler import Disentangler, split_features
 from fbm.runs.probes import OWN_FACTOR, Interval, Score
@@ -76,7 +76,7 @@ class Swaps:
             null_mean = mean([correct.mean() for correct in null if len(correct)])
             swapped = judged(trained, part, partners), judged(untrained, part, partners)
             own = judged(trained, part, [numbers]), judged(untrained, part, [numbers])
-            truth = Answers(self.judge.correct(factor, self.shown, target.labels["test"]), numbers)
+            truth = Answers(self.judge.correct(factor, self.shown.of(factor), target.labels["test"]), numbers)
             rows += [
                 Score("swaps", f"{factor}, swapped", swapped[0], swapped[1], null_mean, target.chance),
                 Score("swaps", f"{factor}, not swapped", own[0], own[1], None, target.chance),
@@ -102,7 +102,7 @@ class Swaps:
             telling = np.flatnonzero((labels[rows] != labels[partner]) | (rows == partner))
             if not len(telling):
                 continue
-            pictures = decoded(network, maps[telling], maps[partner[telling]], moving, order)
+            pictures = decoded(network, maps[telling], maps[partner[telling]], moving, order, factor)
             source = source[telling]
             correct.append(self.judge.correct(factor, pictures, labels[source]))
             sources.append(source)
@@ -127,8 +127,10 @@ def drawn_partners(count: int, seed: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def decoded(network: Disentangler, one: Tensor, other: Tensor, part: str, order: Sequence[int]) -> Shown:
-    """The frames that the network makes of features `N C h w` of which the channels of `part` are of others.
+def decoded(
+    network: Disentangler, one: Tensor, other: Tensor, part: str, order: Sequence[int], factor: str
+) -> list[Tensor]:
+    """The pictures by which a factor is judged, made of features `N C h w` with the channels of `part` of others.
 
     Args:
         order: of the channels; a permutation takes as many, but other channels than those of the part.
@@ -137,13 +139,15 @@ def decoded(network: Disentangler, one: Tensor, other: Tensor, part: str, order:
     taken = torch.as_tensor(np.asarray(order))[getattr(split_features(place), part).flatten()]
     mixed = one.clone()
     mixed[:, taken] = other[:, taken]
-    made = [Shown(*pictures) for pictures in _decode(network, mixed)]
-    return Shown(*(torch.cat(pictures) for pictures in zip(*made, strict=True)))
+    made = [_pictures(network, maps, factor) for maps in mixed.split(BATCH)]
+    return [torch.cat(pictures) for pictures in zip(*made, strict=True)]
 
 
-def _decode(network: Disentangler, maps: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    device = next(network.parameters()).device
-    for start in range(0, len(maps), BATCH):
-        made = network.reconstruct(split_features(maps[start : start + BATCH].to(device))).reconstruction
-        frame = compose(made.first_foreground, made.first_background)
-        yield made.first_foreground.cpu(), made.last_foreground.cpu(), frame.cpu()
+def _pictures(network: Disentangler, maps: Tensor, factor: str) -> list[Tensor]:
+    """See `SEEN`; no frame is decoded that the judge does not see."""
+    features = split_features(maps.to(next(network.parameters()).device))
+    if factor == "scene":
+        made = network.decode(features, ("first_foreground", "first_background"))
+        return [compose(*made.values()).cpu()]
+    made = network.decode(features, [f"{name}_foreground" for name in SEEN[factor]])
+    return [frames.cpu() for frames in made.values()]

@@ -1,5 +1,7 @@
 """The judge on drawn squares and bars, and swap accuracy of networks that are perfect, mixed, or ignore a part."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from fbm.evaluation.probing.intervals import Resampling
 from fbm.evaluation.probing.probes import ProbeTarget
 from fbm.evaluation.scoring.judge import Judge, Shown, inputs
 from fbm.evaluation.scoring.swapped import Swaps, decoded, drawn_partners
-from fbm.models.disentangler import Disentangled, Features, Reconstruction
+from fbm.models.disentangler import Features, Reconstruction
 from fbm.runs.probes import Score
 
 SIZE = 32
@@ -63,11 +65,12 @@ class Drawing(nn.Module):
         self.weight = nn.Parameter(torch.zeros(1))
         self.follows = follows
 
-    def reconstruct(self, features: Features) -> Disentangled:
+    def decode(self, features: Features, frames: Iterable[str]) -> dict[str, Tensor]:
         values = [getattr(features, part)[:, 0, 0, 0].round().long().numpy() for part in self.follows]
         shown = draw(np.stack(values, axis=1), seed=5)
         background = torch.where(shown.first > 0, torch.zeros(()), shown.frame)
-        return Disentangled(Reconstruction(shown.first, background, shown.last), shown.first, features)
+        made = Reconstruction(shown.first, background, shown.last)
+        return {name: getattr(made, name) for name in frames}
 
 
 PERFECT = ("motion", "foreground", "background")
@@ -94,7 +97,7 @@ def swaps(judge) -> Swaps:
 
 @pytest.mark.parametrize("factor", ["motion", "object", "scene"])
 def test_the_judge_knows_clips_it_has_not_seen(judge, factor):
-    assert judge.correct(factor, draw(kinds(TEST), 1), TARGETS[factor].labels["test"]).all()
+    assert judge.correct(factor, draw(kinds(TEST), 1).of(factor), TARGETS[factor].labels["test"]).all()
 
 
 def test_each_factor_is_judged_by_what_can_show_it(judge):
@@ -102,16 +105,16 @@ def test_each_factor_is_judged_by_what_can_show_it(judge):
     shown, other = draw(kinds(TEST), 1), draw(kinds(TEST)[::-1], 2)
     seen = {"motion": {"first", "last"}, "object": {"last"}, "scene": {"frame"}}
     for factor, pictures in seen.items():
-        before = inputs(factor, shown)
+        before = inputs(factor, shown.of(factor))
         for name in Shown._fields:
-            after = inputs(factor, shown._replace(**{name: getattr(other, name)}))
+            after = inputs(factor, shown._replace(**{name: getattr(other, name)}).of(factor))
             assert np.allclose(before, after) is (name not in pictures), (factor, name)
 
 
 def test_nothing_shown_is_judged_all_the_same(judge):
     empty = Shown(*(torch.zeros(2, 3, SIZE, SIZE) for _ in Shown._fields))
     for factor in TARGETS:
-        assert judge.correct(factor, empty, np.array(["neither"] * 2)).tolist() == [False, False]
+        assert judge.correct(factor, empty.of(factor), np.array(["neither"] * 2)).tolist() == [False, False]
 
 
 def scores(swaps: Swaps, network: Drawing, features: Tensor | None = None) -> dict[str, Score]:
@@ -165,12 +168,12 @@ def test_the_channels_of_the_part_are_those_that_are_taken():
     seen: list[Features] = []
 
     class Watching(Drawing):
-        def reconstruct(self, features: Features) -> Disentangled:
+        def decode(self, features: Features, frames: Iterable[str]) -> dict[str, Tensor]:
             seen.append(features)
-            return super().reconstruct(features)
+            return super().decode(features, frames)
 
     for order in (range(3), [2, 1, 0]):
-        decoded(Watching(PERFECT), one, other, "motion", order)  # type: ignore[arg-type]
+        decoded(Watching(PERFECT), one, other, "motion", order, "motion")  # type: ignore[arg-type]
     assert [float(part.mean()) for part in seen[0]] == [1, 0, 0]
     assert [float(part.mean()) for part in seen[1]] == [0, 0, 1]  # the background's channel in its place
     assert one.sum() == 0
