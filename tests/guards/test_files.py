@@ -69,7 +69,7 @@ def test_every_package_folder_can_be_imported():
 
 
 def test_files_that_documents_name_are_there():
-    """Paths in the checkout, in docs, README and experiments; links are looked at in tests/test_readme.py."""
+    """Paths in the checkout, in docs, README and experiments."""
     named = re.compile(r"(?<![\w./-])((?:fbm|tests|benchmarks|conf|docs|experiments)/[\w./-]*\w)")
     missing = [
         f"{path.relative_to(ROOT)}: {name}"
@@ -79,3 +79,28 @@ def test_files_that_documents_name_are_there():
         if not (ROOT / name).exists() and not (ROOT / name).with_suffix(".yaml").exists()
     ]
     assert missing == []
+
+
+def test_links_of_documents_lead_to_files_and_headings():
+    documents = [path for path in tracked() if path.suffix == ".md"]
+    links = [
+        (path, *target.partition("#")[::2])
+        for path in documents
+        for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text())
+        if "://" not in target
+    ]
+    assert sum(bool(heading) for _, _, heading in links) >= 10
+    lost = [
+        f"{path.relative_to(ROOT)}: {file}#{heading}"
+        for path, file, heading in links
+        for there in [path.parent / file if file else path]
+        if not there.exists() or (heading and heading not in anchors(there))
+    ]
+    assert lost == []
+
+
+def anchors(document: Path) -> set[str]:
+    """Of a document's headings, as GitHub and the site make them: words in lower case, joined by hyphens."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.M)
+    shown = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading) for heading in headings)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in shown}
