@@ -119,9 +119,16 @@ def encoder_of(content: dict[str, Any], named: str) -> Encoder:
 
 def adapt_as_trained(encoder: Encoder, config: Any) -> None:
     """Adapt an encoder to the frames of the run that trained it, by its config."""
-    data = config.get("data") or {}
-    size, interval = data.get("size"), data.get("frame_interval", 1)
-    adapt(encoder, size if isinstance(size, int) else encoder.size, config.get("input", "frames"), interval)
+    size = (config.get("data") or {}).get("size")
+    adapt(encoder, size if isinstance(size, int) else encoder.size, *_seen(config).values())
+
+
+def _seen(config: Any) -> dict[str, Any]:
+    """What an encoder sees of a video by a run's config, in the order of `adapt`; by default all frames as they are."""
+    return {
+        "input": config.get("input", "frames"),
+        "data.frame_interval": (config.get("data") or {}).get("frame_interval", 1),
+    }
 
 
 def _empty_encoder(config: Any, named: str) -> Encoder:
@@ -178,11 +185,8 @@ def initialise(encoder: Encoder, init: DictConfig) -> Loaded:
     loaded = _compared(encoder, weights, _made_by(content["fbm"], str(init.checkpoint)))
     _check_shapes(encoder.state_dict(), weights, loaded, init.checkpoint)
     encoder.load_state_dict(weights, strict=False)
-    config = content["fbm"].get("config") or {}
-    for key, theirs, ours in (
-        ("input", config.get("input", "frames"), encoder.input),
-        ("data.frame_interval", (config.get("data") or {}).get("frame_interval", 1), encoder.frame_interval),
-    ):
+    seen = _seen(content["fbm"].get("config") or {})
+    for (key, theirs), ours in zip(seen.items(), (encoder.input, encoder.frame_interval), strict=True):
         if theirs != ours:
             print(f"init={init.name}: it was trained with {key}={theirs}, this run has {key}={ours}")
     print(

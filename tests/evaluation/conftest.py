@@ -1,5 +1,7 @@
 """A tiny classification and a tiny pretraining, trained by `fbm.train`, and videos to apply them to."""
 
+from pathlib import Path
+
 import pytest
 
 import fbm
@@ -15,8 +17,12 @@ SMALL = (
 @pytest.fixture(scope="session")
 def runs(demo_store, tmp_path_factory) -> dict[str, TrainedRun]:
     """Trained in this process; look, do not touch."""
-    folder = tmp_path_factory.mktemp("runs")
-    small = (f"data.store={demo_store}", *SMALL)
+    return trained(tmp_path_factory.mktemp("runs"), demo_store)
+
+
+def trained(folder: Path, store: Path, *more: str) -> dict[str, TrainedRun]:
+    """A classification and a pretraining by task, with such settings beside `SMALL`."""
+    small = (f"data.store={store}", *SMALL, *more)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         return {

@@ -9,7 +9,7 @@ import torch
 import fbm
 from fbm.data.decoding.pyav import decode
 from fbm.evaluation.trained_run import TrainedRun
-from tests.evaluation.conftest import SMALL
+from tests.evaluation.conftest import SMALL, trained
 from tests.tiny import fbm as command
 
 CLIP, SPAN, CHUNK = 8, 15, 32
@@ -17,14 +17,8 @@ CLIP, SPAN, CHUNK = 8, 15, 32
 
 @pytest.fixture(scope="module")
 def sparse(demo_store, tmp_path_factory) -> dict[str, TrainedRun]:
-    folder = tmp_path_factory.mktemp("sparse")
-    settings = (f"data.store={demo_store}", *SMALL, f"data.clip_frames={CLIP}", "data.frame_interval=2")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        return {
-            task: fbm.load((folder / fbm.train(f"task={task}", *settings).path).resolve(), "cpu")
-            for task in ("classify", "disentangle")
-        }
+    more = (f"data.clip_frames={CLIP}", "data.frame_interval=2")
+    return trained(tmp_path_factory.mktemp("sparse"), demo_store, *more)
 
 
 @pytest.fixture(scope="module")

@@ -144,20 +144,13 @@ def test_runs_from_before_the_weights_of_the_losses_were_settings_are_the_same_r
     assert prints("task=disentangle", "task.weights.features=0.5")["config"] != prints("task=disentangle")["config"]
 
 
-def test_runs_from_before_clips_were_reversed_by_a_setting_are_the_same_runs():
+@pytest.mark.parametrize(("key", "other"), [("reverse", "false"), ("frame_interval", "2")])
+def test_runs_from_before_there_was_a_setting_of_clips_are_the_same_runs(key, other):
     content = resolved(compose([]))
-    module = {key: value for key, value in content["data"]["module"].items() if key != "reverse"}
-    data = {key: value for key, value in content["data"].items() if key != "reverse"} | {"module": module}
+    module = {name: value for name, value in content["data"]["module"].items() if name != key}
+    data = {name: value for name, value in content["data"].items() if name != key} | {"module": module}
     assert identify(content) == identify({**content, "data": data})
-    assert identify(resolved(compose(["data.reverse=false"]))) != identify(content)
-
-
-def test_runs_from_before_there_was_an_interval_of_frames_are_the_same_runs():
-    content = resolved(compose([]))
-    module = {key: value for key, value in content["data"]["module"].items() if key != "frame_interval"}
-    data = {key: value for key, value in content["data"].items() if key != "frame_interval"} | {"module": module}
-    assert identify(content) == identify({**content, "data": data})
-    assert identify(resolved(compose(["data.frame_interval=2"]))) != identify(content)
+    assert identify(resolved(compose([f"data.{key}={other}"]))) != identify(content)
 
 
 def test_runs_from_before_test_views_were_settings_are_the_same_runs():
